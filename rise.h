@@ -62,7 +62,10 @@
 
    TERMS. An environment is one copy of the game. A step is one frame of one environment and the
    action that the agent takes there. A transition is a state, the action taken there, and the
-   reward and the state that followed. An update learns from a batch of transitions.
+   reward and the state that followed. An episode is one round of the game, from its first frame to
+   its last. The replay buffer holds the newest replay_capacity frames, with actions and rewards. An
+   update learns from a batch of transitions, drawn from the replay buffer. A policy is what acting
+   needs: the weights and the statistics of inputs. The heads are the last layers: they compute Q.
 
    The return is the discounted sum of all rewards from a step on. The Q value of an action is the
    agent's estimate of the return after that action. An update moves the Q value of each transition
@@ -77,8 +80,9 @@
    WHAT IT DOES NOT DO. There are no continuous actions, no policy gradients and no GPU support.
    The library contains no games and no emulators: you write the loop that runs the game.
 
-   Loading checks every value in a file. But no check shows who wrote the file. Loading takes as
-   much memory as the file asks for; machine.memory_bytes limits this.
+   Files are not signed: loading checks every value, but cannot know who wrote the file. Loading
+   takes as much memory as the file asks for. To limit this, set memory_bytes in the argument
+   `machine` of the load functions.
 
    LIMITS. Frames have at most 1024 x 1024 pixels of 16 bytes. An observation has at most 1024
    numbers besides its frame. An agent has at most 256 actions, 4096 environments, windows of 1024
@@ -93,10 +97,11 @@
        MEMORY AND WINDOW      RISE, NONE, FULL; how long the window must be
        LEARNING               when updates happen; what to watch
        HOW TO                 small grey frames; numbers instead of pixels; teaching; a real-time
-                              game, learning in the background, raylib; several machines; many
-                              characters; shipping a policy; saving and resuming; action masks;
-                              window, discount and buffer size; other agents; a pretrained encoder;
-                              your own encoder; kernels alone
+                              game, learning in the background, a loop for raylib, learning in a
+                              time budget; several machines; many characters; shipping a policy; a
+                              small player; a quarter of the bytes; saving and resuming; action
+                              masks; window, discount and buffer size, rare rewards; other agents; a
+                              pretrained encoder; your own encoder; kernels alone
        SYMPTOMS               a table of symptom, cause and remedy
        COSTS                  parameters, bytes and times by frame size
        SAME BITS              which machines compute the same bits
@@ -297,20 +302,22 @@
 
    desc.window is the number of frames that the recurrent net is unrolled over in an update. The
    window must hold the frame with the cue, the frame where the agent needs the cue, and all frames
-   between. With the defaults, if the window is one frame shorter, the agent cannot learn to use the
-   cue. A window never contains frames of an earlier episode.
+   between. (A cue is what the agent must remember.) With the defaults of carry_state and
+   stored_state, an agent whose window is one frame too short cannot learn to use the cue. A window
+   never contains frames of an earlier episode.
 
    By default, acting unrolls the recurrent net over the whole window at each step. With
    desc.carry_state, acting keeps the recurrent state from step to step instead. Then the cost of a
-   step does not depend on the window. The Q values are the same while the episode is not longer
-   than the window and no update changes the weights. The kept state was computed with the weights
-   before the update.
+   step does not depend on the window. Both ways give the same Q values while the episode is not
+   longer than the window and no update changes the weights. After an update they differ, because
+   the kept state was computed with the old weights.
 
-   desc.feed_action also gives the previous action and reward to the recurrent net. In a minGRU no
-   matrix product depends on the previous state. With the minGRU an update takes three fifths of the
-   time that it takes with the GRU, and the agent scores a little less. desc.window_samples is the
-   number of transitions that are trained on one window. With window_samples = 4 an update takes
-   about as long as with the minGRU, but learning takes more steps.
+   desc.feed_action also gives the previous action and reward to the recurrent net.
+
+   Two fields make updates cheaper. In a minGRU no matrix product depends on the previous state.
+   desc.window_samples is the number of transitions that are trained on one window. With 64 units,
+   updates with the minGRU or with window_samples = 4 took three fifths of the time. In games that
+   need memory, scores were 0.98 and 0.95 instead of 0.99, and learning took more steps.
 
        desc.feed_action = 1;
        desc.cell = RISE_CELL_MINGRU;
@@ -385,33 +392,36 @@
        action = rise_agent_step_numbers(agent, NULL, state, reward, event);
 
    Numbers may have different scales, because each one is standardised with its own mean and
-   variance. These are measured until learning starts. A number with a standard deviation below
-   0.001 stays small: multiply such a number. Pass the sine and the cosine of an angle that can turn
-   round. Pass one of n kinds as n numbers, 1 for this kind and 0 for all others. A number that is
-   NaN or infinite is refused.
+   variance. These are measured until learning starts. A number whose standard deviation is below
+   0.001 looks almost constant to the agent: pass a multiple of it. For an angle without limits,
+   pass its sine and its cosine. For a choice of n kinds, pass n numbers: 1 for the kind that is
+   present, 0 for the others. A number that is NaN or infinite is refused.
 
    A number more than 8 standard deviations from its mean is clamped, so the agent cannot tell such
-   numbers apart. Until learning starts, actions are random. If good play reaches numbers further
-   out, multiply the number by a small factor, so that its standard deviation is far below 0.001.
-   The agent then sees about 1000 times what you pass. examples/cartpole.py does so with a position.
+   numbers apart. The deviation is that of the steps before learning, which are random by default.
+   Good play may reach numbers further out. To avoid the clamp, multiply such a number by a factor
+   that makes its deviation far below 0.001. The agent then sees 1000 times the difference between
+   the number and its mean, so choose the factor for that. examples/cartpole.py does so with a
+   position.
 
-   RISE and FULL remember numbers as they remember frames. NONE sees the numbers of the last
-   frame_stack observations. If the numbers are the whole state of the game, set frame_stack = 1:
-   older numbers then only distract the network.
+   The learnable encoder sees the numbers of the newest frame_stack observations, in all kinds of
+   agents. RISE and FULL also remember numbers as they remember frames. If the numbers are the whole
+   state of the game, take NONE and frame_stack = 1, because older numbers add nothing:
 
        desc.memory = RISE_MEMORY_NONE;
        desc.frame_stack = 1;
 
    HOW TO: TEACHING. Somebody else may choose the actions: a person, a script, a log, another agent.
-   rise_agent_observe does one step like rise_agent_step_all, but it takes the actions that were
-   chosen. For -1, the agent chooses. The agent learns from all steps.
+   rise_agent_observe does one step like rise_agent_step_all, but `actions` is also an input: the
+   action that was chosen, or -1 if the agent is to choose. For a demonstrator (see below), -1 is
+   refused. The agent learns from all steps.
 
    Demonstrations are steps that the agent should imitate. They belong to the last
    desc.demonstrators environments. The agent never acts there, and its own steps never overwrite
    demonstrations. An update also raises Q of the demonstrated action above Q of the others.
 
        desc.environments = 2, desc.demonstrators = 1; // 0: the agent's; 1: the demonstrator
-       desc.learn_start = 200;                        // steps of all demonstrations
+       desc.learn_start = 200;                        // = the number of demonstrated steps
        desc.epsilon_start = 0.3;                      // few random actions
        desc.demonstration_weight = 0.3;
        desc.priority_exponent = -1;                   // draw all transitions equally often
@@ -460,18 +470,19 @@
    up the seconds of both kinds of waiting. If metrics.waited grows quickly, updates take longer
    than desc.learn_period steps: raise learn_period, or make updates cheaper (see SYMPTOMS).
 
-   To train faster than the game runs, do not wait for the next tick: call the agent in a loop
-   without a window. Each call then waits for an update. The log advises to raise learn_period:
+   To train faster than the game runs, do not wait for the next tick: call the agent in a loop that
+   draws nothing on the screen. Calls then wait for updates. The log advises to raise learn_period:
    ignore this advice in such a loop.
 
    On Linux, the thread asks for the scheduling policy SCHED_BATCH, so that it gives way to the game
    when both want one core. metrics.waited does not count the time in which another thread has the
    game's core.
 
-   With learn_outside as well, no step waits until an update is computed. rise_agent_learn_for puts
-   an update into effect if it is ready, starts the next if one is due, and returns at once. So the
-   results then depend on the speed of the thread. rise_agent_learn, rise_agent_parameters, saving
-   and rise_agent_destroy still wait for the update in progress.
+   With learn_outside, too, a step never waits for the end of an update. A step waits only while a
+   batch is copied. rise_agent_learn_for puts an update into effect if the update is ready, starts
+   the next update if one is due, and returns at once. So the results depend on the speed of the
+   thread. rise_agent_learn, rise_agent_parameters, saving and rise_agent_destroy still wait for the
+   update in progress.
 
    When learning starts, the stored frames are embedded again in parts of about 4 * batch frames.
    One part takes the place of one update. Calls wait while a part is embedded, and the first part
@@ -529,17 +540,18 @@
        rise_agent_metrics(agent, &metrics);
        if (metrics.updates_owed > 1000) puts("too slow: raise learn_period");
 
-   An update has desc.batch_parts parts, by default four. A call can return between two parts, so
-   that the game goes on. More parts make an update longer: with frames of 16 x 12 and a batch of
-   32, each of 4 parts took 0.9 ms, and an update in one part took 2.4 ms (make bench-parts).
+   An update has desc.batch_parts parts. With learn_outside the default is 4 if 4 * window_samples
+   divides batch, else 1. A call can return between two parts, so that the game goes on. More parts
+   make an update longer. With frames of 16 x 12 and a batch of 32, each of 4 parts took 0.9 ms, and
+   an update in one part took 2.4 ms (make bench-parts).
 
        desc.batch_parts = 8; // batch must be a multiple of 8 * window_samples
 
-   A part takes about metrics.update_time / desc.batch_parts microseconds; the last part is longer.
-   Choose n so that a part takes at most half of the usual budget. If a part needs more time than
-   one call gives, rise_agent_learn_for returns 0 until the sum of several budgets is enough. Then
-   the budget is kept on average. The first part runs with any budget above 0, because its duration
-   is not yet known. A negative budget is RISE_BAD_CALL.
+   A part takes about metrics.update_time / rise_agent_query(agent)->batch_parts microseconds; the
+   last part is longer. Choose batch_parts so that a part takes at most half of the usual budget. If
+   a part needs more time than one call gives, calls return 0 until the sum of their budgets is
+   enough. One call may then exceed its budget, but the mean does not. The first part runs with any
+   budget above 0, because its duration is not yet known. A negative budget is RISE_BAD_CALL.
 
    The first call that finds an update due also embeds all stored frames again, even with a budget
    of 0. An expensive frozen encoder stops the game for that time: with ResNet-18, learn_start =
@@ -577,8 +589,9 @@
    an update waits for all of them. Give the games of each process a seed of their own. learn_start,
    learn_period and all other numbers of steps count the steps of one process. When learning starts,
    and after each snapshot, all take the statistics of process 0. The learning rate follows the
-   steps of process 0. With snapshots, all processes must have stored the same number of frames, so
-   load RISE_SAVE_ALL.
+   steps of process 0. A snapshot copies the conv layers into the frozen encoder (see
+   rise_agent_snapshot). With snapshots, all processes must have stored the same number of frames.
+   So a restart must load files of RISE_SAVE_ALL.
 
    Last frames of episodes are no steps, so after the same number of calls, processes have done
    different numbers of steps. Set learn_outside, count the calls, and let all processes call
@@ -589,7 +602,8 @@
 
        rise_agent_step_all(agent, frames, NULL, rewards, events, NULL, actions);
        owed += desc.environments;
-       // `ready` is the same in all processes; 4 is learn_period
+       // ready: 1 from the call on after which every process has more than learn_start steps;
+       // 4 is learn_period
        for (; ready && owed >= 4; owed -= 4) rise_agent_learn(agent);
 
    If reduce_fn returns another number than 0, the call that learns returns RISE_UNAVAILABLE, and so
@@ -626,16 +640,16 @@
 
    Characters that learn are environments: one for each, in one call of rise_agent_step_all. They
    may share one game. If one character ends the round for all, its event is RISE_TERMINATED. The
-   event of the others is RISE_TRUNCATED, because their own actions did not end the round. Draw the
-   frame of a character as the character sees it, with its front up.
+   event of the others is RISE_TRUNCATED, because their own actions did not end the round. Draw each
+   frame from the character's view: the direction in which the character looks is up.
 
    Players are greedy at first. rise_agent_set_player makes a player worse, for example to set the
    difficulty of a game:
 
        rise_agent_set_player(agent, i, 0.2, 0); // a fifth of the actions are random
 
-   A character that learns can be worse, too. Let a player choose its action, and pass the action to
-   rise_agent_observe:
+   An environment can also take worse actions. Set desc.players = desc.environments, let player i
+   choose the action of environment i, and pass the actions to rise_agent_observe:
 
        rise_agent_play_all(agent, frames[0], NULL, rewards, events, NULL, actions);
        rise_agent_observe(agent, frames[0], NULL, rewards, events, NULL, actions);
@@ -644,7 +658,8 @@
    the play_only agent at the same time. In self-play, such a copy can be the opponent:
    examples/self_play.c trains an agent against its earlier copies and rates them.
 
-       desc.play_only = 1, desc.background = 1;  // background: another thread may publish
+       desc.play_only = 1;
+       desc.background = 1; // only if another thread publishes; needs RISE_THREADS
        rise_agent_create(&opponent, &desc, &error);
 
        rise_agent_publish(agent, opponent); // from now on, the opponent plays as the agent does now
@@ -670,17 +685,19 @@
        if (rise_agent_load(&agent, "guards.rise", &machine, &error) != RISE_OK) puts(error.text);
 
    A policy can also be a part of the program: an array, flash memory or a mapped file. The agent
-   then reads its weights in place, so they take no RAM. Several agents can share them. The array
-   must stay as it is. Begin it at a multiple of 64. At other multiples of 4, vectors are read more
-   slowly. Elsewhere, the weights are copied.
+   then reads its weights in place, so the weights take no RAM. Several agents can share one array.
+   The array must not change. Its address should be a multiple of 64 bytes: at other multiples of 4
+   the agent is slower. At other addresses, and on big-endian machines, the weights are copied.
+   rise_agent_publish cannot change an agent that reads its weights in place.
 
        _Alignas(64) static const unsigned char guards[] = { ... }; // the bytes of guards.rise
 
        rise_agent_open(&agent, guards, sizeof guards, &machine, &error);
 
    `./watch guards.rise --export guards.h` (examples/watch.c) writes such an array as a C header.
-   The header also has Q values and guards_check(), which returns 0 if the agent computes them here.
-   With RISE_PLAY_ONLY, call guards_check_in(memory, sizeof memory).
+   The array is guards_policy. guards_check() plays a few frames and returns 0 if the Q values are
+   those of the machine that exported the policy. With RISE_PLAY_ONLY, call
+   guards_check_in(memory, sizeof memory).
 
    From an archive, pass a callback to rise_agent_read. The callback copies exactly `size` bytes and
    returns 1, or returns 0 on failure.
@@ -712,12 +729,12 @@
    -ffunction-sections and -Wl,--gc-sections. With newlib, -fno-math-errno saves 1 KB of RAM.
    bench/embedded.md has the flash and RAM of an agent on three boards.
 
-   HOW TO: A QUARTER OF THE BYTES. RISE_SAVE_INT8 saves a policy whose linear layers and recurrent
-   nets have weights of 8 bits. Conv layers keep their floats. The player also rounds the inputs of
-   the 8-bit layers to whole numbers. Sums of whole numbers are exact, so all fused kernels compute
-   the same bits. The values differ a little from those of the float policy, so a few actions may
-   differ. Play both policies and compare their scores. For agents of the small games,
-   examples/watch.c does it: ./watch FILE --export guards8.h --int8.
+   HOW TO: A QUARTER OF THE BYTES. RISE_SAVE_INT8 saves a policy whose layers have weights of 8
+   bits. The player also rounds the inputs of these layers to whole numbers. Sums of whole numbers
+   are exact, so all fused kernels compute the same bits. An action takes less than half the time if
+   the processor has AVX2 or AVX-512 (make bench-step). The values differ a little from those of the
+   float policy, so a few actions may differ. Play both policies and compare their scores. For
+   agents of the small games, examples/watch.c does it: ./watch FILE --export guards8.h --int8.
 
        rise_agent_save(agent, RISE_SAVE_INT8, "guards8.rise", &error);
 
@@ -744,9 +761,9 @@
    than learn_start new frames. Checkpoints do not hold embeddings, so loading RISE_SAVE_ALL embeds
    all frames again.
 
-   RISE_SAVE_ALL writes the whole replay buffer, metrics.bytes_per_step * replay_size bytes. That
-   delays a game, so save while a menu is shown. To load with another number of environments, save
-   as RISE_SAVE_AGENT.
+   RISE_SAVE_ALL writes the whole replay buffer: less than metrics.bytes_per_step * replay_size
+   bytes, because embeddings are not written. Saving delays a game, so save while a menu is shown.
+   To load with another number of environments, save as RISE_SAVE_AGENT.
 
    rise_agent_save writes a new file beside the old one and then renames it. So a crash does not
    damage the old checkpoint, and several programs may save to one path. A program that is killed
@@ -799,9 +816,9 @@
    long or rewards are rare, because random actions must find the first rewards.
 
    RARE REWARDS. An agent cannot learn from rewards that it never gets. Before you train, let random
-   actions play (epsilon_start = epsilon_end = 1) and count the rewards. With fewer than about one
-   in a thousand steps, expect to wait long. Make the task easier at first: a smaller map, a shorter
-   way, more environments. Or show how it is done: see TEACHING.
+   actions play (epsilon_start = epsilon_end = 1) and count the rewards. If there is less than about
+   one reward in 1000 steps (an estimate), learning starts late. Then make the task easier at first:
+   a smaller map or a shorter way. Or show how it is done: see TEACHING.
 
    HOW TO: OTHER AGENTS. Fields choose the value head, the exploration, the target and the network.
 
@@ -825,10 +842,10 @@
        desc.conv[1].filters = 32, desc.conv[1].size = 4, desc.conv[1].stride = 2;
        desc.features = 256;
 
-   A preset sets what the authors of an agent chose for Atari and 200 million frames. The replay
-   buffer of a preset holds a million frames, so a smaller replay_capacity is usual. A preset sets
-   only fields that are zero. To keep the default of a field, set the field to zero after the
-   preset.
+   The presets are DQN, RAINBOW, BTR and R2D2, for Atari. Most of their values are those of the
+   papers. The replay buffer of a preset holds a million frames, so a smaller replay_capacity is
+   usual. A preset sets only fields that are zero. To keep the default of a field, set the field to
+   zero after the preset.
 
        desc.frame_width = desc.frame_height = 84;
        rise_agent_preset(&desc, RISE_PRESET_RAINBOW);
@@ -840,8 +857,8 @@
    on.
 
    Fields can be set from text, such as a program's arguments, and printed as text. The exceptions
-   are embedding_file, the callbacks, and isa, threads, processes, process, memory_block and
-   memory_bytes.
+   are embedding_file, the callbacks, and isa, threads, processes, process, weights, memory_block
+   and memory_bytes.
 
        static void print_line(void *user, const char *text)
        {
@@ -1003,8 +1020,8 @@
        "rise.h: No such file",      rise.h was renamed              define RISE_SELF as its name
        from inside rise.h
 
-   COSTS by frame size: 4 actions, one thread. recurrent_units is 64 in the first three sizes. (The
-   default is 32 now, so RISE and FULL cost less.) All other fields have their defaults. `make
+   COSTS by frame size: 4 actions, one thread, default fields. One field differs: recurrent_units is
+   64 in the first three sizes, and its default is 32. With 32, RISE and FULL cost less. `make
    bench-costs` measured the costs on an AMD EPYC (Zen 4, AVX-512); bench/README.md says more.
    `bytes` is the whole agent. An action is one rise_agent_play without desc.carry_state.
 
@@ -1073,10 +1090,11 @@
    embedding that is NaN or infinite is rejected by the call that passes it. An update whose loss or
    gradient is NaN or infinite is discarded.
 
-   rise_agent_step, rise_agent_step_all and rise_agent_observe also learn. If they return
-   RISE_NOT_FINITE about a weight, loss or gradient, the step was taken and only the update was
-   discarded. Then rise_agent_step_all and rise_agent_observe have written the actions, but
-   rise_agent_step returns the error instead of the action.
+   rise_agent_step, rise_agent_step_all and rise_agent_observe also learn, after the step was taken.
+   Two errors come from learning: RISE_NOT_FINITE about a weight, loss or gradient, and
+   RISE_UNAVAILABLE after reduce_fn failed or after fork. Then the step was taken and only the
+   update is missing: do not repeat the step. rise_agent_step_all and rise_agent_observe have
+   written the actions, but rise_agent_step returns the error instead of the action.
 
    THREADS. Define RISE_THREADS beside RISE_IMPLEMENTATION and compile with -pthread. With
    desc.threads = 4 an agent computes on its caller's thread and three workers. A worker without a
@@ -1084,16 +1102,18 @@
 
        desc.threads = 4;
 
-   The threads are those of POSIX or of Windows. With desc.background, a thread of its own computes
-   the updates: see LEARNING IN THE BACKGROUND. Its workers are then desc.threads - 1 more threads.
+   The threads are those of POSIX or of Windows. With desc.background, the agent has one more
+   thread, which computes the updates (see LEARNING IN THE BACKGROUND). The desc.threads - 1 workers
+   then help this thread, and acting uses the caller's thread alone.
 
    There is no global state. Use each agent from one thread at a time, and different agents from as
    many threads as you like. Callbacks are called on the thread that called the library, except
-   embed_fn with desc.background.
+   embed_fn and reduce_fn with desc.background.
 
    A process that is made by fork has none of the threads, and computes everything on its own
    thread. If fork came while an update was computed in the background, learning in the new process
-   is RISE_UNAVAILABLE. Saving is too, except as RISE_SAVE_POLICY. Load the agent from a file there.
+   is RISE_UNAVAILABLE. Saving is RISE_UNAVAILABLE, too, except as RISE_SAVE_POLICY or
+   RISE_SAVE_INT8. Load the agent from a file there.
 
    PORTING. The code is C99 and also C++11. The tests run with gcc, clang, tcc and musl on Linux,
    with MinGW under wine, and for ARM, RISC-V and s390x (big-endian) under qemu. For macOS the code
@@ -1110,7 +1130,7 @@
    system of a Pi 2, 3, 4 or 5, allow NEON and fused multiply-add. The first Pi, Zero and Zero W are
    ARMv6: they have no NEON and get the plain C kernels.
 
-       cc -O2 game.c -lm                                       # 64-bit; Zero, Zero W
+       cc -O2 game.c -lm                                       # any 64-bit system; ARMv6
        cc -O2 -march=armv7-a -mfpu=neon-vfpv4 game.c -lm       # 32-bit on Pi 2, 3, 4, 5
 
    Check the memory: for frames of 84 x 84 the default agent takes 1.8 GB. With replay_capacity =
@@ -1164,11 +1184,11 @@
    The Cortex-M processors above multiply and add in one instruction, so players compute the bits of
    a desktop with AVX2. Keep the policy in flash: `static const`, at a multiple of 64.
 
-   PORTING: BARE METAL. To play a policy in flash, see HOW TO: A SMALL PLAYER. To learn without a
-   file system, define RISE_NO_STDIO. Pass a block of memory, and a clock if you call
-   rise_agent_learn_for. The code refers to these functions of the C library: calloc, free,
-   snprintf, vsnprintf, ldexp, floor, sqrt, sqrtf, the functions of <string.h>, and clock_gettime,
-   timespec_get or clock.
+   PORTING: BARE METAL. To play a policy in flash, see HOW TO: A SMALL PLAYER. To learn, or to play
+   in a build that can also learn, define RISE_NO_STDIO if there is no file system. Pass a block of
+   memory, and a clock if you call rise_agent_learn_for. The code refers to these functions of the C
+   library: calloc, free, snprintf, vsnprintf, ldexp, floor, sqrt, sqrtf, the functions of
+   <string.h>, and clock_gettime, timespec_get or clock. The code below is for a play_only agent.
 
        static double seconds(void *user)
        {
@@ -1183,8 +1203,9 @@
 
    A play_only agent needs its weights and little more. With frames of 8 x 8, features = 32,
    head_units = recurrent_units = embedding_size = 16, frame_stack = 1 and carry_state = 1, the
-   weights are 88 KB and rise_agent_bytes returns 121 KB. No function uses more than 16 KB of the
-   call stack. Enumerations may be smaller than int.
+   weights are 88 KB and rise_agent_bytes returns 121 KB. The stack frame of each function has at
+   most 16 KB; a call of the library needs the sum of several frames. The compiler may make
+   enumerations smaller than int (-fshort-enums).
 
    BINDINGS. Compile rise.h itself to a shared library. The other language needs no struct layout:
    rise_size_of returns the size of a description, and rise_agent_set sets the fields from text. On
@@ -1215,8 +1236,9 @@
 
    Enumerations are passed as int. Strings are bytes that end with 0. Error texts have at most 239
    bytes and are in the caller's rise_error or in the agent. The library keeps no pointers to
-   frames, rewards, events, masks and text after a call. Callbacks, their `user` pointers and
-   memory_block must stay valid as long as the agent exists.
+   frames, rewards, events, masks and text after a call. Callbacks, their `user` pointers,
+   memory_block, desc.weights and the `data` of rise_agent_open must stay valid as long as the agent
+   exists.
 
        rise_agent_values      valid until the agent is destroyed; the next play overwrites it
        rise_agent_query       valid until the agent is destroyed
@@ -1274,8 +1296,8 @@
    multiplies the features by the outputs of a layer of fractions, as IQN has.
 
        expect  computes Q from z. q and z are one array if there is one output for each action.
-               expect may replace z: C51 replaces logits by probabilities. dz is then the gradient
-               of the values that expect was given, for C51 the logits.
+               expect may replace z: C51 replaces logits by probabilities. dz is always the gradient
+               of z before expect, so for C51 the gradient of the logits.
        expect_backward  adds dq times the gradient of Q of one action to dz, for demonstrations.
        target  computes the target, [taus] or [atoms], from a risei_bootstrap. If discount is 0, the
                target must not depend on `next`. If `values` is 1, the function must obey policy and
@@ -1375,11 +1397,11 @@
    the file. A line that begins with '?' is optional: a reader that does not know the field ignores
    the line.
 
-   `machine` can change players and, if no replay buffer is loaded, environments. If `machine` sets
-   another field that decides the shape of arrays, the value must agree with the file. These fields
-   are frame size, actions, window, units, heads and others. If a value differs, the result is
-   RISE_MISMATCH, and the error sentence names the field. Zeros are ignored. Fields such as
-   learning_rate are ignored too: the agent keeps the values of the file.
+   `machine` can change players, switch background on, and change environments if no replay buffer
+   is loaded. It also has the fields that files do not hold: see rise_agent_read. Another field that
+   decides the shape of arrays, such as frame size, actions, window, units or head, must be 0 or
+   agree with the file. If not, the result is RISE_MISMATCH, and the error sentence names the field.
+   Fields such as learning_rate are ignored: the agent keeps the values of the file.
 
        rise_agent_desc machine = {0};
        machine.environments = 4; // RISE_MISMATCH, if the file's replay buffer has 8
@@ -1689,8 +1711,8 @@ typedef struct rise_agent_desc {
     /* 1: the agent plays and does not learn; no replay buffer and no optimiser, so little memory
        [0] */
     int play_only;
-    /* bits of a weight of linear layers and recurrent nets: 32, or 8 in a policy that was saved as
-       RISE_SAVE_INT8 (with play_only) [32] */
+    /* bits of a layer's weight: 32, or 8 in a policy that was saved as RISE_SAVE_INT8 (with
+       play_only) [32] */
     int weight_bits;
 
     /* memory */
@@ -2392,6 +2414,26 @@ typedef struct rise_frame_scale {
     rise_real factor, limit;
 } rise_frame_scale;
 
+/* A product with 8-bit weights: `count` rows of x times the weights of `outputs` outputs. A row of
+   x is `runs` runs of `run` numbers. Row p begins at x[p * x_step], and its runs are run_stride
+   numbers apart. So the rows of x can be the patches of an image. Weights are bytes, in blocks of
+   16 outputs: [runs][ceil(run / 2)][outputs of the block][2]. The last block has the outputs that
+   are left. If `run` is odd, the last weight of a run must be 0, and the number of x behind the run
+   is read, too. */
+typedef struct rise_int8_product {
+    const int16_t *x;
+    ptrdiff_t x_step, run_stride;
+    int runs, run, count, outputs;
+    int relu, accumulate;
+    const int8_t *w;
+    const rise_real *x_scales; /* [count], or one scale for all rows if x_scale_step is 0 */
+    int x_scale_step;          /* 0 or 1 */
+    const rise_real *scales;   /* [outputs]: of the weights */
+    const rise_real *bias;     /* [outputs], or NULL for zeros */
+    rise_real *y;              /* [count][outputs]; rows are y_step apart */
+    ptrdiff_t y_step;
+} rise_int8_product;
+
 /* The kernels of one instruction set. Arrays may have any length and need no more alignment than
    their elements. Arrays that a call only reads may overlap. exp, log, tanh, sigmoid, multiply,
    relu_backward and gate_forward may write their result over an input. Any other array that a call
@@ -2500,10 +2542,10 @@ typedef struct rise_kernels {
        denormal, which needs a limit below 4. Returns 1 / factor: 0 if all x are 0 or denormal; NaN
        if an x is infinite or NaN, and then all q are 0. */
     rise_real (*int8_round)(int n, const rise_real *x, int limit, int16_t *q);
-    /* sums[j * rows + r] = sum over k < n of x[r * x_stride + k] w[j * w_stride + k], for j <
-       outputs and r < rows, where rows is 1..4. No sum may overflow int32. */
-    void (*int8_dots)(int n, int rows, int outputs, const int16_t *x, ptrdiff_t x_stride,
-                      const int8_t *w, ptrdiff_t w_stride, int32_t *sums);
+    /* y[p][j] = bias[j] + (the scale of row p) scales[j] (the sum of the products of row p with the
+       weights of output j). With `accumulate`, y[p][j] is added, and with `relu`, the result is at
+       least 0. No sum may overflow int32. */
+    void (*int8_product)(const rise_int8_product *p);
     /* sums[j] = sum over i of rise_sign(seed, bits, i, j) x[i], for j < size. Exact while the sum
        of |x| is below 2^31. x has n numbers and room for 2^bits, where bits =
        rise_sign_bits(n, size). x is overwritten. */
@@ -4107,14 +4149,21 @@ RISEI_INLINE RISEI_TARGET("avx2") __m256i risei_avx_int8_load(const int8_t *w)
 {
     return _mm256_cvtepi8_epi16(_mm_loadu_si128((const __m128i *)(const void *)w));
 }
-RISEI_INLINE RISEI_TARGET("avx2") __m256i risei_avx_int16_load(const int16_t *x)
-{
-    return _mm256_loadu_si256((const __m256i *)(const void *)x);
-}
 /* Returns sum + the products of 16 numbers, added in pairs. */
 RISEI_INLINE RISEI_TARGET("avx2") __m256i risei_avx_int8_add(__m256i sum, __m256i w, __m256i x)
 {
     return _mm256_add_epi32(sum, _mm256_madd_epi16(w, x));
+}
+/* Returns two numbers, repeated. */
+RISEI_INLINE RISEI_TARGET("avx2") __m256i risei_avx_int8_pair(const int16_t *x)
+{
+    int32_t both;
+    memcpy(&both, x, sizeof both);
+    return _mm256_set1_epi32(both);
+}
+RISEI_INLINE RISEI_TARGET("avx2") void risei_avx_int8_store(int32_t *p, __m256i sums)
+{
+    _mm256_storeu_si256((__m256i *)(void *)p, sums);
 }
 /* Stores 8 whole numbers. */
 RISEI_INLINE RISEI_TARGET("avx2") void risei_avx_int16_store(int16_t *q, __m256 x)
@@ -4122,13 +4171,6 @@ RISEI_INLINE RISEI_TARGET("avx2") void risei_avx_int16_store(int16_t *q, __m256 
     __m256i const n = _mm256_cvtps_epi32(x);
     _mm_storeu_si128((__m128i *)(void *)q,
                      _mm_packs_epi32(_mm256_castsi256_si128(n), _mm256_extracti128_si256(n, 1)));
-}
-/* Returns the sum of all lanes. */
-RISEI_INLINE RISEI_TARGET("avx2") int32_t risei_avx_int8_sum(__m256i sum)
-{
-    __m128i half = _mm_add_epi32(_mm256_castsi256_si128(sum), _mm256_extracti128_si256(sum, 1));
-    half = _mm_add_epi32(half, _mm_shuffle_epi32(half, 0x4E));
-    return _mm_cvtsi128_si32(_mm_add_epi32(half, _mm_shuffle_epi32(half, 0xB1)));
 }
 /* avx2: vectors of 8 numbers; tiles of 6 x 2 vectors, for 16 registers */
 #define RISEK(name) risek_##name##_avx2
@@ -4156,10 +4198,12 @@ RISEI_INLINE RISEI_TARGET("avx2") int32_t risei_avx_int8_sum(__m256i sum)
 #define VIL 16
 #define vint8_zero _mm256_setzero_si256
 #define vint8_load risei_avx_int8_load
-#define vint16_load risei_avx_int16_load
 #define vint8_add risei_avx_int8_add
-#define vint8_sum risei_avx_int8_sum
 #define vint16_store risei_avx_int16_store
+#define VIC 4
+#define vint8_pair risei_avx_int8_pair
+#define vint8_store risei_avx_int8_store
+#define vints(p) _mm256_cvtepi32_ps(_mm256_loadu_si256((const __m256i *)(const void *)(p)))
 #define vadd _mm256_add_ps
 #define vsub _mm256_sub_ps
 #define vmul _mm256_mul_ps
@@ -4223,9 +4267,11 @@ RISEI_INLINE RISEI_TARGET("avx2") int32_t risei_avx_int8_sum(__m256i sum)
 #define VIL 16
 #define vint8_zero _mm256_setzero_si256
 #define vint8_load risei_avx_int8_load
-#define vint16_load risei_avx_int16_load
 #define vint8_add risei_avx_int8_add
-#define vint8_sum risei_avx_int8_sum
+#define VIC 4
+#define vint8_pair risei_avx_int8_pair
+#define vint8_store risei_avx_int8_store
+#define vints(p) _mm512_maskz_cvtepi32_ps(RISEI_ALL16, _mm512_loadu_si512((const void *)(p)))
 #define vint16_store(q, x)                                                                         \
     _mm256_storeu_si256(                                                                           \
         (__m256i *)(void *)(q),                                                                    \
@@ -4285,39 +4331,57 @@ RISEI_INLINE float32x4_t risei_neon_bytes(const uint8_t *p)
     memcpy(&four, p, sizeof four);
     return vcvtq_f32_u32(vmovl_u16(vget_low_u16(vmovl_u8(vreinterpret_u8_u32(vdup_n_u32(four))))));
 }
-RISEI_INLINE int32x4_t risei_neon_int8_zero(void) { return vdupq_n_s32(0); }
 /* Returns 8 bytes as 16-bit numbers. */
 RISEI_INLINE int16x8_t risei_neon_int8_load(const int8_t *w) { return vmovl_s8(vld1_s8(w)); }
-/* Returns sum + the products of 8 numbers, added in pairs. */
-RISEI_INLINE int32x4_t risei_neon_int8_add(int32x4_t sum, int16x8_t w, int16x8_t x)
+/* Returns two numbers, repeated. */
+RISEI_INLINE int16x8_t risei_neon_int8_pair(const int16_t *x)
 {
-    return vmlal_s16(vmlal_s16(sum, vget_low_s16(w), vget_low_s16(x)), vget_high_s16(w),
-                     vget_high_s16(x));
+    int32_t both;
+    memcpy(&both, x, sizeof both);
+    return vreinterpretq_s16_s32(vdupq_n_s32(both));
+}
+RISEI_INLINE int32x4x2_t risei_neon_int8_zero(void)
+{
+    int32x4x2_t sums;
+    sums.val[0] = sums.val[1] = vdupq_n_s32(0);
+    return sums;
+}
+/* Returns sums + the products of 8 numbers. Two lanes hold the sum of an output. */
+RISEI_INLINE int32x4x2_t risei_neon_int8_add(int32x4x2_t sums, int16x8_t w, int16x8_t x)
+{
+    sums.val[0] = vmlal_s16(sums.val[0], vget_low_s16(w), vget_low_s16(x));
+    sums.val[1] = vmlal_s16(sums.val[1], vget_high_s16(w), vget_high_s16(x));
+    return sums;
+}
+RISEI_INLINE void risei_neon_int8_store(int32_t *p, int32x4x2_t sums)
+{
+    int i;
+    for (i = 0; i < 2; i++)
+        vst1_s32(p + 2 * i, vpadd_s32(vget_low_s32(sums.val[i]), vget_high_s32(sums.val[i])));
 }
 /* Stores 4 whole numbers. */
 RISEI_INLINE void risei_neon_int16_store(int16_t *q, float32x4_t x)
 {
     vst1_s16(q, vmovn_s32(vcvtq_s32_f32(x)));
 }
-/* Returns the sum of all lanes. */
-RISEI_INLINE int32_t risei_neon_int8_sum(int32x4_t sum)
-{
-    int32_t lane[4];
-    vst1q_s32(lane, sum);
-    return lane[0] + lane[1] + lane[2] + lane[3];
-}
 #define V float32x4_t
 #define M uint32x4_t
 #define VL 4
-#define VI int32x4_t
+#define VI int32x4x2_t
 #define VIW int16x8_t
 #define VIL 8
 #define vint8_zero risei_neon_int8_zero
 #define vint8_load risei_neon_int8_load
-#define vint16_load vld1q_s16
 #define vint8_add risei_neon_int8_add
-#define vint8_sum risei_neon_int8_sum
 #define vint16_store risei_neon_int16_store
+#ifdef __aarch64__
+#define VIC 2
+#else
+#define VIC 1
+#endif
+#define vint8_pair risei_neon_int8_pair
+#define vint8_store risei_neon_int8_store
+#define vints(p) vcvtq_f32_s32(vld1q_s32(p))
 #ifdef __aarch64__
 #define MR 8
 #define RISEK_TILE_SIZES RISEI_ROWS_TO_8
@@ -5232,7 +5296,7 @@ RISEI_FN void risei_zero(rise_real *x, ptrdiff_t count)
    array. */
 typedef struct risei_parameters {
     size_t count;
-    int int8; /* 1: linear layers have 8-bit weights */
+    int int8; /* 1: linear layers and convs have 8-bit weights */
 } risei_parameters;
 
 /* Reserves `count` parameters. Returns the offset of the first one. */
@@ -5257,20 +5321,24 @@ typedef struct risei_linear {
     int in, out, has_bias;
     int int8; /* 1: the weights have 8 bits, and the layer has no backward pass */
     /* Offsets into the parameters: W as rise_matrix_panels [in][out], and b [out]. With int8, W is
-       the transpose: rows [out][in] of bytes, which begin at multiples of 4 bytes; and there are
-       scales [out]. */
+       bytes as in rise_int8_product, and there are scales [out]. */
     size_t weights, scales, bias;
 } risei_linear;
 
-/* Returns how many bytes a row of 8-bit weights has. */
-RISEI_FN size_t risei_linear_row(const risei_linear *l) { return ((size_t)l->in + 3) / 4 * 4; }
-
+/* Returns how many numbers a run of 8-bit weights has: `run`, made even. */
+RISEI_FN int risei_int8_even(int run) { return (run + 1) / 2 * 2; }
+/* Returns how many parameters hold the 8-bit weights of a layer. Each holds four. */
+RISEI_FN size_t risei_int8_reserved(int runs, int run, int outputs)
+{
+    size_t const each = risei_arena_times((size_t)runs, (size_t)risei_int8_even(run));
+    return risei_arena_plus(risei_arena_times(each, (size_t)outputs), 3) / 4;
+}
 RISEI_FN risei_linear risei_linear_make(risei_parameters *p, int in, int out, int has_bias)
 {
     risei_linear layer;
     layer.in = in, layer.out = out, layer.has_bias = has_bias, layer.int8 = p->int8;
     layer.weights = risei_parameters_reserve(
-        p, risei_arena_times(p->int8 ? risei_linear_row(&layer) / 4 : (size_t)in, (size_t)out));
+        p, p->int8 ? risei_int8_reserved(1, in, out) : risei_arena_times((size_t)in, (size_t)out));
     layer.scales = risei_parameters_reserve(p, p->int8 ? (size_t)out : 0);
     layer.bias = risei_parameters_reserve(p, has_bias ? (size_t)out : 0);
     return layer;
@@ -5307,51 +5375,25 @@ RISEI_FN void risei_linear_initialise(const risei_linear *l, rise_real *w, risei
    by 128 and not by 127, because a forged file may hold the weight -128. */
 RISEI_FN int risei_int8_limit(int n) { return risei_minimum(INT32_MAX / 128 / n, 1023); }
 
-/* Rows of x that share one pass over the weights; outputs of one call of a kernel. */
-enum { RISEI_INT8_ROWS = 4, RISEI_INT8_OUTPUTS = 8 };
-/* The arguments of a job that multiplies `rows` rows. Each part of the job takes some outputs. */
 typedef struct risei_int8_job {
     const rise_kernels *kernels;
-    const risei_linear *linear;
-    const rise_real *w;
-    const int16_t *q;                 /* [rows][in] */
-    rise_real scale[RISEI_INT8_ROWS]; /* [rows] */
-    rise_real *y;
-    ptrdiff_t y_stride;
-    int rows, relu, accumulate;
+    rise_int8_product product;
 } risei_int8_job;
 
-/* Writes output j of all rows. Its sums are sums [rows]. */
-RISEI_FN void risei_int8_output(const risei_int8_job *i, int j, const int32_t *sums)
-{
-    const risei_linear *const l = i->linear;
-    int row;
-    for (row = 0; row < i->rows; row++) {
-        rise_real *const y = i->y + row * i->y_stride + j;
-        rise_real const factor = i->scale[row] * i->w[l->scales + (size_t)j];
-        rise_real const from = i->accumulate  ? *y
-                               : l->has_bias ? i->w[l->bias + (size_t)j]
-                                              : 0;
-        rise_real const sum = from + (rise_real)sums[row] * factor;
-        *y = i->relu ? risei_max(sum, 0) : sum;
-    }
-}
+/* Rows of x that share one pass over the weights of a linear layer. */
+enum { RISEI_INT8_ROWS = 4 };
+/* A part of the job of a linear layer computes some outputs of all rows. */
 RISEI_FN void risei_int8_part(void *job, int part, int parts, void *scratch)
 {
-    const risei_int8_job *const i = (const risei_int8_job *)job;
-    const risei_linear *const l = i->linear;
-    ptrdiff_t const row_bytes = (ptrdiff_t)risei_linear_row(l);
-    const int8_t *const w = (const int8_t *)(const void *)(i->w + l->weights);
-    int32_t sums[RISEI_INT8_OUTPUTS * RISEI_INT8_ROWS];
-    int j, end, o, outputs;
+    rise_int8_product p = ((const risei_int8_job *)job)->product;
+    int first, end;
     (void)scratch;
-    risei_part_range(l->out, RISEI_INT8_OUTPUTS, part, parts, &j, &end);
-    for (; j < end; j += outputs) {
-        outputs = risei_minimum(end - j, RISEI_INT8_OUTPUTS);
-        i->kernels->int8_dots(l->in, i->rows, outputs, i->q, l->in, w + j * row_bytes, row_bytes,
-                              sums);
-        for (o = 0; o < outputs; o++) risei_int8_output(i, j + o, sums + o * i->rows);
-    }
+    risei_part_range(p.outputs, 16, part, parts, &first, &end);
+    p.w += (ptrdiff_t)first * risei_int8_even(p.run);
+    p.scales += first, p.y += first;
+    if (p.bias != NULL) p.bias += first;
+    p.outputs = end - first;
+    ((const risei_int8_job *)job)->kernels->int8_product(&p);
 }
 /* Computes y = x W + b, as risei_linear_multiply does, with 8-bit weights. */
 RISEI_FN void risei_int8_multiply(const risei_device *d, const risei_linear *l, const rise_real *w,
@@ -5359,18 +5401,27 @@ RISEI_FN void risei_int8_multiply(const risei_device *d, const risei_linear *l, 
                                   ptrdiff_t y_stride, int relu, int accumulate)
 {
     int16_t *const q = (int16_t *)d->scratch;
-    int const limit = risei_int8_limit(l->in);
+    int const even = risei_int8_even(l->in), limit = risei_int8_limit(even);
+    rise_real scale[RISEI_INT8_ROWS];
     risei_int8_job job;
+    rise_int8_product *const p = &job.product;
     int row;
-    job.kernels = d->kernels, job.linear = l, job.w = w, job.q = q;
-    job.y_stride = y_stride, job.relu = relu, job.accumulate = accumulate;
-    for (; rows > 0; rows -= job.rows, x += job.rows * x_stride, y += job.rows * y_stride) {
-        job.rows = rows < RISEI_INT8_ROWS ? rows : RISEI_INT8_ROWS;
-        for (row = 0; row < job.rows; row++)
-            job.scale[row] = d->kernels->int8_round(l->in, x + row * x_stride, limit,
-                                                    q + (ptrdiff_t)row * l->in);
-        job.y = y;
-        risei_device_run(d, (double)l->in * l->out * job.rows, risei_int8_part, &job);
+    job.kernels = d->kernels;
+    p->x = q, p->x_step = even, p->run_stride = 0;
+    p->runs = 1, p->run = l->in, p->outputs = l->out, p->relu = relu, p->accumulate = accumulate;
+    p->w = (const int8_t *)(const void *)(w + l->weights);
+    p->x_scales = scale, p->x_scale_step = 1, p->scales = w + l->scales;
+    p->bias = l->has_bias && !accumulate ? w + l->bias : NULL;
+    p->y_step = y_stride;
+    for (; rows > 0; rows -= p->count, x += p->count * x_stride, y += p->count * y_stride) {
+        p->count = risei_minimum(rows, RISEI_INT8_ROWS);
+        for (row = 0; row < p->count; row++) {
+            q[row * even + even - 1] = 0;
+            scale[row] =
+                d->kernels->int8_round(l->in, x + row * x_stride, limit, q + row * even);
+        }
+        p->y = y;
+        risei_device_run(d, (double)l->in * l->out * p->count, risei_int8_part, &job);
     }
 }
 
@@ -5462,13 +5513,14 @@ RISEI_FN size_t risei_layer_bytes(int rows, int in, int out, int learn)
     size_t const weights = risei_product_bytes(in, out, rows, 0);
     size_t const data = risei_larger(risei_product_bytes(rows, in, out, 0),
                                      risei_product_bytes(in, rows, out, 0));
-    return learn ? risei_larger(forward, risei_larger(weights, data)) : forward;
+    if (!RISEI_LEARNS || !learn) return forward;
+    return risei_larger(forward, risei_larger(weights, data));
 }
 /* The same for a linear layer. A layer that does not exist has no outputs and needs no bytes. */
 RISEI_FN size_t risei_linear_bytes(const risei_linear *l, int rows, int learn)
 {
     if (l->int8 && l->out > 0)
-        return risei_arena_aligned((size_t)l->in * sizeof(int16_t) *
+        return risei_arena_aligned((size_t)risei_int8_even(l->in) * sizeof(int16_t) *
                                    (size_t)(rows < RISEI_INT8_ROWS ? rows : RISEI_INT8_ROWS));
     return l->out > 0 ? risei_layer_bytes(rows, l->in, l->out, learn) : 0;
 }
@@ -5537,9 +5589,12 @@ typedef struct risei_conv {
        risei_maxpool_region_of. */
     int pool, pool_stride, pool_pad;
     int pooled_height, pooled_width; /* out_height and out_width if there is no pool */
-    size_t weights, bias;            /* offsets: [size][size][channels][filters], [filters] */
+    /* Offsets into the parameters: [size][size][channels][filters], [filters]. With int8, the
+       weights are bytes as in rise_int8_product, and there are scales [filters]. */
+    size_t weights, scales, bias;
     /* 1: the layer only runs forward, and its weights have the layout of rise_matrix_panels */
     int panels;
+    int int8; /* 1: the weights have 8 bits, and the layer has no backward pass */
 } risei_conv;
 
 /* How a conv computes its data gradient dx
@@ -5624,7 +5679,7 @@ RISEI_FN risei_conv risei_conv_make(risei_parameters *p, const rise_conv *desc, 
         c.pooled_width = (c.out_width + 2 * c.pool_pad - c.pool) / c.pool_stride + 1;
     }
     /* A phase reads rows first - (taps - 1) .. first + count - 1 of dy. */
-    for (axis = 0; axis < 2; axis++)
+    for (axis = 0; axis < 2 && RISEI_LEARNS; axis++)
         for (r = 0; r < c.stride; r++) {
             risei_conv_phase const phase = risei_conv_phase_of(&c, r, axis ? width : height);
             int const before = phase.taps - 1 - phase.first;
@@ -5633,9 +5688,13 @@ RISEI_FN risei_conv risei_conv_make(risei_parameters *p, const rise_conv *desc, 
             if (c.dy_padding < before) c.dy_padding = before;
             if (c.dy_padding < after) c.dy_padding = after;
         }
+    c.int8 = p->int8;
     taps = (size_t)(c.size * c.size);
     c.weights = risei_parameters_reserve(
-        p, risei_arena_times(risei_arena_times(taps, (size_t)channels), (size_t)c.filters));
+        p, c.int8 ? risei_int8_reserved(c.size, c.size * channels, c.filters)
+                  : risei_arena_times(risei_arena_times(taps, (size_t)channels),
+                                      (size_t)c.filters));
+    c.scales = risei_parameters_reserve(p, c.int8 ? (size_t)c.filters : 0);
     c.bias = risei_parameters_reserve(p, (size_t)c.filters);
     return c;
 }
@@ -5692,14 +5751,73 @@ RISEI_FN rise_product risei_conv_weights_product(const risei_conv *c, rise_real 
     p.sums = g + c->bias;
     return p;
 }
+/* The job of a conv with 8-bit weights, for one image. product.x is the image, rounded to whole
+   numbers with one scale, as a row of a linear layer is. */
+typedef struct risei_int8_image {
+    const rise_kernels *kernels;
+    const risei_conv *conv;
+    risei_image x, y; /* of this image */
+    rise_int8_product product;
+} risei_int8_image;
+
+/* Returns how many rounded numbers a conv needs for an image: one more than the image has. */
+RISEI_FN size_t risei_int8_image_numbers(const risei_conv *c)
+{
+    risei_image const x = risei_image_make(c->height, c->width, c->channels, c->pad);
+    return (size_t)risei_image_size(&x) + 1;
+}
+/* Computes some rows of y. */
+RISEI_FN void risei_int8_image_part(void *job, int part, int parts, void *scratch)
+{
+    const risei_int8_image *const i = (const risei_int8_image *)job;
+    const risei_conv *const c = i->conv;
+    rise_int8_product p = i->product;
+    int oy, end;
+    (void)scratch;
+    risei_part_range(c->out_height, 1, part, parts, &oy, &end);
+    for (; oy < end; oy++) {
+        p.x = i->product.x + risei_image_at(&i->x, oy * c->stride - c->pad, -c->pad);
+        p.y = i->y.data + risei_image_at(&i->y, oy, 0);
+        i->kernels->int8_product(&p);
+    }
+}
+RISEI_FN void risei_int8_conv_forward(const risei_device *d, const risei_conv *c,
+                                      const rise_real *w, int count, const risei_image *x,
+                                      const risei_image *y, int relu, int add)
+{
+    int16_t *const q = (int16_t *)d->scratch;
+    int const size = (int)risei_image_size(x), run = c->size * c->channels;
+    int const limit = risei_int8_limit(c->size * risei_int8_even(run));
+    risei_int8_image i;
+    rise_int8_product *const p = &i.product;
+    rise_real scale;
+    i.kernels = d->kernels, i.conv = c;
+    p->x = q, p->x_step = (ptrdiff_t)c->stride * c->channels;
+    p->run_stride = risei_image_row_size(x), p->runs = c->size, p->run = run;
+    p->count = c->out_width, p->outputs = c->filters, p->relu = relu, p->accumulate = add;
+    p->w = (const int8_t *)(const void *)(w + c->weights);
+    p->x_scales = &scale, p->x_scale_step = 0, p->scales = w + c->scales, p->bias = w + c->bias;
+    p->y_step = c->filters;
+    q[size] = 0;
+    for (i.x = *x, i.y = *y; count > 0; count--) {
+        scale = d->kernels->int8_round(size, i.x.data, limit, q);
+        risei_device_run(d, risei_conv_work(c, 1), risei_int8_image_part, &i);
+        i.x.data += risei_image_size(x), i.y.data += risei_image_size(y);
+    }
+}
 /* Computes y = conv(x), or y += conv(x) if `add`; then y = max(0, y) if `relu`. A product starts
    from the bias or from C, not from both. So with `add` the bias is added to y first. */
 RISEI_FN void risei_conv_forward(const risei_device *d, const risei_conv *c, const rise_real *w,
                                  int count, const risei_image *x, const risei_image *y, int relu,
                                  int add)
 {
-    rise_product p = risei_conv_forward_product(c, w, count, x, y, relu);
+    rise_product p;
     int i;
+    if (c->int8) {
+        risei_int8_conv_forward(d, c, w, count, x, y, relu, add);
+        return;
+    }
+    p = risei_conv_forward_product(c, w, count, x, y, relu);
     if (add) p.bias = NULL, p.accumulate = 1;
     for (i = 0; i < p.m && add; i++)
         d->kernels->add(c->filters, w + c->bias,
@@ -5721,7 +5839,9 @@ RISEI_FN size_t risei_conv_bytes(const risei_conv *c, int count, int learn)
     size_t const pool = 2 * (size_t)c->filters * sizeof(rise_real);
     size_t const forward =
         risei_product_bytes(pixels, c->filters, taps * c->channels, c->panels || in_place);
-    return learn ? risei_larger(risei_larger(forward, pool), risei_larger(weights, data)) : forward;
+    if (c->int8) return risei_arena_aligned(risei_int8_image_numbers(c) * sizeof(int16_t));
+    if (!RISEI_LEARNS || !learn) return forward;
+    return risei_larger(risei_larger(forward, pool), risei_larger(weights, data));
 }
 /* Rows py (or columns px) first .. first + count - 1 of a phase. All of them use the same taps. In
    the order of oy, the first `skip` taps of the phase lie outside dy, and the next `taps` belong to
@@ -6036,9 +6156,10 @@ typedef struct risei_frames_conv_job {
 RISEI_FN void risei_frames_conv_part(void *job, int part, int parts, void *scratch)
 {
     const risei_frames_conv_job *const j = (const risei_frames_conv_job *)job;
-    risei_image x = *j->x, y = j->y != NULL ? *j->y : *j->dy;
+    int const forward = !RISEI_LEARNS || j->y != NULL;
+    risei_image x = *j->x, y = forward ? *j->y : *j->dy;
     int const chunk = risei_frames_chunk_images(&x);
-    int const by_images = j->y != NULL && j->count >= parts;
+    int const by_images = forward && j->count >= parts;
     int n = 0, end = j->count, i, images;
     x.data = (rise_real *)(void *)((unsigned char *)scratch +
                                    (j->product_bytes > 0 ? j->product_bytes
@@ -6051,7 +6172,7 @@ RISEI_FN void risei_frames_conv_part(void *job, int part, int parts, void *scrat
         for (i = 0; i < images; i++)
             risei_encoder_input_convert(j->kernels, j->input, n + i, end, &x,
                                         x.data + i * risei_image_size(&x));
-        if (j->y != NULL)
+        if (forward)
             p = risei_conv_forward_product(j->conv, j->w, images, &x, &y, j->relu);
         else
             p = risei_conv_weights_product(j->conv, j->g, images, &x, &y), p.accumulate = n > 0;
@@ -6065,6 +6186,20 @@ RISEI_FN void risei_frames_conv_run(const risei_device *d, risei_frames_conv_job
     j->kernels = d->kernels, j->product_bytes = d->product_bytes;
     risei_device_run(d, risei_conv_work(c, j->count), risei_frames_conv_part, j);
 }
+/* Computes y = conv(frames) with 8-bit weights, as risei_frames_conv_forward does. */
+RISEI_FN void risei_int8_frames_forward(const risei_device *d, const risei_conv *c,
+                                        const rise_real *w, int count,
+                                        const risei_encoder_input *input, const risei_image *x,
+                                        const risei_image *y, int relu)
+{
+    risei_image image = *x, out = *y;
+    int n;
+    image.data = (rise_real *)(void *)((unsigned char *)d->scratch + d->product_bytes);
+    for (n = 0; n < count; n++, out.data += risei_image_size(y)) {
+        risei_encoder_input_convert(d->kernels, input, n, count, x, image.data);
+        risei_int8_conv_forward(d, c, w, 1, &image, &out, relu, 0);
+    }
+}
 /* Computes y = conv(frames), or max(0, conv(frames)) if `relu`. x is the shape of the images. */
 RISEI_FN void risei_frames_conv_forward(const risei_device *d, const risei_conv *c,
                                         const rise_real *w, int count,
@@ -6072,6 +6207,10 @@ RISEI_FN void risei_frames_conv_forward(const risei_device *d, const risei_conv 
                                         const risei_image *y, int relu)
 {
     risei_frames_conv_job job;
+    if (c->int8) {
+        risei_int8_frames_forward(d, c, w, count, input, x, y, relu);
+        return;
+    }
     memset(&job, 0, sizeof job);
     job.conv = c, job.w = w, job.count = count, job.input = input;
     job.x = x, job.y = y, job.relu = relu;
@@ -6335,7 +6474,7 @@ RISEI_FN risei_conv risei_residual_conv(const risei_encoder *e, int l, int i)
 {
     risei_conv c = e->residual[l];
     size_t const offset = (size_t)i * (c.bias + (size_t)c.filters - c.weights);
-    c.weights += offset, c.bias += offset;
+    c.weights += offset, c.scales += offset, c.bias += offset;
     return c;
 }
 RISEI_FN void risei_conv_initialise(const risei_conv *c, rise_real *w, risei_random *random)
@@ -6376,13 +6515,13 @@ RISEI_FN void risei_image_take(risei_arena *arena, risei_image *image, int count
     image->data = RISEI_TAKE(arena, rise_real,
                              risei_arena_times((size_t)count, (size_t)risei_image_size(image)));
 }
-/* Makes the images of layer l: activations for `count` images, gradients for the first `learn`.
+/* Makes the gradients of layer l for `learn` images.
 
    dout[l] is the same image as dy[l], with two exceptions. In a layer with a pool, dout[l] has the
    shape after the pool, and dy[l] has the shape before the pool. If the last layer has no residual
    units, its dout has no padding, because features have no padding. */
-RISEI_FN void risei_encoder_layout_layer(risei_arena *arena, const risei_encoder *e,
-                                         risei_encoder_data *a, int l, int count, int learn)
+RISEI_FN void risei_encoder_layout_gradients(risei_arena *arena, const risei_encoder *e,
+                                             risei_encoder_data *a, int l, int learn)
 {
     const risei_conv *c = &e->conv[l];
     int const height = c->pooled_height, width = c->pooled_width, last = l == e->layers - 1;
@@ -6390,13 +6529,6 @@ RISEI_FN void risei_encoder_layout_layer(risei_arena *arena, const risei_encoder
     /* The first layer computes no data gradient. */
     int const dy_padding = l > 0 ? c->dy_padding : 0;
     int i;
-    a->in[l + 1] = risei_image_make(height, width, c->filters, last ? 0 : e->conv[l + 1].pad);
-    risei_image_take(arena, &a->in[l + 1], count);
-    a->y[l] = a->in[l + 1];
-    if (c->pool != 0) {
-        a->y[l] = risei_image_make(c->out_height, c->out_width, c->filters, 0);
-        risei_image_take(arena, &a->y[l], count);
-    }
     /* Each 3 x 3 conv of a residual unit needs a dy with padding 1. The dy of the first conv is
        dresidual[l][1]. The dy of the second conv is dout[l]. dout[l] may be the same image as
        dy[l]. */
@@ -6408,13 +6540,28 @@ RISEI_FN void risei_encoder_layout_layer(risei_arena *arena, const risei_encoder
         a->dout[l] = risei_image_make(height, width, c->filters, residuals > 0);
         risei_image_take(arena, &a->dout[l], learn);
     }
-    for (i = 0; i < 2 * residuals; i++) {
-        a->residual[l][i / 2][i % 2] = risei_image_make(height, width, c->filters, 1);
-        risei_image_take(arena, &a->residual[l][i / 2][i % 2], count);
-    }
     for (i = 0; i < 2 && residuals > 0; i++) {
         a->dresidual[l][i] = risei_image_make(height, width, c->filters, i);
         risei_image_take(arena, &a->dresidual[l][i], learn);
+    }
+}
+/* Makes the activations of layer l for `count` images. */
+RISEI_FN void risei_encoder_layout_layer(risei_arena *arena, const risei_encoder *e,
+                                         risei_encoder_data *a, int l, int count)
+{
+    const risei_conv *c = &e->conv[l];
+    int const height = c->pooled_height, width = c->pooled_width, last = l == e->layers - 1;
+    int i;
+    a->in[l + 1] = risei_image_make(height, width, c->filters, last ? 0 : e->conv[l + 1].pad);
+    risei_image_take(arena, &a->in[l + 1], count);
+    a->y[l] = a->in[l + 1];
+    if (c->pool != 0) {
+        a->y[l] = risei_image_make(c->out_height, c->out_width, c->filters, 0);
+        risei_image_take(arena, &a->y[l], count);
+    }
+    for (i = 0; i < 2 * e->residuals[l]; i++) {
+        a->residual[l][i / 2][i % 2] = risei_image_make(height, width, c->filters, 1);
+        risei_image_take(arena, &a->residual[l][i / 2][i % 2], count);
     }
 }
 /* Takes the memory of the images of an encoder with conv layers. */
@@ -6424,13 +6571,18 @@ RISEI_FN void risei_encoder_layout_images(risei_arena *arena, const risei_encode
     int const last = e->layers - 1;
     int l;
     a->in[0] = risei_image_make(e->height, e->width, e->channels, e->conv[0].pad);
-    for (l = 0; l < e->layers; l++) risei_encoder_layout_layer(arena, e, a, l, count, learn);
-    a->flat = a->in[e->layers], a->dflat = a->dout[last];
+    for (l = 0; l < e->layers; l++) {
+        risei_encoder_layout_layer(arena, e, a, l, count);
+        if (RISEI_LEARNS) risei_encoder_layout_gradients(arena, e, a, l, learn);
+    }
+    a->flat = a->in[e->layers];
     if (e->adaptive_pool.pool != 0) {
         a->flat = risei_image_make(e->adaptive_pool.pooled_height, e->adaptive_pool.pooled_width,
                                    e->adaptive_pool.filters, 0);
         risei_image_take(arena, &a->flat, count);
     }
+    if (!RISEI_LEARNS) return;
+    a->dflat = a->dout[last];
     /* dflat has no padding, because features have none. With residual units, dout[last] has
        padding, so dflat cannot be the same image. */
     if (e->adaptive_pool.pool != 0 || e->residuals[last] > 0) {
@@ -8025,29 +8177,62 @@ RISEI_FN void risei_net_make(risei_net *n, const rise_agent_desc *desc)
     for (i = 0; i < risei_spectral_count(n); i++)
         n->weights_size += (size_t)risei_spectral_conv(n, i).filters;
 }
-/* Writes the linear layers of a network to list [RISEI_NET_LINEARS], in the order of their
-   parameters. Returns how many there are. */
-enum { RISEI_NET_LINEARS = 9 };
-RISEI_FN int risei_net_linears(const risei_net *n, risei_linear *list)
+/* A layer whose weights can have 8 bits: a linear layer or a conv, as a matrix
+   [runs * run][outputs]. weights, scales and bias are as in both. */
+typedef struct risei_layer {
+    int runs, run, outputs;
+    int panels; /* 1: 32-bit weights are a rise_matrix_panels */
+    size_t weights, scales, bias;
+} risei_layer;
+
+RISEI_FN risei_layer risei_layer_of_conv(const risei_conv *c)
 {
-    const risei_linear all[RISEI_NET_LINEARS] = {
-        n->encoder.linear, n->encoder.numbers, n->cell.x,         n->cell.h,     n->fuse,
-        n->heads.quantile, n->heads.hidden,    n->heads.advantage, n->heads.value};
-    int i, count = 0;
-    for (i = 0; i < RISEI_NET_LINEARS; i++)
-        if (all[i].out > 0) list[count++] = all[i];
-    return count;
+    risei_layer layer;
+    layer.runs = c->size, layer.run = c->size * c->channels, layer.outputs = c->filters;
+    layer.panels = 0;
+    layer.weights = c->weights, layer.scales = c->scales, layer.bias = c->bias;
+    return layer;
+}
+RISEI_FN risei_layer risei_layer_of_linear(const risei_linear *l)
+{
+    risei_layer layer;
+    layer.runs = 1, layer.run = l->in, layer.outputs = l->out;
+    layer.panels = 1;
+    layer.weights = l->weights, layer.scales = l->scales, layer.bias = l->bias;
+    return layer;
+}
+/* Finds layer i of a network, in the order of the parameters. Returns 0 if there are fewer. */
+RISEI_FN int risei_net_layer(const risei_net *n, int i, risei_layer *layer)
+{
+    enum { LINEARS = 9 };
+    const risei_encoder *const e = &n->encoder;
+    const risei_linear *all[LINEARS];
+    int l;
+    for (l = 0; l < e->layers; i -= 1 + 2 * e->residuals[l], l++) {
+        risei_conv conv;
+        if (i > 2 * e->residuals[l]) continue;
+        conv = i == 0 ? e->conv[l] : risei_residual_conv(e, l, i - 1);
+        *layer = risei_layer_of_conv(&conv);
+        return 1;
+    }
+    all[0] = &e->linear, all[1] = &e->numbers;
+    all[2] = &n->cell.x, all[3] = &n->cell.h, all[4] = &n->fuse;
+    all[5] = &n->heads.quantile, all[6] = &n->heads.hidden;
+    all[7] = &n->heads.advantage, all[8] = &n->heads.value;
+    for (l = 0; l < LINEARS; l++)
+        if (all[l]->out > 0 && i-- == 0) return *layer = risei_layer_of_linear(all[l]), 1;
+    return 0;
 }
 /* Returns how many parameters the network has: each weight of 8 bits counts, and scales do not. */
 RISEI_FN size_t risei_net_count(const risei_net *n)
 {
-    risei_linear list[RISEI_NET_LINEARS];
+    risei_layer layer;
     size_t count = n->parameters;
-    int i, linears = risei_net_linears(n, list);
-    for (i = 0; i < linears; i++)
-        if (list[i].int8)
-            count += (size_t)list[i].out *
-                     ((size_t)list[i].in - risei_linear_row(&list[i]) / 4 - 1);
+    int i;
+    for (i = 0; risei_net_layer(n, i, &layer); i++)
+        if (layer.scales < layer.bias)
+            count += (size_t)layer.runs * (size_t)layer.run * (size_t)layer.outputs -
+                     (layer.bias - layer.weights);
     return count;
 }
 /* Draws the initial w [weights_size]: all parameters, and each u of the spectral normalisation. */
@@ -15191,14 +15376,13 @@ RISEI_FN void risei_file_visit_part(risei_io *f, const risei_model *m, rise_real
 /* Visits the weights. */
 RISEI_FN void risei_file_visit_weights(risei_io *f, risei_model *m)
 {
-    risei_linear linears[RISEI_NET_LINEARS];
-    int const count = m->desc->weight_bits == 8 ? risei_net_linears(&m->net, linears) : 0;
+    risei_layer layer;
     size_t at = 0;
     int i;
-    for (i = 0; i < count; i++) {
-        risei_file_visit_part(f, m, m->weights, at, linears[i].weights, 0);
-        risei_file_visit_part(f, m, m->weights, linears[i].weights, linears[i].scales, 1);
-        at = linears[i].scales;
+    for (i = 0; m->desc->weight_bits == 8 && risei_net_layer(&m->net, i, &layer); i++) {
+        risei_file_visit_part(f, m, m->weights, at, layer.weights, 0);
+        risei_file_visit_part(f, m, m->weights, layer.weights, layer.scales, 1);
+        at = layer.scales;
     }
     risei_file_visit_part(f, m, m->weights, at, m->net.weights_size, 0);
 }
@@ -15212,65 +15396,87 @@ RISEI_FN rise_agent_desc risei_file_int8_desc(const rise_agent_desc *desc)
     d.noisy = d.spectral_norm = 0;
     return d;
 }
+/* Returns the weights of a layer of floats: [runs * run][outputs]. */
+RISEI_FN rise_matrix risei_layer_matrix(const risei_layer *l, const rise_real *w)
+{
+    if (l->panels) return rise_matrix_panels(w + l->weights, l->runs * l->run, l->outputs);
+    return rise_matrix_plain(w + l->weights, l->outputs);
+}
 /* Returns the scale of output j of a layer of floats. With it, the largest weight becomes 127 or
    -127. A denormal scale would have too few bits, so the result is 0. Records a weight that is not
    finite. */
-RISEI_FN rise_real risei_file_scale(risei_io *f, const risei_linear *l, const rise_matrix *weights,
+RISEI_FN rise_real risei_file_scale(risei_io *f, const risei_layer *l, const rise_matrix *weights,
                                     int j)
 {
     const rise_real *const column = weights->data + risei_matrix_column(weights, j);
     rise_real largest = 0;
     int k;
-    for (k = 0; k < l->in; k++) {
+    for (k = 0; k < l->runs * l->run; k++) {
         rise_real const size = risei_abs(column[k * weights->rows.stride[0]]);
         largest = risei_max(largest, size);
         if (!(size <= (rise_real)FLT_MAX)) risei_io_invalid(f, "a weight is not a finite number");
     }
     return largest / 127 < (rise_real)FLT_MIN ? 0 : largest / 127;
 }
-/* Writes a layer of floats with 8-bit weights: rows, then scales. */
-RISEI_FN void risei_file_write_linear(risei_io *f, const risei_linear *l, const rise_real *w)
+/* Returns weight (k, j) as a whole number. */
+RISEI_FN int8_t risei_file_byte(const rise_matrix *weights, int k, int j, rise_real scale)
 {
-    rise_matrix const weights = rise_matrix_panels(w + l->weights, l->in, l->out);
-    rise_real scale;
-    int j, k;
-    for (j = 0; j < l->out; j++) {
-        const rise_real *const column = weights.data + risei_matrix_column(&weights, j);
-        int8_t four[4] = {0, 0, 0, 0};
-        scale = risei_file_scale(f, l, &weights, j);
-        if (f->wrong != NULL) return;
-        for (k = 0; k < l->in; k++) {
-            rise_real const x = scale > 0 ? column[k * weights.rows.stride[0]] / scale : 0;
-            rise_real const half = x < 0 ? (rise_real)-0.5 : (rise_real)0.5;
-            four[k % 4] = (int8_t)(int)(x + half);
-            if (k % 4 < 3 && k + 1 < l->in) continue;
-            risei_io_numbers(f, four, 4, 1);
-            memset(four, 0, sizeof four);
+    rise_real const w =
+        weights->data[k * weights->rows.stride[0] + risei_matrix_column(weights, j)];
+    rise_real const x = scale > 0 ? w / scale : 0;
+    return (int8_t)(int)(x + (x < 0 ? (rise_real)-0.5 : (rise_real)0.5));
+}
+/* Writes the weights of a block of outputs: of those from `first` on. */
+RISEI_FN void risei_file_write_block(risei_io *f, const risei_layer *l, const rise_matrix *weights,
+                                     int first)
+{
+    int const outputs = risei_minimum(l->outputs - first, 16);
+    rise_real scale[16];
+    int run, k, j;
+    for (j = 0; j < outputs; j++) scale[j] = risei_file_scale(f, l, weights, first + j);
+    for (run = 0; run < l->runs; run++)
+        for (k = 0; k < l->run && f->wrong == NULL; k += 2) {
+            int const at = run * l->run + k;
+            int8_t pairs[16][2];
+            memset(pairs, 0, sizeof pairs);
+            for (j = 0; j < outputs; j++) {
+                pairs[j][0] = risei_file_byte(weights, at, first + j, scale[j]);
+                if (k + 1 < l->run)
+                    pairs[j][1] = risei_file_byte(weights, at + 1, first + j, scale[j]);
+            }
+            risei_io_numbers(f, pairs, (size_t)outputs * 2, 1);
         }
-    }
-    for (j = 0; j < l->out; j++) {
-        scale = risei_file_scale(f, l, &weights, j);
+}
+/* Writes a layer of floats with 8-bit weights: the weights, then the scales. */
+RISEI_FN void risei_file_write_layer(risei_io *f, const risei_layer *l, const rise_real *w)
+{
+    rise_matrix const weights = risei_layer_matrix(l, w);
+    size_t const bytes = (size_t)l->runs * (size_t)risei_int8_even(l->run) * (size_t)l->outputs;
+    int8_t none[4] = {0, 0, 0, 0};
+    int j;
+    for (j = 0; j < l->outputs; j += 16) risei_file_write_block(f, l, &weights, j);
+    risei_io_numbers(f, none, (4 - bytes % 4) % 4, 1);
+    for (j = 0; j < l->outputs && f->wrong == NULL; j++) {
+        rise_real scale = risei_file_scale(f, l, &weights, j);
         risei_io_reals(f, &scale, 1, 0, "a weight is not a finite number");
     }
 }
-/* Writes the weights of a float model as a network with weight_bits = 8 has them: linear layers
-   with 8-bit weights, all other parameters as floats. Both networks have their layers and
+/* Writes the weights of a float model as a network with weight_bits = 8 has them: linear layers and
+   convs with 8-bit weights, all other parameters as floats. Both networks have their layers and
    parameters in the same order. */
 RISEI_FN void risei_file_write_int8(risei_io *f, risei_model *m)
 {
     rise_agent_desc const desc = risei_file_int8_desc(m->desc);
     rise_real *const w = (rise_real *)(uintptr_t)risei_model_weights(m, RISEI_USE_PLAY);
     risei_net net;
-    risei_linear from[RISEI_NET_LINEARS], to[RISEI_NET_LINEARS];
-    int const count = risei_net_linears(&m->net, from);
+    risei_layer from, to;
     size_t at = 0, left = 0; /* ends of the last layer in both networks */
     int i;
     risei_net_make(&net, &desc);
-    risei_net_linears(&net, to);
-    for (i = 0; i < count; i++) {
-        risei_file_visit_part(f, m, w, at, at + (to[i].weights - left), 0);
-        risei_file_write_linear(f, &from[i], w);
-        at = from[i].bias, left = to[i].bias;
+    for (i = 0; risei_net_layer(&m->net, i, &from) && risei_net_layer(&net, i, &to); i++) {
+        risei_file_visit_part(f, m, w, at, at + (to.weights - left), 0);
+        risei_file_write_layer(f, &from, w);
+        at = from.bias, left = to.bias;
     }
     risei_file_visit_part(f, m, w, at, at + (net.weights_size - left), 0);
 }
@@ -16170,6 +16376,24 @@ RISEI_FN void risei_selftest_products(risei_selftest *t, const rise_kernels *k, 
     p.a = rise_matrix_plain(a, M);
     k->product(&p, 0, 1, scratch), risei_selftest_add(t, "product", c, M * COLUMNS);
 }
+/* Computes a product with 8-bit weights: of five rows, which overlap, and 17 outputs: a block of 16
+   and one of 1. x [28]. */
+RISEI_FN void risei_selftest_int8(risei_selftest *t, const rise_kernels *k, const int16_t *x)
+{
+    enum { RUN = 8, OUT = 17, ROWS = 5, STEP = 5 };
+    int8_t w[RUN * OUT];
+    rise_real scales[OUT], bias[OUT], y[ROWS * OUT];
+    rise_real const x_scale = (rise_real)0.125;
+    rise_int8_product p;
+    int i;
+    for (i = 0; i < RUN * OUT; i++) w[i] = (int8_t)(i * 29 % 255 - 127);
+    for (i = 0; i < OUT; i++) scales[i] = (rise_real)(i + 1) / 32, bias[i] = (rise_real)(i - 9);
+    p.x = x, p.x_step = STEP, p.run_stride = 0, p.runs = 1, p.run = RUN;
+    p.count = ROWS, p.outputs = OUT, p.relu = 1, p.accumulate = 0;
+    p.w = w, p.x_scales = &x_scale, p.x_scale_step = 0, p.scales = scales, p.bias = bias;
+    p.y = y, p.y_step = OUT;
+    k->int8_product(&p), risei_selftest_add(t, "int8_product", y, ROWS * OUT);
+}
 /* Computes the results of the kernels that read bytes, 16-bit floats or integers. */
 RISEI_FN void risei_selftest_bytes(risei_selftest *t, const rise_kernels *k)
 {
@@ -16181,7 +16405,7 @@ RISEI_FN void risei_selftest_bytes(risei_selftest *t, const rise_kernels *k)
     rise_real const row_weights[3] = {3, 5, 2};
     uint16_t half[N];
     int32_t in[1 << BITS], sums[N];
-    int8_t ternary[3 * N], weights[3 * N];
+    int8_t ternary[3 * N];
     int16_t rounded[N];
     int i;
     for (i = 0; i < 4 * N; i++) frame[i / N][i % N] = (uint8_t)(i * 37);
@@ -16190,11 +16414,8 @@ RISEI_FN void risei_selftest_bytes(risei_selftest *t, const rise_kernels *k)
     k->sum_rows(N, 4, frame[0], N, row_weights, x), risei_selftest_add(t, "sum_rows", x, N);
     for (i = 0; i < N; i++) half[i] = risei_to_half(x[i]);
     k->half_to_real(N, half, x), risei_selftest_add(t, "half_to_real", x, N);
-    for (i = 0; i < 3 * N; i++) weights[i] = (int8_t)(i * 29);
     x[0] = k->int8_round(N, x, 1000, rounded), risei_selftest_add(t, "int8_round", x, 1);
-    k->int8_dots(N, 1, 3, rounded, N, weights, N, sums);
-    for (i = 0; i < 3; i++) x[i] = (rise_real)sums[i];
-    risei_selftest_add(t, "int8_dots", x, 3);
+    risei_selftest_int8(t, k, rounded);
     memset(in, 0, sizeof in);
     for (i = 0; i < N; i++) in[i] = frame[1][i];
     k->project_signs(N, in, N, 5, sums);
@@ -16441,14 +16662,17 @@ RISE_API rise_result rise_self_test(rise_isa isa, rise_error *error)
    vset1(x)               the number x in all lanes
    vbytes(p)              VL bytes as numbers (where VL >= 4)
    vhalves(p)             VL 16-bit floats as numbers (only where there is an instruction)
-   VI, VIW, VIL           vector of 32-bit sums; vector of 16-bit numbers, and its number of lanes
-                          (only with vectors, like the next operations)
+   VI, VIW, VIL           32-bit sums of VIL / 2 outputs; vector of VIL 16-bit numbers (only with
+                          vectors, like the next operations)
+   VIC                    rows of a product with 8-bit weights that are computed together
    vint8_load(w)          VIL bytes with sign as a VIW
-   vint16_load(x)         VIL 16-bit numbers as a VIW
+   vint8_pair(x)          the two 16-bit numbers at x, repeated in a VIW
+   vint8_zero(), vint8_add(sum, w, x)
+                          no sums; sum + the products of two VIW: numbers 2 j and 2 j + 1 belong to
+                          the sum of output j
+   vint8_store(p, sum)    stores the sums as 32-bit numbers
+   vints(p)               VL 32-bit numbers as numbers
    vint16_store(q, x)     stores the whole numbers of a V as VL 16-bit numbers
-   vint8_add(sum, w, x)   sum + the products of two VIW, added in pairs
-   vint8_zero(), vint8_sum(sum)
-                          no sum; the sum of all lanes
    vadd vsub vmul vdiv    (a, b)
    vsqrt vabs             (x)
    vfma(a, b, c)          a b + c
@@ -16894,21 +17118,25 @@ RISEK_FN void RISEK(stack)(int pixels, int channels, int stack, const uint8_t *c
 RISEK_FN rise_real RISEK(int8_round)(int n, const rise_real *x, int limit, int16_t *q)
 {
     rise_real const magic = 12582912; /* 1.5 * 2^23: adding and subtracting it rounds */
+    rise_real largest = 0, zero = 0, factor;
+    int k = 0;
+#ifdef VI
     V most = vset1(0), wrong = vset1(0);
-    rise_real lane[VL], largest = 0, zero = 0, factor;
-    int k, l;
-    for (k = 0; k + VL <= n; k += VL) {
+    rise_real lane[VL];
+    int l;
+    for (; k + VL <= n; k += VL) {
         V const v = vload(x + k);
         most = vmax(most, vabs(v));
-        wrong = vfma(v, vset1(0), wrong); /* NaN if x is infinite or NaN */
+        wrong = vfma(v, vset1(0), wrong);
     }
     vstore(lane, most);
     for (l = 0; l < VL; l++) largest = risei_max(largest, lane[l]);
     vstore(lane, wrong);
-    for (l = 0; l < VL; l++) zero += lane[l];
-    for (; VL > 1 && k < n; k++) {
+    for (l = 0; l < VL; l++) zero = zero + lane[l];
+#endif
+    for (; k < n; k++) {
         largest = risei_max(largest, risei_abs(x[k]));
-        zero = zero + 0 * x[k];
+        zero = zero + 0 * x[k]; /* NaN if x is infinite or NaN */
     }
     if (!(zero == 0)) {
         memset(q, 0, (size_t)n * sizeof *q);
@@ -16930,62 +17158,99 @@ RISEK_FN rise_real RISEK(int8_round)(int n, const rise_real *x, int limit, int16
     return factor > 0 ? largest / (rise_real)limit : 0;
 }
 
-#ifdef VI
-/* Computes the sums of `rows` rows of x and `outputs` rows of w, over the first n numbers, for n a
-   multiple of VIL. Writes them to sums[output * sums_stride + row]. `rows` and `outputs` are
-   constants, and their product is at most 4. */
-RISEK_INLINE void RISEK(int8_block)(int n, int rows, int outputs, const int16_t *x,
-                                    ptrdiff_t x_stride, const int8_t *w, ptrdiff_t w_stride,
-                                    int32_t *sums, int sums_stride)
+/* Computes the sums of row x with a block of `outputs` outputs. */
+RISEK_FN void RISEK(int8_row)(const rise_int8_product *p, const int8_t *w, int outputs,
+                              const int16_t *x, int32_t *sums)
 {
-    VI sum[4];
-    VIW numbers[4];
-    int row, o;
-    RISEI_UNROLL for (o = 0; o < 4; o++) sum[o] = vint8_zero();
-    for (; n > 0; n -= VIL, x += VIL, w += VIL) {
-        RISEI_UNROLL for (row = 0; row < rows; row++)
-            numbers[row] = vint16_load(x + row * x_stride);
-        RISEI_UNROLL for (o = 0; o < outputs; o++) {
-            VIW const wide = vint8_load(w + o * w_stride);
-            RISEI_UNROLL for (row = 0; row < rows; row++)
-                sum[o * rows + row] = vint8_add(sum[o * rows + row], wide, numbers[row]);
-        }
-    }
-    RISEI_UNROLL for (o = 0; o < outputs; o++)
-        RISEI_UNROLL for (row = 0; row < rows; row++)
-            sums[o * sums_stride + row] = vint8_sum(sum[o * rows + row]);
+    int run, k, j;
+    for (j = 0; j < outputs; j++) sums[j] = 0;
+    for (run = 0; run < p->runs; run++, x += p->run_stride)
+        for (k = 0; k < p->run; k += 2)
+            for (j = 0; j < outputs; j++, w += 2)
+                sums[j] = sums[j] + x[k] * w[0] + x[k + 1] * w[1];
 }
-RISEK_FN void RISEK(int8_blocks)(int n, int rows, int outputs, const int16_t *x, ptrdiff_t x_stride,
-                                 const int8_t *w, ptrdiff_t w_stride, int32_t *sums)
+#ifdef VI
+/* Computes the sums [count][16] of `count` rows with a block of 16 outputs. `count` is a constant,
+   at most VIC. */
+RISEK_INLINE int RISEK(int8_tile)(const rise_int8_product *p, const int8_t *w, int count,
+                                  const int16_t *x, int32_t *sums)
 {
-    int row, j, some;
-    for (j = 0; j < outputs; j += some, w += some * w_stride, sums += some * rows) {
-        some = rows < 4 && outputs - j >= 4 ? 4 : 1;
-        if (rows == 4) RISEK(int8_block)(n, 4, 1, x, x_stride, w, w_stride, sums, rows);
-        for (row = 0; row < rows && rows < 4; row++)
-            if (some == 4)
-                RISEK(int8_block)(n, 1, 4, x + row * x_stride, 0, w, w_stride, sums + row, rows);
+    enum { RISEK(parts) = 32 / VIL };
+    VI sum[VIC][RISEK(parts)];
+    int run, k, row, i;
+    RISEI_UNROLL for (row = 0; row < count; row++)
+        RISEI_UNROLL for (i = 0; i < RISEK(parts); i++) sum[row][i] = vint8_zero();
+    for (run = 0; run < p->runs; run++, x += p->run_stride)
+        for (k = 0; k < p->run; k += 2, w += 32) {
+            VIW wide[RISEK(parts)];
+            RISEI_UNROLL for (i = 0; i < RISEK(parts); i++) wide[i] = vint8_load(w + i * VIL);
+            RISEI_UNROLL for (row = 0; row < count; row++) {
+                VIW const pair = vint8_pair(x + row * p->x_step + k);
+                RISEI_UNROLL for (i = 0; i < RISEK(parts); i++)
+                    sum[row][i] = vint8_add(sum[row][i], wide[i], pair);
+            }
+        }
+    RISEI_UNROLL for (row = 0; row < count; row++)
+        RISEI_UNROLL for (i = 0; i < RISEK(parts); i++)
+            vint8_store(sums + row * 16 + i * VIL / 2, sum[row][i]);
+    return count;
+}
+/* Computes the sums of some of the `left` rows from x on. Returns how many. */
+RISEK_FN int RISEK(int8_rows)(const rise_int8_product *p, const int8_t *w, int left,
+                              const int16_t *x, int32_t *sums)
+{
+#if VIC >= 4
+    if (left >= 4) return RISEK(int8_tile)(p, w, 4, x, sums);
+#endif
+#if VIC >= 2
+    if (left >= 2) return RISEK(int8_tile)(p, w, 2, x, sums);
+#endif
+    return RISEK(int8_tile)(p, w, 1, x, sums);
+}
+#endif
+/* Writes the outputs first .. first + outputs - 1 of a row, from their sums. */
+RISEK_FN void RISEK(int8_write)(const rise_int8_product *p, int row, int first, int outputs,
+                                const int32_t *sums)
+{
+    rise_real *const y = p->y + row * p->y_step;
+    rise_real const scale = p->x_scales[row * p->x_scale_step];
+    int j = 0, at = first;
+#ifdef VI
+    for (; j + VL <= outputs; j += VL, at += VL) {
+        V sum = p->accumulate ? vload(y + at) : vset1(0);
+        if (p->bias != NULL) sum = vadd(sum, vload(p->bias + at));
+        sum = vadd(sum, vmul(vints(sums + j), vmul(vset1(scale), vload(p->scales + at))));
+        vstore(y + at, p->relu ? RISEK(relu)(sum) : sum);
+    }
+#endif
+    for (; j < outputs; j++, at++) {
+        rise_real sum = p->accumulate ? y[at] : 0;
+        if (p->bias != NULL) sum = sum + p->bias[at];
+        sum = sum + (rise_real)sums[j] * (scale * p->scales[at]);
+        y[at] = p->relu ? risei_max(sum, 0) : sum;
+    }
+}
+RISEK_FN void RISEK(int8_product)(const rise_int8_product *p)
+{
+    ptrdiff_t const each = (ptrdiff_t)p->runs * ((p->run + 1) / 2) * 2; /* bytes of an output */
+    int32_t sums[4 * 16];
+    int first, row, some, i;
+    for (first = 0; first < p->outputs; first += 16) {
+        const int8_t *const w = p->w + first * each;
+        int const outputs = risei_minimum(p->outputs - first, 16);
+        for (row = 0; row < p->count; row += some) {
+            const int16_t *const x = p->x + row * p->x_step;
+            some = 1;
+#ifdef VI
+            if (outputs == 16)
+                some = RISEK(int8_rows)(p, w, p->count - row, x, sums);
             else
-                RISEK(int8_block)(n, 1, 1, x + row * x_stride, 0, w, w_stride, sums + row, rows);
-    }
-}
 #endif
-RISEK_FN void RISEK(int8_dots)(int n, int rows, int outputs, const int16_t *x, ptrdiff_t x_stride,
-                               const int8_t *w, ptrdiff_t w_stride, int32_t *sums)
-{
-    int row, j, from = 0;
-#ifdef VI
-    from = n / VIL * VIL;
-    RISEK(int8_blocks)(from, rows, outputs, x, x_stride, w, w_stride, sums);
-#endif
-    for (j = 0; j < outputs; j++, w += w_stride, sums += rows)
-        for (row = 0; row < rows; row++) {
-            const int16_t *q = x + row * x_stride + from, *const end = q + (n - from);
-            const int8_t *weight = w + from;
-            int32_t sum = from > 0 ? sums[row] : 0;
-            while (q < end) sum += *q++ * *weight++;
-            sums[row] = sum;
+                RISEK(int8_row)(p, w, outputs, x, sums);
+            for (i = 0; i < some; i++)
+                RISEK(int8_write)(p, row + i, first, outputs, sums + i * 16);
         }
+    }
 }
 RISEK_FN void RISEK(half_to_real)(int n, const uint16_t *x, rise_real *y)
 {
@@ -17972,7 +18237,7 @@ static const rise_kernels RISEK(table) = {
     RISEK(sum_rows),
     RISEK(half_to_real),
     RISEK(int8_round),
-    RISEK(int8_dots),
+    RISEK(int8_product),
     RISEK(project_signs),
     RISEI_ENCODER_KERNEL(RISEK(project_ternary)),
     RISEI_LEARN(RISEK(adam)),
@@ -18005,10 +18270,12 @@ static const rise_kernels RISEK(table) = {
 #undef VIL
 #undef vint8_zero
 #undef vint8_load
-#undef vint16_load
 #undef vint16_store
+#undef VIC
+#undef vint8_pair
+#undef vint8_store
+#undef vints
 #undef vint8_add
-#undef vint8_sum
 #undef vtranspose
 #undef VTRANSPOSE
 #undef vadd

@@ -47,14 +47,30 @@ static rise_agent *loaded_on(buffer *b, rise_isa isa, int threads)
     return loaded(b, &machine);
 }
 /* Returns the address of a float weight. */
-static float *weight_at(float *w, const risei_linear *l, int input, int output)
+static float *weight_at(float *w, const risei_layer *l, int input, int output)
 {
-    rise_matrix const m = rise_matrix_panels(w + l->weights, l->in, l->out);
+    rise_matrix const m = risei_layer_matrix(l, w);
     return w + l->weights + risei_walk_offset(&m.rows, input) + risei_matrix_column(&m, output);
 }
-static int8_t *byte_at(float *w, const risei_linear *l, int input, int output)
+/* Returns the bytes that the weights of a layer take. */
+static size_t bytes_of(const risei_layer *l) { return 4 * (l->scales - l->weights); }
+static int8_t *byte_at(float *w, const risei_layer *l, int input, int output)
 {
-    return (int8_t *)(void *)(w + l->weights) + (size_t)output * risei_linear_row(l) + input;
+    int const even = risei_int8_even(l->run), block = output / 16, at = output % 16;
+    int const width = l->outputs - block * 16 < 16 ? l->outputs - block * 16 : 16;
+    int const run = input / l->run, k = input % l->run;
+    return (int8_t *)(void *)(w + l->weights) + block * 16 * l->runs * even +
+           ((run * even + k) / 2 * width + at) * 2 + k % 2;
+}
+static int inputs_of(const risei_layer *l) { return l->runs * l->run; }
+static int has_bias(const risei_net *n, const risei_layer *l)
+{
+    size_t const end = l->bias + (size_t)l->outputs;
+    risei_layer next;
+    int i;
+    for (i = 0; risei_net_layer(n, i, &next); i++)
+        if (next.weights >= l->bias && next.weights < end) return 0;
+    return end <= n->weights_size;
 }
 
 /* ---------------------------------------------------------------------------------------------- */
@@ -74,16 +90,18 @@ typedef struct layer {
 static int layer_is_right(layer *l, const float *before)
 {
     const risei_linear *const n = &l->linear;
+    risei_layer const any = risei_layer_of_linear(n);
     int row, j, k, right = 1;
     for (row = 0; row < l->rows; row++) {
         const rise_kernels *const ref = rise_kernels_of(RISE_ISA_REF);
-        double const scale = (double)ref->int8_round(n->in, l->x + row * l->x_stride,
-                                                     risei_int8_limit(n->in), l->q);
+        double const scale =
+            (double)ref->int8_round(n->in, l->x + row * l->x_stride,
+                                    risei_int8_limit(risei_int8_even(n->in)), l->q);
         for (j = 0; j < n->out; j++) {
             ptrdiff_t const at = row * l->y_stride + j;
             double from = n->has_bias ? (double)l->w[n->bias + (size_t)j] : 0, sum = 0, product;
             if (l->accumulate) from = (double)before[at];
-            for (k = 0; k < n->in; k++) sum += (double)l->q[k] * *byte_at(l->w, n, k, j);
+            for (k = 0; k < n->in; k++) sum += (double)l->q[k] * *byte_at(l->w, &any, k, j);
             product = sum * scale * (double)l->w[n->scales + (size_t)j];
             sum = from + product;
             if (l->relu && sum < 0) sum = 0;
@@ -98,18 +116,21 @@ static void layer_case(risei_random *dice, int in, int out, int rows, int kind)
     static float w[40000], x[MOST], y[MOST], before[MOST], first[MOST];
     risei_parameters p = {3, 1};
     risei_device device = {NULL, NULL, NULL, 0, 0};
-    static int16_t scratch[4 * 512];
+    static int16_t scratch[4 * 514];
     layer l;
+    risei_layer any;
     int isa, i, k, seen = 0;
     memset(&l, 0, sizeof l);
     l.linear = risei_linear_make(&p, in, out, kind != 2);
+    any = risei_layer_of_linear(&l.linear);
+    memset(w, 0, sizeof w); /* also the weights that pad rows */
     l.w = w, l.x = x, l.y = y, l.rows = rows, l.relu = kind == 1, l.accumulate = kind == 2;
     l.x_stride = in + kind, l.y_stride = out + 3;
     if (!CHECK(p.count <= COUNT(w) && (size_t)rows * (size_t)(in + out + 5) <= COUNT(x))) return;
-    for (i = 0; i < (int)p.count; i++) w[i] = risei_random_normal(dice);
+    for (i = (int)l.linear.scales; i < (int)p.count; i++) w[i] = risei_random_normal(dice);
     for (i = 0; i < out; i++)
         for (k = 0; k < in; k++)
-            *byte_at(w, &l.linear, k, i) = (int8_t)(risei_random_below(dice, 255) - 127);
+            *byte_at(w, &any, k, i) = (int8_t)(risei_random_below(dice, 255) - 127);
     for (i = 0; i < MOST; i++) x[i] = risei_random_normal(dice), before[i] = (float)(i % 7 - 3);
     device.scratch = scratch;
     for (isa = RISE_ISA_REF; isa <= RISE_ISA_NEON; isa++) {
@@ -135,6 +156,127 @@ static void layers_compute_what_their_scales_say(void)
         for (j = 0; j < COUNT(out); j++)
             for (rows = 1; rows <= 9; rows += rows < 5 ? 1 : 4)
                 layer_case(&dice, in[i], out[j], rows, (i + j + rows) % 3);
+}
+
+/* Checks output f of pixel (oy, ox) against doubles. */
+static int output_is_right(float *w, const risei_conv *c, const int16_t *q, double scale,
+                           const risei_image *x, int oy, int ox, int f, double y, double before,
+                           int relu)
+{
+    risei_layer const l = risei_layer_of_conv(c);
+    double sum = 0, product;
+    int k;
+    for (k = 0; k < inputs_of(&l); k++) {
+        int const iy = oy * c->stride - c->pad + k / c->channels / c->size;
+        int const ix = ox * c->stride - c->pad + k / c->channels % c->size;
+        sum += (double)q[risei_image_at(x, iy, ix) + k % c->channels] * *byte_at(w, &l, k, f);
+    }
+    product = sum * scale * (double)w[l.scales + (size_t)f];
+    sum = before + (double)w[l.bias + (size_t)f] + product;
+    if (relu && sum < 0) sum = 0;
+    return fabs(y - sum) <= 8 * UNIT * (fabs(before) + 3 + fabs(product));
+}
+enum { SIDE = 9, CONV_MOST = 8000, IMAGES = 2 };
+/* A conv, what it reads, and its output for each kind: with relu, and with accumulate. */
+typedef struct conv_test {
+    risei_conv conv;
+    float w[3 * CONV_MOST], x[CONV_MOST], before[CONV_MOST], y[4][CONV_MOST];
+    risei_image in, out;
+} conv_test;
+
+/* Makes a conv with random weights. Returns 0 if an array is too small. */
+static int conv_begin(conv_test *t, risei_random *dice, const rise_conv *desc, int channels)
+{
+    risei_parameters p = {3, 1};
+    risei_layer l;
+    int i, k;
+    t->conv = risei_conv_make(&p, desc, SIDE, SIDE - 2, channels);
+    l = risei_layer_of_conv(&t->conv);
+    t->in = risei_image_make(SIDE, SIDE - 2, channels, desc->pad);
+    t->out = risei_image_make(t->conv.out_height, t->conv.out_width, desc->filters,
+                              t->conv.stride - 1);
+    t->in.data = t->x;
+    if (!CHECK(p.count <= COUNT(t->w) && IMAGES * risei_image_size(&t->in) < CONV_MOST &&
+               IMAGES * risei_image_size(&t->out) <= CONV_MOST))
+        return 0;
+    for (i = 0; i < (int)p.count; i++) t->w[i] = risei_random_normal(dice);
+    memset(t->w + l.weights, 0, bytes_of(&l)); /* also the weights that pad runs */
+    for (i = 0; i < l.outputs; i++)
+        for (k = 0; k < inputs_of(&l); k++)
+            *byte_at(t->w, &l, k, i) = (int8_t)(risei_random_below(dice, 256) - 128);
+    for (i = 0; i < CONV_MOST; i++)
+        t->x[i] = risei_random_normal(dice), t->before[i] = (float)(i % 7 - 3);
+    return 1;
+}
+/* Checks all outputs of a kind against doubles, and that nothing else was written. */
+static void conv_check(conv_test *t, int kind)
+{
+    static int16_t q[CONV_MOST];
+    static unsigned char is_output[CONV_MOST];
+    const rise_kernels *const ref = rise_kernels_of(RISE_ISA_REF);
+    int const each = (int)risei_image_size(&t->in);
+    int const limit =
+        risei_int8_limit(t->conv.size * risei_int8_even(t->conv.size * t->conv.channels));
+    int n, oy, ox, f, right = 1, kept = 1;
+    memset(is_output, 0, sizeof is_output);
+    for (n = 0; n < IMAGES; n++) {
+        double const scale = (double)ref->int8_round(each, t->x + n * each, limit, q);
+        for (oy = 0; oy < t->out.height; oy++)
+            for (ox = 0; ox < t->out.width; ox++)
+                for (f = 0; f < t->conv.filters; f++) {
+                    ptrdiff_t const at =
+                        n * risei_image_size(&t->out) + risei_image_at(&t->out, oy, ox) + f;
+                    is_output[at] = 1;
+                    right &= output_is_right(t->w, &t->conv, q, scale, &t->in, oy, ox, f,
+                                             (double)t->y[kind][at],
+                                             kind > 1 ? (double)t->before[at] : 0, kind & 1);
+                }
+    }
+    for (n = 0; n < CONV_MOST; n++)
+        kept &= is_output[n] || same_reals(&t->y[kind][n], &t->before[n], 1);
+    CHECK(right && kept);
+}
+/* One conv on all tables, which give the same bits. */
+static void conv_case(risei_random *dice, const rise_conv *desc, int channels)
+{
+    static conv_test t;
+    static unsigned char scratch[2 * CONV_MOST];
+    static float y[CONV_MOST];
+    risei_device device = {NULL, NULL, NULL, 0, 0};
+    int isa, kind;
+    if (!conv_begin(&t, dice, desc, channels)) return;
+    CHECK(risei_conv_bytes(&t.conv, IMAGES, 0) <= sizeof scratch);
+    device.scratch = scratch;
+    for (isa = RISE_ISA_REF; isa <= RISE_ISA_NEON; isa++)
+        for (kind = 0; kind < 4; kind++) {
+            device.kernels = rise_kernels_of((rise_isa)isa);
+            if (device.kernels == NULL) continue;
+            check_about("size %d, stride %d, pad %d, %d channels, %d filters, kind %d, %s",
+                        desc->size, desc->stride, desc->pad, channels, desc->filters, kind,
+                        device.kernels->name);
+            memcpy(y, t.before, sizeof y);
+            t.out.data = y;
+            risei_conv_forward(&device, &t.conv, t.w, IMAGES, &t.in, &t.out, kind & 1, kind > 1);
+            if (isa == RISE_ISA_REF) {
+                memcpy(t.y[kind], y, sizeof y);
+                conv_check(&t, kind);
+            }
+            CHECK(same_reals(y, t.y[kind], CONV_MOST));
+        }
+}
+static void convs_compute_what_their_scales_say(void)
+{
+    static const int filters[] = {1, 5, 8, 15, 16, 17, 24, 35};
+    risei_random dice = risei_random_stream(6, 5);
+    rise_conv desc;
+    int i;
+    memset(&desc, 0, sizeof desc);
+    for (i = 0; i < COUNT(filters); i++)
+        for (desc.size = 1; desc.size <= 4; desc.size++) {
+            desc.filters = filters[i];
+            desc.stride = 1 + (i + desc.size) % 3, desc.pad = (i + desc.size) % 2;
+            conv_case(&dice, &desc, 1 + (i * 3 + desc.size) % 5);
+        }
 }
 
 /* All tables that fuse give the same bits, with any number of threads. */
@@ -166,26 +308,31 @@ static void every_table_computes_the_same(void)
    that each differs from the float weight by at most half a scale. */
 static void dequantise(rise_agent *from, rise_agent *to)
 {
-    risei_linear a[RISEI_NET_LINEARS], b[RISEI_NET_LINEARS];
-    int const count = risei_net_linears(&from->model.net, a);
+    risei_layer a, b;
     int i, j, k;
-    CHECK(risei_net_linears(&to->model.net, b) == count && count >= 2);
-    for (i = 0; i < count; i++)
-        for (j = 0; j < a[i].out; j++) {
-            double const scale = (double)from->model.weights[a[i].scales + (size_t)j];
+    for (i = 0; risei_net_layer(&from->model.net, i, &a); i++) {
+        CHECK(risei_net_layer(&to->model.net, i, &b) && a.runs == b.runs && a.run == b.run &&
+              a.outputs == b.outputs);
+        for (j = 0; j < a.outputs; j++) {
+            double const scale = (double)from->model.weights[a.scales + (size_t)j];
             int reached = 0, close = 1;
-            for (k = 0; k < a[i].in; k++) {
-                int const byte = *byte_at(from->model.weights, &a[i], k, j);
-                float *const weight = weight_at(to->model.weights, &b[i], k, j);
-                close &= fabs((double)*weight - scale * byte) <= scale * (0.5 + 256 * UNIT);
+            for (k = 0; k < inputs_of(&a); k++) {
+                int const byte = *byte_at(from->model.weights, &a, k, j);
+                float *const weight = weight_at(to->model.weights, &b, k, j);
+                /* the file of 8-bit weights has those after spectral normalisation */
+                int const other = !a.panels && to->desc.spectral_norm;
+                double const off = other ? 0 : fabs((double)*weight - scale * byte);
+                close &= off <= scale * (0.5 + 256 * UNIT);
                 close &= byte >= -127;
                 reached |= byte == 127 || byte == -127;
                 *weight = (float)(scale * byte);
             }
             CHECK(close && (reached || scale <= 0));
-            CHECK(!a[i].has_bias || same_reals(from->model.weights + a[i].bias + j,
-                                               to->model.weights + b[i].bias + j, 1));
+            CHECK(!has_bias(&from->model.net, &a) ||
+                  same_reals(from->model.weights + a.bias + j, to->model.weights + b.bias + j, 1));
         }
+    }
+    CHECK(i >= 2);
 }
 /* Q is close to that of an agent of floats with the same weights: only the inputs of layers are
    rounded, to 1/1023 of the largest. And it is not the same. */
@@ -283,19 +430,19 @@ static void extreme_weights_are_saved(void)
     int i, j, k;
     for (i = 0; i < COUNT(sizes); i++) {
         world w = tiny_world("memory=none blind", 0);
-        risei_linear const from = w.agent->model.net.heads.hidden;
         rise_agent *a;
         buffer b;
-        risei_linear to;
-        for (j = 0; j < from.out; j++)
-            for (k = 0; k < from.in; k++)
+        risei_layer from, to;
+        from = risei_layer_of_linear(&w.agent->model.net.heads.hidden);
+        for (j = 0; j < from.outputs; j++)
+            for (k = 0; k < from.run; k++)
                 *weight_at(rise_agent_parameters(w.agent), &from, k, j) =
                     k == 0 ? -sizes[i] : sizes[i] / 3;
         b = saved(w.agent, RISE_SAVE_INT8);
         a = loaded_on(&b, RISE_ISA_AUTO, 1);
-        to = a->model.net.heads.hidden;
+        to = risei_layer_of_linear(&a->model.net.heads.hidden);
         check_about("weights of %g", (double)sizes[i]);
-        for (k = 0; k < to.in; k++) {
+        for (k = 0; k < to.run; k++) {
             int const byte = *byte_at(a->model.weights, &to, k, 0);
             CHECK(byte == (sizes[i] <= 100 * FLT_MIN ? 0 : k == 0 ? -127 : 42));
         }
@@ -353,17 +500,17 @@ static void hostile_numbers_do_no_harm(void)
     buffer b = saved(w.agent, RISE_SAVE_INT8);
     rise_agent_desc const machine = machine_for(RISE_SAVE_INT8);
     rise_agent *const a = loaded(&b, &machine);
-    risei_linear linears[RISEI_NET_LINEARS];
-    int const count = risei_net_linears(&a->model.net, linears);
-    int i, j, bias;
+    risei_layer l;
+    int i, j, bias, count = 0;
+    while (risei_net_layer(&a->model.net, count, &l)) count++;
     for (i = 0; i < 2 * count * COUNT(odd); i++) {
-        const risei_linear *const l = &linears[i / 2 % count];
         rise_agent *again;
         buffer c;
         float *at, was;
         bias = i % 2, j = i / (2 * count);
-        if (bias && !l->has_bias) continue;
-        at = a->model.weights + (bias ? l->bias : l->scales) + l->out / 2, was = *at;
+        CHECK(risei_net_layer(&a->model.net, i / 2 % count, &l));
+        if (bias && !has_bias(&a->model.net, &l)) continue;
+        at = a->model.weights + (bias ? l.bias : l.scales) + l.outputs / 2, was = *at;
         check_about("%s of layer %d is %g", bias ? "bias" : "scale", i / 2 % count, (double)odd[j]);
         *at = odd[j];
         c = saved_blindly(a, RISE_SAVE_INT8);
@@ -386,13 +533,12 @@ static void any_bytes_are_weights(void)
     world w = world_begin("memory=full layer_norm=1 wide", 40);
     buffer b = saved(w.agent, RISE_SAVE_INT8);
     rise_agent *a = loaded_on(&b, RISE_ISA_REF, 1);
-    risei_linear linears[RISEI_NET_LINEARS];
-    int const count = risei_net_linears(&a->model.net, linears);
+    risei_layer l;
     int i, isa;
     size_t at;
-    for (i = 0; i < count; i++)
-        for (at = 0; at < risei_linear_row(&linears[i]) * (size_t)linears[i].out; at++)
-            ((int8_t *)(void *)(a->model.weights + linears[i].weights))[at] =
+    for (i = 0; risei_net_layer(&a->model.net, i, &l); i++)
+        for (at = 0; at < bytes_of(&l); at++)
+            ((int8_t *)(void *)(a->model.weights + l.weights))[at] =
                 (int8_t)(at % 3 ? -128 : (int)(at * 37 % 256) - 128);
     free(b.data);
     b = saved(a, RISE_SAVE_INT8);
@@ -438,6 +584,7 @@ static void forged_bits_are_refused(void)
 
 static const check_test tests[] = {
     TEST(layers_compute_what_their_scales_say),
+    TEST(convs_compute_what_their_scales_say),
     TEST(every_table_computes_the_same),
     TEST(values_are_those_of_the_weights),
     TEST(all_save_the_same_policy),

@@ -1721,66 +1721,117 @@ static void halves_are_widened_exactly(void)
     free_blocks();
 }
 
-/* Checks one call of int8_dots on every table. x and w are filled in; rows may overlap. */
-static void int8_dots_run(int n, int rows, int outputs, const int16_t *x, ptrdiff_t x_stride,
-                          const int8_t *w, ptrdiff_t w_stride)
-{
-    int const size = rows * outputs;
-    int32_t *const exact = (int32_t *)block(size, sizeof *exact);
-    int32_t *const sums = (int32_t *)block(size + 2, sizeof *sums);
-    int t, j, r, k;
-    for (j = 0; j < outputs; j++)
-        for (r = 0; r < rows; r++) {
-            int64_t sum = 0;
-            for (k = 0; k < n; k++) sum += (int64_t)x[r * x_stride + k] * w[j * w_stride + k];
-            if (!CHECK(sum <= INT32_MAX && sum >= INT32_MIN)) return;
-            exact[j * rows + r] = (int32_t)sum;
-        }
-    for (t = -1; t < tables; t++) {
-        const rise_kernels *const k8 = t < 0 ? ref : table[t];
-        check_about("n %d, %d rows, %d outputs, %s", n, rows, outputs, k8->name);
-        for (j = 0; j < size + 2; j++) sums[j] = 0x5A5A5A5A;
-        k8->int8_dots(n, rows, outputs, x, x_stride, w, w_stride, sums + 1);
-        CHECK(memcmp(sums + 1, exact, (size_t)size * sizeof *exact) == 0);
-        CHECK(sums[0] == 0x5A5A5A5A && sums[size + 1] == 0x5A5A5A5A);
-    }
-}
-/* How the numbers of a case are chosen: at random; or the largest, so that each sum is next to the
-   limits of int32. */
+/* How the numbers of a product with 8-bit weights are chosen: at random; or the largest, so that
+   each sum is next to the limits of int32. */
 enum { INT8_RANDOM, INT8_LARGEST, INT8_SMALLEST, INT8_CASES };
 
-static void int8_dots_case(int n, int rows, int outputs, int kind)
+/* Fills x [count] and the weights of p [bytes]. Weights that pad a run are
+   0. */
+static void int8_fill(const rise_int8_product *p, int16_t *x, ptrdiff_t count, int8_t *w,
+                      ptrdiff_t bytes, int kind)
 {
+    int const n = p->runs * p->run, even = risei_int8_even(p->run);
     int const largest = n > 0 ? (int)((INT64_C(1) << 31) / 128 / n) : 32767;
     int const most = largest < 32767 ? largest : 32767; /* 128 most n is at most 2^31 */
-    ptrdiff_t const x_stride = n + below(5), w_stride = n + below(5);
-    ptrdiff_t const x_count = (rows - 1) * x_stride + n, w_count = (outputs - 1) * w_stride + n;
-    int16_t *const x = (int16_t *)block(x_count, sizeof *x);
-    int8_t *const w = (int8_t *)block(w_count, sizeof *w);
+    int first, run, j;
     ptrdiff_t i;
-    for (i = 0; i < x_count; i++)
+    for (i = 0; i < count; i++)
         x[i] = (int16_t)(kind != INT8_RANDOM ? -most : below(2 * most + 1) - most);
-    for (i = 0; i < w_count; i++)
+    for (i = 0; i < bytes; i++)
         w[i] = (int8_t)(kind == INT8_LARGEST    ? -127
                         : kind == INT8_SMALLEST ? 127
                                                 : below(256) - 128);
-    if (kind == INT8_LARGEST && n > 0) w[0] = -128;
-    int8_dots_run(n, rows, outputs, x, x_stride, w, w_stride);
+    for (first = 0; first < p->outputs && p->run % 2 > 0; first += 16) {
+        int const width = p->outputs - first < 16 ? p->outputs - first : 16;
+        for (run = 0; run < p->runs; run++)
+            for (j = 0; j < width; j++)
+                w[(ptrdiff_t)first * p->runs * even +
+                  ((ptrdiff_t)(run * even + even - 2) / 2 * width + j) * 2 + 1] = 0;
+    }
+}
+/* Returns output j of row `row`, in the order of operations that all tables have. */
+static float int8_output(const rise_int8_product *p, int row, int j, float before)
+{
+    int const even = risei_int8_even(p->run), first = j / 16 * 16;
+    int const width = p->outputs - first < 16 ? p->outputs - first : 16;
+    int64_t sum = 0;
+    float y = p->accumulate ? before : 0;
+    volatile float factor, product; /* no compiler fuses a multiplication and an addition */
+    int run, k;
+    for (run = 0; run < p->runs; run++)
+        for (k = 0; k < p->run; k++)
+            sum += (int64_t)p->x[row * p->x_step + run * p->run_stride + k] *
+                   p->w[(ptrdiff_t)first * p->runs * even +
+                        ((ptrdiff_t)(run * even + k) / 2 * width + j - first) * 2 + k % 2];
+    CHECK(sum <= INT32_MAX && sum >= INT32_MIN);
+    if (p->bias != NULL) y = y + p->bias[j];
+    factor = p->x_scales[row * p->x_scale_step] * p->scales[j];
+    product = (float)(int32_t)sum * factor;
+    y = y + product;
+    return p->relu && !(y > 0) ? 0 : y;
+}
+/* Checks the outputs of every table: the same bits, and nothing else is written. */
+static void int8_check(rise_int8_product *p, const float *before, int size)
+{
+    float *const y = floats(size + 2), *const exact = floats(size);
+    int t, row, j;
+    memcpy(exact, before, (size_t)size * sizeof *exact);
+    for (row = 0; row < p->count; row++)
+        for (j = 0; j < p->outputs; j++)
+            exact[row * p->y_step + j] = int8_output(p, row, j, before[row * p->y_step + j]);
+    for (t = -1; t < tables; t++) {
+        const rise_kernels *const k = t < 0 ? ref : table[t];
+        check_about("%d runs of %d, %d rows, %d outputs, relu %d, add %d, %s", p->runs, p->run,
+                    p->count, p->outputs, p->relu, p->accumulate, k->name);
+        memcpy(y + 1, before, (size_t)size * sizeof *y);
+        y[0] = y[size + 1] = -7;
+        p->y = y + 1;
+        k->int8_product(p);
+        CHECK(same(y + 1, exact, size) && y[0] == -7 && y[size + 1] == -7);
+    }
+}
+static void int8_case(int runs, int run, int rows, int outputs, int kind)
+{
+    int const even = risei_int8_even(run);
+    int const size = (rows - 1) * (outputs + 2) + outputs;
+    ptrdiff_t const bytes = (ptrdiff_t)runs * even * outputs;
+    rise_int8_product p;
+    float *const scales = floats(outputs), *const bias = floats(outputs), *before = floats(size);
+    float *const x_scales = floats(rows);
+    ptrdiff_t count;
+    int16_t *x;
+    int8_t *const w = (int8_t *)block(bytes, sizeof *w);
+    int i;
+    memset(&p, 0, sizeof p);
+    p.runs = runs, p.run = run, p.count = rows, p.outputs = outputs;
+    p.x_step = below(run + 3), p.run_stride = run + below(3);
+    p.relu = below(2), p.accumulate = below(2), p.x_scale_step = below(2);
+    p.x_scales = x_scales, p.scales = scales, p.bias = below(2) ? bias : NULL;
+    p.y_step = outputs + 2;
+    count = (rows - 1) * p.x_step + (runs - 1) * p.run_stride + even;
+    x = (int16_t *)block((int)count, sizeof *x);
+    p.x = x, p.w = w;
+    int8_fill(&p, x, count, w, bytes, kind);
+    for (i = 0; i < outputs; i++) scales[i] = real(), bias[i] = real();
+    for (i = 0; i < rows; i++) x_scales[i] = real();
+    for (i = 0; i < size; i++) before[i] = real();
+    int8_check(&p, before, size);
     free_blocks();
 }
-/* Sums of 8-bit weights are exact: for each length up to 300, and for some long ones. */
-static void int8_sums_are_exact(void)
+/* Products with 8-bit weights are exact sums: of each length up to 70, of some long ones, for
+   blocks of all widths and any number of rows. */
+static void int8_products_are_exact(void)
 {
-    static const int lengths[] = {1023, 1024, 3136, 16512, 16530, 100003, 999999};
-    int n, rows, kind;
-    size_t i;
-    for (n = 0; n <= 300; n += n < 70 ? 1 : check_share)
-        for (rows = 1; rows <= 4; rows++)
+    static const int lengths[] = {1023, 1024, 3136, 16512, 16530, 100003};
+    int n, rows, outputs, kind, i;
+    for (n = 1; n <= 70; n += n < 40 ? 1 : check_share)
+        for (rows = 1; rows <= 9; rows++)
             for (kind = 0; kind < INT8_CASES; kind++)
-                int8_dots_case(n, rows, 1 + below(9), kind);
-    for (i = 0; i < sizeof lengths / sizeof *lengths; i++)
-        for (rows = 1; rows <= 4; rows += 3)
-            for (kind = 0; kind < INT8_CASES; kind++) int8_dots_case(lengths[i], rows, 2, kind);
+                int8_case(1 + below(4), n, rows, 1 + below(40), kind);
+    for (outputs = 1; outputs <= 50; outputs++)
+        for (rows = 1; rows <= 5; rows += check_share) int8_case(3, 12, rows, outputs, 0);
+    for (i = 0; i < (int)(sizeof lengths / sizeof *lengths); i++)
+        for (kind = 0; kind < INT8_CASES; kind++) int8_case(1, lengths[i], 1 + i, 17, kind);
 }
 
 /* The limit is small enough that no sum overflows, even with the weight -128 of a forged file, and
@@ -1999,7 +2050,7 @@ static const check_test tests[] = {
     TEST(optimizer_clips_counts_and_refuses),
     TEST(long_sums_are_in_double),
     TEST(halves_are_widened_exactly),
-    TEST(int8_sums_are_exact),
+    TEST(int8_products_are_exact),
     TEST(int8_limits_prevent_overflow),
     TEST(int8_rounding_is_as_by_hand),
     TEST(int8_rounding_is_within_half),
