@@ -474,6 +474,10 @@
    draws nothing on the screen. Calls then wait for updates. The log advises to raise learn_period:
    ignore this advice in such a loop.
 
+   The system supplies memory when it is first written to, page by page. Now and then this delays a
+   call: by up to 60 ms in `make bench-game`. To avoid it, pass a desc.memory_block that the program
+   has filled before the game begins.
+
    On Linux, the thread asks for the scheduling policy SCHED_BATCH, so that it gives way to the game
    when both want one core. metrics.waited does not count the time in which another thread has the
    game's core.
@@ -735,6 +739,7 @@
    the processor has AVX2 or AVX-512 (make bench-step). The values differ a little from those of the
    float policy, so a few actions may differ. Play both policies and compare their scores. For
    agents of the small games, examples/watch.c does it: ./watch FILE --export guards8.h --int8.
+   Without AVX2, AVX-512 or NEON, an action takes about five times as long as with floats.
 
        rise_agent_save(agent, RISE_SAVE_INT8, "guards8.rise", &error);
 
@@ -5375,14 +5380,15 @@ RISEI_FN void risei_linear_initialise(const risei_linear *l, rise_real *w, risei
    by 128 and not by 127, because a forged file may hold the weight -128. */
 RISEI_FN int risei_int8_limit(int n) { return risei_minimum(INT32_MAX / 128 / n, 1023); }
 
+/* The job of a linear layer with 8-bit weights. */
 typedef struct risei_int8_job {
     const rise_kernels *kernels;
     rise_int8_product product;
 } risei_int8_job;
 
-/* Rows of x that share one pass over the weights of a linear layer. */
+/* Rows of x that share one pass over the weights. */
 enum { RISEI_INT8_ROWS = 4 };
-/* A part of the job of a linear layer computes some outputs of all rows. */
+/* A part computes some outputs of all rows. */
 RISEI_FN void risei_int8_part(void *job, int part, int parts, void *scratch)
 {
     rise_int8_product p = ((const risei_int8_job *)job)->product;
