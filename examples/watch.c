@@ -177,16 +177,16 @@ static double play_with(rise_agent *agent, rise_agent *other, int start, episode
     return e->score;
 }
 /* Compares the agent with its header's policy of 8-bit weights. */
-static void compare(const options *o, rise_agent *agent, const exported *small, episode *e)
+static void compare(const options *o, rise_agent *agent, const exported *policy8, episode *e)
 {
     int const episodes = o->episodes > 0 ? o->episodes : COMPARED;
     double scores[2] = {0, 0};
     int steps = 0, equal = 0, i;
     for (i = 0; i < episodes; i++) {
         int const start = (game_reset(&e->state), e->state.start);
-        scores[0] += play_with(agent, small->agent, start, e, &equal) / episodes;
+        scores[0] += play_with(agent, policy8->agent, start, e, &equal) / episodes;
         steps += e->state.time;
-        scores[1] += play_with(small->agent, NULL, start, e, NULL) / episodes;
+        scores[1] += play_with(policy8->agent, NULL, start, e, NULL) / episodes;
     }
     printf("%d episodes of %s: mean score %+.3f with 32-bit weights, %+.3f with 8-bit weights.\n"
            "In the same states, %d of %d actions are equal (%.1f%%).\n",
@@ -209,7 +209,7 @@ static int report_int8(const options *o)
 {
     rise_error error;
     episode e;
-    exported *small;
+    exported *policy8;
     rise_agent *agent;
     if (o->game == GAME_KINDS) {
         printf("The scores of both were not compared: the name of %s is not that of a small game; "
@@ -218,12 +218,12 @@ static int report_int8(const options *o)
     }
     agent = load(o, &e);
     if (agent == NULL) return 1;
-    small = export_open(o->path, RISE_SAVE_INT8, &error);
-    if (small != NULL) compare(o, agent, small, &e);
-    if (small == NULL) fprintf(stderr, "watch: %s\n", error.text);
+    policy8 = export_open(o->path, RISE_SAVE_INT8, &error);
+    if (policy8 != NULL) compare(o, agent, policy8, &e);
+    if (policy8 == NULL) fprintf(stderr, "watch: %s\n", error.text);
     rise_agent_destroy(agent);
-    export_close(small);
-    return small == NULL;
+    export_close(policy8);
+    return policy8 == NULL;
 }
 
 int main(int argc, char **argv)
