@@ -2542,14 +2542,14 @@ typedef struct rise_kernels {
     /* Converts x, 16-bit floats (IEEE 754 binary16), to y. No x may be denormal, infinite or NaN.
        The replay buffer stores such floats. */
     void (*half_to_real)(int n, const uint16_t *x, rise_real *y);
-    /* Rounds x [n] times a factor to whole numbers q [n], |q| <= limit, for limit in 1..32767. The
-       factor is limit / (the largest |x|); NEON on 32-bit ARM takes 0 instead if the factor is
-       denormal, which needs a limit below 4. Returns 1 / factor: 0 if all x are 0 or denormal; NaN
-       if an x is infinite or NaN, and then all q are 0. */
+    /* Rounds x [n] times a factor to whole numbers q [n], |q| <= limit, for limit in 4..32767. The
+       factor is limit / (the largest |x|), or 0 if that is infinite: then all |x| are below 1e-34.
+       Returns 1 / factor, or 0 if the factor is 0. Returns NaN if an x is infinite or NaN; then all
+       q are 0. */
     rise_real (*int8_round)(int n, const rise_real *x, int limit, int16_t *q);
-    /* y[p][j] = bias[j] + (the scale of row p) scales[j] (the sum of the products of row p with the
-       weights of output j). With `accumulate`, y[p][j] is added, and with `relu`, the result is at
-       least 0. No sum may overflow int32. */
+    /* y[p][j] = bias[j] + ((the scale of row p) scales[j]) (the sum of the products of row p with
+       the weights of output j). With `accumulate`, bias[j] is added to y[p][j] first, and with
+       `relu`, the result is at least 0. No sum may overflow int32. */
     void (*int8_product)(const rise_int8_product *p);
     /* sums[j] = sum over i of rise_sign(seed, bits, i, j) x[i], for j < size. Exact while the sum
        of |x| is below 2^31. x has n numbers and room for 2^bits, where bits =
@@ -5373,12 +5373,15 @@ RISEI_FN void risei_linear_initialise(const risei_linear *l, rise_real *w, risei
 
      y[j] = b[j] + scale scales[j] (sum over k of q[k] w[j][k]).
 
-   The sum is exact, so it does not depend on the instruction set. The kernels multiply 16-bit
-   numbers, so q has up to 11 bits with its sign. No measurement of other limits is recorded. */
+   The sum is exact, so it does not depend on the instruction set. q has as many bits as the sum
+   allows, at most 16 with its sign. With at most 11 bits, the largest error in tests/int8.c was 4
+   times as large. */
 
-/* Returns the largest |q| for which sums of n products fit into 32 bits, but at most 1023. Divides
-   by 128 and not by 127, because a forged file may hold the weight -128. */
-RISEI_FN int risei_int8_limit(int n) { return risei_minimum(INT32_MAX / 128 / n, 1023); }
+/* The smallest limit of |q| with which policies are saved: a layer of more inputs is refused. */
+enum { RISEI_INT8_LEAST = 63 };
+/* Returns the largest |q| for which sums of n products fit into 32 bits, but at most 32767. Divides
+   by 128 and not by 127, because a forged file may hold the weight -128. 0 for very large n. */
+RISEI_FN int risei_int8_limit(int n) { return risei_minimum(INT32_MAX / 128 / n, 32767); }
 
 /* The job of a linear layer with 8-bit weights. */
 typedef struct risei_int8_job {
@@ -5386,7 +5389,7 @@ typedef struct risei_int8_job {
     rise_int8_product product;
 } risei_int8_job;
 
-/* Rows of x that share one pass over the weights. */
+/* Rows that are multiplied together, while a block of weights is in the cache. */
 enum { RISEI_INT8_ROWS = 4 };
 /* A part computes some outputs of all rows. */
 RISEI_FN void risei_int8_part(void *job, int part, int parts, void *scratch)
@@ -5407,7 +5410,8 @@ RISEI_FN void risei_int8_multiply(const risei_device *d, const risei_linear *l, 
                                   ptrdiff_t y_stride, int relu, int accumulate)
 {
     int16_t *const q = (int16_t *)d->scratch;
-    int const even = risei_int8_even(l->in), limit = risei_int8_limit(even);
+    ptrdiff_t const even = risei_int8_even(l->in);
+    int const limit = risei_int8_limit((int)even);
     rise_real scale[RISEI_INT8_ROWS];
     risei_int8_job job;
     rise_int8_product *const p = &job.product;
@@ -11799,6 +11803,19 @@ RISEI_FN rise_result risei_check_convs(const rise_agent_desc *d, rise_error *err
 /* Checks that no array of the network's pass has more than INT_MAX elements, because sizes of
    products and loops are of type int. Arrays of the replay buffer and of parameters may be
    larger. */
+/* Checks that sums of 8-bit products keep enough bits. */
+RISEI_FN rise_result risei_check_int8(const risei_net *n, const rise_agent_desc *d,
+                                      rise_error *error)
+{
+    risei_layer layer;
+    int i;
+    for (i = 0; d->weight_bits == 8 && risei_net_layer(n, i, &layer); i++)
+        if (risei_int8_limit(layer.runs * risei_int8_even(layer.run)) < RISEI_INT8_LEAST)
+            return risei_fail(error, RISE_BAD_DESC,
+                              "weight_bits is 8, and a layer has %d inputs; it can have %d",
+                              layer.runs * layer.run, INT32_MAX / 128 / RISEI_INT8_LEAST);
+    return RISE_OK;
+}
 RISEI_FN rise_result risei_check_size(const rise_agent_desc *d, rise_error *error)
 {
     int const learn = d->play_only ? 0 : risei_pass_batch(d);
@@ -11810,7 +11827,7 @@ RISEI_FN rise_result risei_check_size(const rise_agent_desc *d, rise_error *erro
     const char *field = "the sizes of the network";
     risei_net_make(&net, d);
     largest = risei_pass_largest_array(&net, &size);
-    if (largest <= limit) return RISE_OK;
+    if (largest <= limit) return risei_check_int8(&net, d, error);
     if (!d->play_only) {
         int const learned = net.memory->encodes_window ? size.steps * size.windows : 2 * size.learn;
         field = size.images > learned ? "environments" : "batch";
@@ -15467,6 +15484,12 @@ RISEI_FN void risei_file_write_layer(risei_io *f, const risei_layer *l, const ri
         risei_io_reals(f, &scale, 1, 0, "a weight is not a finite number");
     }
 }
+/* Checks that the agent can be saved with 8-bit weights. */
+RISEI_FN rise_result risei_file_check_int8(const rise_agent *a, rise_error *error)
+{
+    rise_agent_desc const desc = risei_file_int8_desc(&a->desc);
+    return risei_check_int8(&a->model.net, &desc, error);
+}
 /* Writes the weights of a float model as a network with weight_bits = 8 has them: linear layers and
    convs with 8-bit weights, all other parameters as floats. Both networks have their layers and
    parameters in the same order. */
@@ -15807,13 +15830,16 @@ RISE_API rise_result rise_agent_write(const rise_agent *agent, rise_save what, r
                           (int)what);
     if (a->desc.play_only && !plays)
         return risei_fail(error, RISE_BAD_CALL,
-                          "a play_only agent can only be saved as RISE_SAVE_POLICY");
+                          "a play_only agent can only be saved as RISE_SAVE_POLICY or "
+                          "RISE_SAVE_INT8");
     if (int8 && sizeof(rise_real) != 4)
         return risei_fail(error, RISE_UNAVAILABLE, "RISE_SAVE_INT8 does not work with RISE_DOUBLE");
+    if (int8 && risei_file_check_int8(a, error) != RISE_OK) return RISE_BAD_DESC;
     risei_background_finish(&a->background);
     if (!plays && risei_background_is_torn(&a->background))
         return risei_fail(error, RISE_UNAVAILABLE,
-                          "fork came while an update was computed, so only RISE_SAVE_POLICY works");
+                          "fork came while an update was computed, so only RISE_SAVE_POLICY and "
+                          "RISE_SAVE_INT8 work");
     memset(&header, 0, sizeof header);
     header.version = RISEI_FILE_VERSION;
     if (a->model.device.kernels->fused) header.flags |= RISEI_FILE_FUSED;
@@ -17149,7 +17175,7 @@ RISEK_FN rise_real RISEK(int8_round)(int n, const rise_real *x, int limit, int16
         return zero;
     }
     factor = largest > 0 ? (rise_real)limit / largest : 0;
-    if (!(factor <= (rise_real)FLT_MAX)) factor = 0; /* x is denormal */
+    if (!(factor <= (rise_real)FLT_MAX)) factor = 0; /* all x are tiny */
     k = 0;
 #ifdef VI
     for (; k + VL <= n; k += VL) {

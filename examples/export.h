@@ -466,10 +466,10 @@ static inline void export_play_function(const exported *e)
             frames ? "frame" : "NULL", numbers ? "numbers" : "NULL");
 }
 
-/* Writes the function that checks an agent. With 8-bit weights, inputs of layers are rounded to 11
-   bits. Where the last bits of an input differ, it may be rounded to the next of these numbers, so
-   unfused kernels have a wider limit. The largest difference was 1.8e-7 * (1 + |Q|), in seven kinds
-   of agents with 20 seeds each. With convs of floats it was 2.3e-4 * (1 + |Q|). */
+/* Writes the function that checks an agent. With 8-bit weights, inputs of layers are rounded to
+   whole numbers. Where the last bits of an input differ, it may be rounded to the next of these
+   numbers, so unfused kernels have a wider limit. The largest difference was 1.8e-7 * (1 + |Q|), in
+   seven kinds of agents with 20 seeds each, and 2.3e-4 * (1 + |Q|) in an earlier version. */
 static inline void export_check_agent(const exported *e)
 {
     const char *const limit = rise_agent_query(e->agent)->weight_bits == 8 ? "5e-3f" : "1e-5f";

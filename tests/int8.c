@@ -335,7 +335,7 @@ static void dequantise(rise_agent *from, rise_agent *to)
     CHECK(i >= 2);
 }
 /* Q is close to that of an agent of floats with the same weights: only the inputs of layers are
-   rounded, to 1/1023 of the largest. And it is not the same. */
+   rounded, to at least 1/63 of the largest. And it is not the same. */
 static void values_are_those_of_the_weights(void)
 {
     static float exact[STEPS * ACTIONS], q[STEPS * ACTIONS];
@@ -582,8 +582,39 @@ static void forged_bits_are_refused(void)
     rise_agent_destroy(w.agent), free(b.data);
 }
 
+/* With too many inputs, a sum of 32 bits would leave too few bits for an input. */
+static void too_many_inputs_are_refused(void)
+{
+    static const char *const fields =
+        "memory=none frame_width=%d frame_height=130 network=custom conv_count=1 "
+        "conv[0].filters=16 conv[0].size=1 features=1 frame_stack=1 play_only=1 players=1";
+    int wide;
+    for (wide = 128; wide <= 129; wide++) {
+        char text[400];
+        rise_agent_desc d;
+        rise_agent *a;
+        rise_error error = {RISE_OK, ""};
+        buffer b = {NULL, 0, 0, SIZE_MAX, 0};
+        int many;
+        memset(&d, 0, sizeof d);
+        d.actions = ACTIONS;
+        snprintf(text, sizeof text, fields, wide);
+        many = wide * 130 * 16 > INT32_MAX / 128 / 63;
+        describe(&d, text);
+        check_about("%d inputs", wide * 130 * 16);
+        if (!CHECK(rise_agent_create(&a, &d, &error) == RISE_OK)) return;
+        CHECK((rise_agent_write(a, RISE_SAVE_INT8, buffer_write, &b, &error) == RISE_OK) == !many);
+        CHECK(!many || strstr(error.text, "weight_bits is 8, and a layer has") != NULL);
+        CHECK(many == (b.size == 0));
+        rise_agent_destroy(a), free(b.data);
+        d.weight_bits = 8;
+        CHECK((rise_agent_resolve(&d, &error) == RISE_OK) == !many);
+    }
+}
+
 static const check_test tests[] = {
     TEST(layers_compute_what_their_scales_say),
+    TEST(too_many_inputs_are_refused),
     TEST(convs_compute_what_their_scales_say),
     TEST(every_table_computes_the_same),
     TEST(values_are_those_of_the_weights),
