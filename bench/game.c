@@ -1,4 +1,4 @@
-/* Measures how long a game at 60 Hz waits for the library, with six ways to learn.
+/* Measures how long a game at 60 Hz waits for the library, with several ways to learn.
 
        make bench-game [BENCH="--seconds 300 --report bench/GAME.md"]
        --seconds S       seconds of each way [20]
@@ -491,8 +491,8 @@ static void say_head(int count, char **arguments)
     processor_name(name, sizeof name);
     strftime(date, sizeof date, "%Y-%m-%d", gmtime(&today));
     say("# A game at 60 Hz that learns\n\n");
-    say("This file is the output of bench/game.c: how long a game waits for the library, with six "
-        "ways to learn.\n\n    make bench-game BENCH=\"");
+    say("This file is the output of bench/game.c: how long a game waits for the library, with "
+        "several ways to learn.\n\n    make bench-game BENCH=\"");
     for (i = 1; i < count; i++) {
         int const quote = strchr(arguments[i], ' ') != NULL;
         say("%s%s%s%s", i > 1 ? " " : "", quote ? "'" : "", arguments[i], quote ? "'" : "");
