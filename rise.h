@@ -16412,19 +16412,19 @@ RISEI_FN void risei_selftest_products(risei_selftest *t, const rise_kernels *k, 
    and one of 1. x [28]. */
 RISEI_FN void risei_selftest_int8(risei_selftest *t, const rise_kernels *k, const int16_t *x)
 {
-    enum { RUN = 8, OUT = 17, ROWS = 5, STEP = 5 };
-    int8_t w[RUN * OUT];
-    rise_real scales[OUT], bias[OUT], y[ROWS * OUT];
+    enum { LENGTH = 8, OUTPUTS = 17, ROWS = 5, STEP = 5 };
+    int8_t w[LENGTH * OUTPUTS];
+    rise_real scales[OUTPUTS], bias[OUTPUTS], y[ROWS * OUTPUTS];
     rise_real const x_scale = (rise_real)0.125;
     rise_int8_product p;
     int i;
-    for (i = 0; i < RUN * OUT; i++) w[i] = (int8_t)(i * 29 % 255 - 127);
-    for (i = 0; i < OUT; i++) scales[i] = (rise_real)(i + 1) / 32, bias[i] = (rise_real)(i - 9);
-    p.x = x, p.x_step = STEP, p.run_stride = 0, p.runs = 1, p.run = RUN;
-    p.count = ROWS, p.outputs = OUT, p.relu = 1, p.accumulate = 0;
+    for (i = 0; i < LENGTH * OUTPUTS; i++) w[i] = (int8_t)(i * 29 % 255 - 127);
+    for (i = 0; i < OUTPUTS; i++) scales[i] = (rise_real)(i + 1) / 32, bias[i] = (rise_real)(i - 9);
+    p.x = x, p.x_step = STEP, p.run_stride = 0, p.runs = 1, p.run = LENGTH;
+    p.count = ROWS, p.outputs = OUTPUTS, p.relu = 1, p.accumulate = 0;
     p.w = w, p.x_scales = &x_scale, p.x_scale_step = 0, p.scales = scales, p.bias = bias;
-    p.y = y, p.y_step = OUT;
-    k->int8_product(&p), risei_selftest_add(t, "int8_product", y, ROWS * OUT);
+    p.y = y, p.y_step = OUTPUTS;
+    k->int8_product(&p), risei_selftest_add(t, "int8_product", y, ROWS * OUTPUTS);
 }
 /* Computes the results of the kernels that read bytes, 16-bit floats or integers. */
 RISEI_FN void risei_selftest_bytes(risei_selftest *t, const rise_kernels *k)

@@ -1861,9 +1861,9 @@ static void int8_round_gives(int n, const float *x, int limit, const int *q, flo
     for (k = 0; k < most; k++) many[k] = x[k % n];
     for (count = n; count <= most; count++)
         for (t = -1; t < tables; t++) {
-            const rise_kernels *const kernels = t < 0 ? ref : table[t];
-            float const got_scale = kernels->int8_round(count, many, limit, got);
-            check_about("%s, n %d, limit %d, first x %g", kernels->name, count, limit,
+            const rise_kernels *const set = t < 0 ? ref : table[t];
+            float const got_scale = set->int8_round(count, many, limit, got);
+            check_about("%s, n %d, limit %d, first x %g", set->name, count, limit,
                         n > 0 ? (double)x[0] : 0);
             CHECK(same(&got_scale, &scale, 1));
             for (k = 0; k < count; k++) CHECK(got[k] == q[k % n]);
@@ -1941,12 +1941,12 @@ static void int8_rounding_keeps_nan(void)
     for (t = -1; t < tables; t++)
         for (i = 0; i < 3; i++)
             for (k = 0; k < N; k++) {
-                const rise_kernels *const kernels = t < 0 ? ref : table[t];
+                const rise_kernels *const set = t < 0 ? ref : table[t];
                 int zero = 1;
-                check_about("%s, %g at %d", kernels->name, (double)odd[i], k);
+                check_about("%s, %g at %d", set->name, (double)odd[i], k);
                 for (j = 0; j < N; j++) x[j] = real(), q[j] = 99;
                 x[k] = odd[i];
-                CHECK(isnan(kernels->int8_round(N, x, 1023, q)));
+                CHECK(isnan(set->int8_round(N, x, 1023, q)));
                 for (j = 0; j < N; j++) zero &= q[j] == 0;
                 CHECK(zero);
             }
