@@ -474,9 +474,9 @@
    draws nothing on the screen. Calls then wait for updates. The log advises to raise learn_period:
    ignore this advice in such a loop.
 
-   The system supplies memory when it is first written to, page by page. Now and then this delays a
-   call: by up to 60 ms in `make bench-game`. To avoid it, pass a desc.memory_block that the program
-   has filled before the game begins.
+   Without desc.memory_block, the agent's memory comes from calloc, and the system supplies each
+   page when it is first written to. Such a page fault can delay a call: by up to 60 ms in
+   `make bench-game`. To avoid it, pass a block: rise_agent_create writes zeros to all of it.
 
    On Linux, the thread asks for the scheduling policy SCHED_BATCH, so that it gives way to the game
    when both want one core. metrics.waited does not count the time in which another thread has the
@@ -2420,11 +2420,13 @@ typedef struct rise_frame_scale {
 } rise_frame_scale;
 
 /* A product with 8-bit weights: `count` rows of x times the weights of `outputs` outputs. A row of
-   x is `runs` runs of `run` numbers. Row p begins at x[p * x_step], and its runs are run_stride
-   numbers apart. So the rows of x can be the patches of an image. Weights are bytes, in blocks of
-   16 outputs: [runs][ceil(run / 2)][outputs of the block][2]. The last block has the outputs that
-   are left. If `run` is odd, the last weight of a run must be 0, and the number of x behind the run
-   is read, too. */
+   x is `runs` runs of `run` numbers. Row r begins at x[r * x_step]. Its run i begins i * run_stride
+   numbers later. So the rows of x can be the patches of an image.
+
+   Weights are bytes, in blocks of 16 outputs: [runs][ceil(run / 2)][outputs of the block][2]. The
+   last index is the input of a pair: 2 k or 2 k + 1. The last block may have fewer outputs. If
+   `run` is odd, the second weight of the last pair must be 0. The kernel still reads the number of
+   x that follows the run, so that number must be in memory. */
 typedef struct rise_int8_product {
     const int16_t *x;
     ptrdiff_t x_step, run_stride;
@@ -2542,14 +2544,16 @@ typedef struct rise_kernels {
     /* Converts x, 16-bit floats (IEEE 754 binary16), to y. No x may be denormal, infinite or NaN.
        The replay buffer stores such floats. */
     void (*half_to_real)(int n, const uint16_t *x, rise_real *y);
-    /* Rounds x [n] times a factor to whole numbers q [n], |q| <= limit, for limit in 4..32767. The
-       factor is limit / (the largest |x|), or 0 if that is infinite: then all |x| are below 1e-34.
-       Returns 1 / factor, or 0 if the factor is 0. Returns NaN if an x is infinite or NaN; then all
-       q are 0. */
+    /* Rounds factor * x [n] to whole numbers q [n], halves to even numbers. Here factor = limit /
+       largest, where largest is the largest |x|, so |q| <= limit. `limit` is in 4..32767: below 4,
+       the factor could be denormal. Returns the scale largest / limit: x is about scale * q. If all
+       |x| are 0 or so small (below 1e-34) that the factor would be infinite, all q and the result
+       are 0. If an x is infinite or NaN, all q are 0 and the result is NaN. */
     rise_real (*int8_round)(int n, const rise_real *x, int limit, int16_t *q);
-    /* y[p][j] = bias[j] + ((the scale of row p) scales[j]) (the sum of the products of row p with
-       the weights of output j). With `accumulate`, bias[j] is added to y[p][j] first, and with
-       `relu`, the result is at least 0. No sum may overflow int32. */
+    /* Computes y[r][j] = start + sum * (the scale of row r * scales[j]), and with `relu` the larger
+       of y and 0. start = bias[j]; with `accumulate`, start = y[r][j] + bias[j]. Without a bias,
+       bias[j] is 0. `sum` is the sum of x times weight over row r and output j. It must fit into 32
+       bits. */
     void (*int8_product)(const rise_int8_product *p);
     /* sums[j] = sum over i of rise_sign(seed, bits, i, j) x[i], for j < size. Exact while the sum
        of |x| is below 2^31. x has n numbers and room for 2^bits, where bits =
@@ -3696,6 +3700,11 @@ typedef struct risei_blocks {
 enum { RISEI_MR_MOST = 14, RISEI_NR_MOST = 32, RISEI_KC_LEAST = 16, RISEI_PRODUCT_LEAST = 12288 };
 
 RISEI_FN int risei_minimum(int64_t a, int b) { return a < b ? (int)a : b; }
+
+/* Outputs of a block of 8-bit weights: see rise_int8_product. */
+enum { RISEI_INT8_BLOCK = 16 };
+/* Returns how many numbers a run of 8-bit weights has: `run`, made even. */
+RISEI_FN int risei_int8_even(int run) { return (run + 1) / 2 * 2; }
 /* Returns the smallest multiple of `unit` that is at least x. */
 RISEI_FN int64_t risei_round_up(int64_t x, int unit) { return (x + unit - 1) / unit * unit; }
 /* Sets packed_row. Rows a power of two apart share a few cache sets and evict each other. In a
@@ -4267,20 +4276,8 @@ RISEI_INLINE RISEI_TARGET("avx2") void risei_avx_int16_store(int16_t *q, __m256 
                                                             (const __m128i *)(const void *)(p))))
 #define vtranspose risei_transpose8
 #define VTRANSPOSE 8
-#define VI __m256i
-#define VIW __m256i
-#define VIL 16
-#define vint8_zero _mm256_setzero_si256
-#define vint8_load risei_avx_int8_load
-#define vint8_add risei_avx_int8_add
-#define VIC 4
-#define vint8_pair risei_avx_int8_pair
-#define vint8_store risei_avx_int8_store
-#define vints(p) _mm512_maskz_cvtepi32_ps(RISEI_ALL16, _mm512_loadu_si512((const void *)(p)))
-#define vint16_store(q, x)                                                                         \
-    _mm256_storeu_si256(                                                                           \
-        (__m256i *)(void *)(q),                                                                    \
-        _mm512_maskz_cvtepi32_epi16(RISEI_ALL16, _mm512_maskz_cvtps_epi32(RISEI_ALL16, (x))))
+/* AVX-512F cannot multiply 16-bit numbers */
+#define RISEK_INT8(name) risek_##name##_avx2
 #define vhalves(p)                                                                                 \
     _mm512_maskz_cvtph_ps(RISEI_ALL16, _mm256_loadu_si256((const __m256i *)(const void *)(p)))
 #define vadd _mm512_add_ps
@@ -5330,8 +5327,6 @@ typedef struct risei_linear {
     size_t weights, scales, bias;
 } risei_linear;
 
-/* Returns how many numbers a run of 8-bit weights has: `run`, made even. */
-RISEI_FN int risei_int8_even(int run) { return (run + 1) / 2 * 2; }
 /* Returns how many parameters hold the 8-bit weights of a layer. Each holds four. */
 RISEI_FN size_t risei_int8_reserved(int runs, int run, int outputs)
 {
@@ -5373,14 +5368,15 @@ RISEI_FN void risei_linear_initialise(const risei_linear *l, rise_real *w, risei
 
      y[j] = b[j] + scale scales[j] (sum over k of q[k] w[j][k]).
 
-   The sum is exact, so it does not depend on the instruction set. q has as many bits as the sum
-   allows, at most 16 with its sign. With at most 11 bits, the largest error in tests/int8.c was 4
-   times as large. */
+   The sum is exact, so it does not depend on the instruction set. |q| is at most
+   risei_int8_limit(number of products): 32767 up to 512 products, less for longer sums. With
+   |q| <= 1023, the largest error in tests/int8.c was 4 times as large. */
 
-/* The smallest limit of |q| with which policies are saved: a layer of more inputs is refused. */
+/* The least limit of |q| for a network with 8-bit weights. A layer with more than INT32_MAX / 128 /
+   63 = 266305 products for each output has a lower limit, and risei_check_int8 refuses it. */
 enum { RISEI_INT8_LEAST = 63 };
-/* Returns the largest |q| for which sums of n products fit into 32 bits, but at most 32767. Divides
-   by 128 and not by 127, because a forged file may hold the weight -128. 0 for very large n. */
+/* Returns the largest |q| for which a sum of n products fits into 32 bits, but at most 32767. A
+   weight counts as 128, because a forged file may hold -128. Returns 0 if n is above 16777215. */
 RISEI_FN int risei_int8_limit(int n) { return risei_minimum(INT32_MAX / 128 / n, 32767); }
 
 /* The job of a linear layer with 8-bit weights. */
@@ -5389,15 +5385,16 @@ typedef struct risei_int8_job {
     rise_int8_product product;
 } risei_int8_job;
 
-/* Rows that are multiplied together, while a block of weights is in the cache. */
+/* Rows of one job. They are rounded into the scratch, which has room for so many, and then share
+   each block of weights while it is in the cache. */
 enum { RISEI_INT8_ROWS = 4 };
-/* A part computes some outputs of all rows. */
+/* Computes some blocks of outputs, for all rows of the job. */
 RISEI_FN void risei_int8_part(void *job, int part, int parts, void *scratch)
 {
     rise_int8_product p = ((const risei_int8_job *)job)->product;
     int first, end;
     (void)scratch;
-    risei_part_range(p.outputs, 16, part, parts, &first, &end);
+    risei_part_range(p.outputs, RISEI_INT8_BLOCK, part, parts, &first, &end);
     p.w += (ptrdiff_t)first * risei_int8_even(p.run);
     p.scales += first, p.y += first;
     if (p.bias != NULL) p.bias += first;
@@ -5761,16 +5758,18 @@ RISEI_FN rise_product risei_conv_weights_product(const risei_conv *c, rise_real 
     p.sums = g + c->bias;
     return p;
 }
-/* The job of a conv with 8-bit weights, for one image. product.x is the image, rounded to whole
-   numbers with one scale, as a row of a linear layer is. */
+/* The job of a conv with 8-bit weights, for one image. The whole image has one scale. product.x is
+   the rounded image with its padding. A part works on a copy of `product`, in which it sets x and y
+   for each row of y. */
 typedef struct risei_int8_image {
     const rise_kernels *kernels;
     const risei_conv *conv;
-    risei_image x, y; /* of this image */
+    risei_image x, y; /* this image before it is rounded, and its output */
     rise_int8_product product;
 } risei_int8_image;
 
-/* Returns how many rounded numbers a conv needs for an image: one more than the image has. */
+/* Returns how many rounded numbers a conv needs: those of the image with its padding, and one more.
+   If a run is odd, the kernel reads one number after it. */
 RISEI_FN size_t risei_int8_image_numbers(const risei_conv *c)
 {
     risei_image const x = risei_image_make(c->height, c->width, c->channels, c->pad);
@@ -8187,11 +8186,12 @@ RISEI_FN void risei_net_make(risei_net *n, const rise_agent_desc *desc)
     for (i = 0; i < risei_spectral_count(n); i++)
         n->weights_size += (size_t)risei_spectral_conv(n, i).filters;
 }
-/* A layer whose weights can have 8 bits: a linear layer or a conv, as a matrix
-   [runs * run][outputs]. weights, scales and bias are as in both. */
+/* A linear layer or a conv, as a matrix [runs * run][outputs]. Only such layers can have 8-bit
+   weights. `runs` and `run` are those of rise_int8_product. weights, scales and bias are the
+   offsets of risei_linear or risei_conv. */
 typedef struct risei_layer {
     int runs, run, outputs;
-    int panels; /* 1: 32-bit weights are a rise_matrix_panels */
+    int panels; /* the weights, if they are floats, are 1: a rise_matrix_panels, 0: row-major */
     size_t weights, scales, bias;
 } risei_layer;
 
@@ -8211,7 +8211,8 @@ RISEI_FN risei_layer risei_layer_of_linear(const risei_linear *l)
     layer.weights = l->weights, layer.scales = l->scales, layer.bias = l->bias;
     return layer;
 }
-/* Finds layer i of a network, in the order of the parameters. Returns 0 if there are fewer. */
+/* Writes layer i of a network to *layer and returns 1. Layers are counted in the order of their
+   parameters, without layers that do not exist. Returns 0 if the network has no layer i. */
 RISEI_FN int risei_net_layer(const risei_net *n, int i, risei_layer *layer)
 {
     enum { LINEARS = 9 };
@@ -11800,22 +11801,24 @@ RISEI_FN rise_result risei_check_convs(const rise_agent_desc *d, rise_error *err
             height, channels);
     return RISE_OK;
 }
-/* Checks that no array of the network's pass has more than INT_MAX elements, because sizes of
-   products and loops are of type int. Arrays of the replay buffer and of parameters may be
-   larger. */
 /* Checks that sums of 8-bit products keep enough bits. */
 RISEI_FN rise_result risei_check_int8(const risei_net *n, const rise_agent_desc *d,
                                       rise_error *error)
 {
     risei_layer layer;
     int i;
-    for (i = 0; d->weight_bits == 8 && risei_net_layer(n, i, &layer); i++)
-        if (risei_int8_limit(layer.runs * risei_int8_even(layer.run)) < RISEI_INT8_LEAST)
+    for (i = 0; d->weight_bits == 8 && risei_net_layer(n, i, &layer); i++) {
+        int const inputs = layer.runs * risei_int8_even(layer.run);
+        if (risei_int8_limit(inputs) < RISEI_INT8_LEAST)
             return risei_fail(error, RISE_BAD_DESC,
-                              "weight_bits is 8, and a layer has %d inputs; it can have %d",
-                              layer.runs * layer.run, INT32_MAX / 128 / RISEI_INT8_LEAST);
+                              "weight_bits is 8, and a layer has %d inputs; it can have %d", inputs,
+                              INT32_MAX / 128 / RISEI_INT8_LEAST);
+    }
     return RISE_OK;
 }
+/* Checks that no array of the network's pass has more than INT_MAX elements, because sizes of
+   products and loops are of type int. Arrays of the replay buffer and of parameters may be
+   larger. Then checks the sums of layers with 8-bit weights. */
 RISEI_FN rise_result risei_check_size(const rise_agent_desc *d, rise_error *error)
 {
     int const learn = d->play_only ? 0 : risei_pass_batch(d);
@@ -15449,18 +15452,19 @@ RISEI_FN int8_t risei_file_byte(const rise_matrix *weights, int k, int j, rise_r
     rise_real const x = scale > 0 ? w / scale : 0;
     return (int8_t)(int)(x + (x < 0 ? (rise_real)-0.5 : (rise_real)0.5));
 }
-/* Writes the weights of a block of outputs: of those from `first` on. */
+/* Rounds and writes the weights of one block: of the outputs from `first` on, at most
+   RISEI_INT8_BLOCK. The layout is that of rise_int8_product. */
 RISEI_FN void risei_file_write_block(risei_io *f, const risei_layer *l, const rise_matrix *weights,
                                      int first)
 {
-    int const outputs = risei_minimum(l->outputs - first, 16);
-    rise_real scale[16];
+    int const outputs = risei_minimum(l->outputs - first, RISEI_INT8_BLOCK);
+    rise_real scale[RISEI_INT8_BLOCK];
     int run, k, j;
     for (j = 0; j < outputs; j++) scale[j] = risei_file_scale(f, l, weights, first + j);
     for (run = 0; run < l->runs; run++)
         for (k = 0; k < l->run && f->wrong == NULL; k += 2) {
             int const at = run * l->run + k;
-            int8_t pairs[16][2];
+            int8_t pairs[RISEI_INT8_BLOCK][2];
             memset(pairs, 0, sizeof pairs);
             for (j = 0; j < outputs; j++) {
                 pairs[j][0] = risei_file_byte(weights, at, first + j, scale[j]);
@@ -15477,7 +15481,8 @@ RISEI_FN void risei_file_write_layer(risei_io *f, const risei_layer *l, const ri
     size_t const bytes = (size_t)l->runs * (size_t)risei_int8_even(l->run) * (size_t)l->outputs;
     int8_t none[4] = {0, 0, 0, 0};
     int j;
-    for (j = 0; j < l->outputs; j += 16) risei_file_write_block(f, l, &weights, j);
+    for (j = 0; j < l->outputs; j += RISEI_INT8_BLOCK)
+        risei_file_write_block(f, l, &weights, j);
     risei_io_numbers(f, none, (4 - bytes % 4) % 4, 1);
     for (j = 0; j < l->outputs && f->wrong == NULL; j++) {
         rise_real scale = risei_file_scale(f, l, &weights, j);
@@ -15490,16 +15495,16 @@ RISEI_FN rise_result risei_file_check_int8(const rise_agent *a, rise_error *erro
     rise_agent_desc const desc = risei_file_int8_desc(&a->desc);
     return risei_check_int8(&a->model.net, &desc, error);
 }
-/* Writes the weights of a float model as a network with weight_bits = 8 has them: linear layers and
-   convs with 8-bit weights, all other parameters as floats. Both networks have their layers and
-   parameters in the same order. */
+/* Writes a float model as a network with weight_bits = 8. Weights of linear layers and convs become
+   bytes and scales; other parameters stay floats. Noise and what spectral normalisation stores are
+   not written. Apart from them, both networks have the same parameters in the same order. */
 RISEI_FN void risei_file_write_int8(risei_io *f, risei_model *m)
 {
     rise_agent_desc const desc = risei_file_int8_desc(m->desc);
     rise_real *const w = (rise_real *)(uintptr_t)risei_model_weights(m, RISEI_USE_PLAY);
     risei_net net;
     risei_layer from, to;
-    size_t at = 0, left = 0; /* ends of the last layer in both networks */
+    size_t at = 0, left = 0; /* ends of the last layer's weights and scales, in both networks */
     int i;
     risei_net_make(&net, &desc);
     for (i = 0; risei_net_layer(&m->net, i, &from) && risei_net_layer(&net, i, &to); i++) {
@@ -16694,17 +16699,18 @@ RISE_API rise_result rise_self_test(rise_isa isa, rise_error *error)
    vset1(x)               the number x in all lanes
    vbytes(p)              VL bytes as numbers (where VL >= 4)
    vhalves(p)             VL 16-bit floats as numbers (only where there is an instruction)
-   VI, VIW, VIL           32-bit sums of VIL / 2 outputs; vector of VIL 16-bit numbers (only with
-                          vectors, like the next operations)
-   VIC                    rows of a product with 8-bit weights that are computed together
-   vint8_load(w)          VIL bytes with sign as a VIW
-   vint8_pair(x)          the two 16-bit numbers at x, repeated in a VIW
-   vint8_zero(), vint8_add(sum, w, x)
-                          no sums; sum + the products of two VIW: numbers 2 j and 2 j + 1 belong to
-                          the sum of output j
-   vint8_store(p, sum)    stores the sums as 32-bit numbers
-   vints(p)               VL 32-bit numbers as numbers
-   vint16_store(q, x)     stores the whole numbers of a V as VL 16-bit numbers
+   RISEK_INT8(name)       `name` with the suffix of the pass whose functions for 8-bit weights this
+                          table has (default: this pass, which may define the next names)
+   VI, VIW, VIL           32-bit sums of VIL / 2 outputs (NEON: two lanes for each sum); vector of
+                          16-bit numbers, and how many it has
+   VIC                    rows of x that a tile computes together: 1, 2 or 4
+   vint8_load(w)          the VIL bytes at w as a VIW
+   vint8_pair(x)          x[0], x[1], x[0], x[1], ... as a VIW
+   vint8_zero()           a VI whose sums are 0
+   vint8_add(sum, w, x)   adds w[2 j] x[2 j] + w[2 j + 1] x[2 j + 1] to the sum of output j
+   vint8_store(p, sum)    stores the VIL / 2 sums of a VI as 32-bit numbers
+   vints(p)               the VL 32-bit numbers at p as a V
+   vint16_store(q, x)     stores a V of whole numbers as VL 16-bit numbers
    vadd vsub vmul vdiv    (a, b)
    vsqrt vabs             (x)
    vfma(a, b, c)          a b + c
@@ -17147,6 +17153,8 @@ RISEK_FN void RISEK(stack)(int pixels, int channels, int stack, const uint8_t *c
                                        mean != NULL ? mean[x * channels + c] : 0);
 }
 
+#ifndef RISEK_INT8
+#define RISEK_INT8(name) RISEK(name)
 RISEK_FN rise_real RISEK(int8_round)(int n, const rise_real *x, int limit, int16_t *q)
 {
     rise_real const magic = 12582912; /* 1.5 * 2^23: adding and subtracting it rounds */
@@ -17202,18 +17210,18 @@ RISEK_FN void RISEK(int8_row)(const rise_int8_product *p, const int8_t *w, int o
                 sums[j] = sums[j] + x[k] * w[0] + x[k + 1] * w[1];
 }
 #ifdef VI
-/* Computes the sums [count][16] of `count` rows with a block of 16 outputs. `count` is a constant,
-   at most VIC. */
+/* Computes the sums [count][BLOCK] of `count` rows with a whole block. `count` is a constant, at
+   most VIC. */
 RISEK_INLINE int RISEK(int8_tile)(const rise_int8_product *p, const int8_t *w, int count,
                                   const int16_t *x, int32_t *sums)
 {
-    enum { RISEK(parts) = 32 / VIL };
+    enum { RISEK(parts) = 2 * RISEI_INT8_BLOCK / VIL };
     VI sum[VIC][RISEK(parts)];
     int run, k, row, i;
     RISEI_UNROLL for (row = 0; row < count; row++)
         RISEI_UNROLL for (i = 0; i < RISEK(parts); i++) sum[row][i] = vint8_zero();
     for (run = 0; run < p->runs; run++, x += p->run_stride)
-        for (k = 0; k < p->run; k += 2, w += 32) {
+        for (k = 0; k < p->run; k += 2, w += 2 * RISEI_INT8_BLOCK) {
             VIW wide[RISEK(parts)];
             RISEI_UNROLL for (i = 0; i < RISEK(parts); i++) wide[i] = vint8_load(w + i * VIL);
             RISEI_UNROLL for (row = 0; row < count; row++) {
@@ -17224,7 +17232,7 @@ RISEK_INLINE int RISEK(int8_tile)(const rise_int8_product *p, const int8_t *w, i
         }
     RISEI_UNROLL for (row = 0; row < count; row++)
         RISEI_UNROLL for (i = 0; i < RISEK(parts); i++)
-            vint8_store(sums + row * 16 + i * VIL / 2, sum[row][i]);
+            vint8_store(sums + row * RISEI_INT8_BLOCK + i * VIL / 2, sum[row][i]);
     return count;
 }
 /* Computes the sums of some of the `left` rows from x on. Returns how many. */
@@ -17264,26 +17272,27 @@ RISEK_FN void RISEK(int8_write)(const rise_int8_product *p, int row, int first, 
 }
 RISEK_FN void RISEK(int8_product)(const rise_int8_product *p)
 {
-    ptrdiff_t const each = (ptrdiff_t)p->runs * ((p->run + 1) / 2) * 2; /* bytes of an output */
-    int32_t sums[4 * 16];
+    ptrdiff_t const each = (ptrdiff_t)p->runs * risei_int8_even(p->run); /* bytes */
+    int32_t sums[4 * RISEI_INT8_BLOCK];
     int first, row, some, i;
-    for (first = 0; first < p->outputs; first += 16) {
+    for (first = 0; first < p->outputs; first += RISEI_INT8_BLOCK) {
         const int8_t *const w = p->w + first * each;
-        int const outputs = risei_minimum(p->outputs - first, 16);
+        int const outputs = risei_minimum(p->outputs - first, RISEI_INT8_BLOCK);
         for (row = 0; row < p->count; row += some) {
             const int16_t *const x = p->x + row * p->x_step;
             some = 1;
 #ifdef VI
-            if (outputs == 16)
+            if (outputs == RISEI_INT8_BLOCK)
                 some = RISEK(int8_rows)(p, w, p->count - row, x, sums);
             else
 #endif
                 RISEK(int8_row)(p, w, outputs, x, sums);
             for (i = 0; i < some; i++)
-                RISEK(int8_write)(p, row + i, first, outputs, sums + i * 16);
+                RISEK(int8_write)(p, row + i, first, outputs, sums + i * RISEI_INT8_BLOCK);
         }
     }
 }
+#endif /* RISEK_INT8 */
 RISEK_FN void RISEK(half_to_real)(int n, const uint16_t *x, rise_real *y)
 {
     int i = 0;
@@ -18268,8 +18277,8 @@ static const rise_kernels RISEK(table) = {
     RISEK(stack),
     RISEK(sum_rows),
     RISEK(half_to_real),
-    RISEK(int8_round),
-    RISEK(int8_product),
+    RISEK_INT8(int8_round),
+    RISEK_INT8(int8_product),
     RISEK(project_signs),
     RISEI_ENCODER_KERNEL(RISEK(project_ternary)),
     RISEI_LEARN(RISEK(adam)),
@@ -18304,6 +18313,7 @@ static const rise_kernels RISEK(table) = {
 #undef vint8_load
 #undef vint16_store
 #undef VIC
+#undef RISEK_INT8
 #undef vint8_pair
 #undef vint8_store
 #undef vints

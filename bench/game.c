@@ -209,8 +209,8 @@ static rise_event event_of(int64_t tick, int game)
 /* ---------------------------------------------------------------------------------------------- */
 /* Agents */
 
-/* The agent's memory is written here, before the game begins. Otherwise the system supplies a page
-   of memory when the agent first writes to it. That took up to 57 ms of a call.
+/* The agent gets a block of memory, to which rise_agent_create writes. Without it, the system
+   supplies a page when the agent first writes to it. That took up to 57 ms of a call.
 
    At 84 x 84, an update takes about a tenth of a second. Updates are due so often that they take
    about half of the time of a core, whatever the number of environments. */
@@ -236,7 +236,6 @@ static void player_make(player *p, const way *how, const result *size)
     d.memory_bytes = rise_agent_bytes(&d, &error);
     p->block = d.memory_block = malloc(d.memory_bytes);
     if (d.memory_bytes == 0 || d.memory_block == NULL) failed("no memory");
-    memset(d.memory_block, 1, d.memory_bytes);
     if (rise_agent_create(&p->agent, &d, &error) != RISE_OK) failed(error.text);
     p->how = how;
     p->calls = samples_make(ticks), p->empty = samples_make(ticks);
