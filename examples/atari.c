@@ -64,7 +64,7 @@ static const char *const usage =
     "  --plain                    lines of text, no panel\n"
     "Evaluation\n"
     "  --evaluate-every N         steps between evaluations [50000; with numbers alone, a tenth\n"
-    "                             of --steps, from 1000 to 50000]\n"
+    "                             of --steps, from 1000 to 50000]. The last is at the run's end\n"
     "  --episodes N               episodes of an evaluation, played greedily [5]\n"
     "  --last-episodes N          episodes of the best agent at the end [20]\n"
     "  --evaluate-epsilon P       probability of a random action in evaluations. At 0, an agent\n"
@@ -602,8 +602,9 @@ static int play(session *s, const char *path)
         good = 0;
     }
     if (good && evaluate(s, agent, s->options.last_episodes, film, &score))
-        printf("Playing %d more episodes greedily, the best agent scored %.4g on average.\n",
-               s->options.last_episodes, score);
+        printf("Playing %d more episodes greedily, the %s scored %.4g on average.\n",
+               s->options.last_episodes,
+               command_string(&s->line, "--play") != NULL ? "agent" : "best agent", score);
     rise_agent_destroy(agent);
     return good;
 }
@@ -764,12 +765,11 @@ static void say_what_is_seen(const session *s)
 }
 
 /* Returns the steps between evaluations. Agents of numbers alone learn within few steps, so they
-   are evaluated ten times in a run of 10000 steps or more. An evaluation may begin `environments`
-   steps late. */
+   are evaluated ten times in a run of 10000 steps or more. */
 static double steps_between_evaluations(const session *s)
 {
     double const given = s->options.evaluate_every;
-    double const tenth = floor(steps_of(&s->options) / 10) - s->options.environments;
+    double const tenth = floor(steps_of(&s->options) / 10);
     if (given > 0) return given;
     return s->games.width == 0 && tenth > 0 ? fmin(50000, fmax(1000, tenth)) : 50000;
 }

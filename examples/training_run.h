@@ -360,9 +360,20 @@ static inline double train_steps(const train_run *t)
     return (double)m.steps;
 }
 
+/* Returns whether the steps or the time of the run are used up. */
+static inline int train_spent(const train_run *t)
+{
+    return (t->options.steps > 0 && train_steps(t) >= t->options.steps) ||
+           (t->options.seconds > 0 && t->now.seconds >= t->options.seconds);
+}
+
+/* Returns whether an evaluation is due: when the steps pass a multiple of evaluate_every, and at
+   the end of the run. */
 static inline int train_evaluation_due(const train_run *t)
 {
-    return train_steps(t) - t->evaluated >= t->options.evaluate_every;
+    double const steps = train_steps(t), every = t->options.evaluate_every;
+    if (train_spent(t)) return steps > t->evaluated;
+    return floor(steps / every) > floor(t->evaluated / every);
 }
 
 /* Formats the remaining time as ", 1:02:03 left". Returns "" before the speed is known, and when
@@ -724,8 +735,7 @@ static inline void train_evaluated(train_run *t, double score)
 
 static inline int train_over(const train_run *t)
 {
-    return terminal_interrupted || (t->options.steps > 0 && train_steps(t) >= t->options.steps) ||
-           (t->options.seconds > 0 && t->now.seconds >= t->options.seconds);
+    return terminal_interrupted || train_spent(t);
 }
 
 /* Begins a session with this agent, which may be resumed. Returns 0, after a message, if the folder

@@ -376,7 +376,7 @@ static void numbers_reach_the_agent(void)
         CHECK((desc.target_period == 500) == blind);
         CHECK((file_bytes("episode.gif") > 100) == !blind); /* numbers have no film */
         CHECK(tool_said("Film of one") == !blind && !tool_said("cannot be written"));
-        CHECK(tool_plays() == 0 && tool_said("more episodes greedily, the best agent scored"));
+        CHECK(tool_plays() == 0 && tool_said("more episodes greedily, the agent scored"));
         CHECK(tool("--steps 300 --resume") == 0 && saved_steps() >= 300);
     }
     CHECK(tool_in("set", "--steps 100 --set n_step=2 --set frame_stack=3 --blank 0.5") == 1 &&
@@ -989,15 +989,17 @@ static int evaluate_last(void)
     FILE *file;
     size_t size;
     MUST(begin_session(&t, 1));
-    t.options.evaluate_every = 0;
-    t.now.steps = t.options.steps;
-    t.now.steps_per_second = 10;
-    MUST(strcmp(train_left(&t, text, sizeof text), ", last evaluation") == 0);
-    t.options.evaluate_every = 1000;
-    MUST(strcmp(train_left(&t, text, sizeof text), "") == 0);
-    t.now.steps = t.options.steps - 10;
-    MUST(strcmp(train_left(&t, text, sizeof text), ", 0:00:01 left") == 0);
     score_after_a_step(&t, 5);
+    t.options.steps = t.now.steps = train_steps(&t);
+    t.now.steps_per_second = 10;
+    MUST(t.evaluated >= 1 && strcmp(train_left(&t, text, sizeof text), "") == 0);
+    t.evaluated = 0; /* at the end, an evaluation is due at any step */
+    MUST(strcmp(train_left(&t, text, sizeof text), ", last evaluation") == 0);
+    t.options.steps += 10;
+    MUST(strcmp(train_left(&t, text, sizeof text), ", 0:00:01 left") == 0);
+    MUST(!train_evaluation_due(&t)); /* no multiple of evaluate_every was passed */
+    t.options.evaluate_every = t.now.steps;
+    MUST(train_evaluation_due(&t));
     train_save_curve(&t);
     file = fopen(in_folder("curve.svg"), "r");
     MUST(file != NULL);
