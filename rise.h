@@ -1490,7 +1490,7 @@ typedef float rise_real;
 /* >>api-results: result codes and error sentences */
 
 /* The result codes. Zero is success, errors are negative. rise_agent_step, rise_agent_play and
-   rise_agent_learn_for return an int: a result of 0 or more, or a negative code. */
+   rise_agent_learn_for return an int: an action or a number of updates, or a negative code. */
 #define RISE_RESULTS(X)                                                                            \
     X(RISE_OK, 0, "no error")                                                                      \
     X(RISE_BAD_DESC, -1, "a field of the description has a value that is not allowed")             \
@@ -1557,8 +1557,8 @@ typedef enum rise_isa {
 
 /* The memory of the agent. The other parts of the agent are the same for all values. */
 typedef enum rise_memory {
-    /* the conv net sees the newest frames; a recurrent net runs over stored embeddings of past
-       frames (Clark, Evers, Hare 2025) */
+    /* the conv net sees the newest frames; a recurrent net runs over stored embeddings of the
+       frames of the window (Clark, Evers, Hare 2025) */
     RISE_MEMORY_RISE,
     RISE_MEMORY_NONE, /* no recurrent net */
     /* the recurrent net runs over conv features of every frame of the window; several times
@@ -1638,7 +1638,7 @@ typedef enum rise_head {
     RISE_HEAD_COUNT /* the number of values above */
 } rise_head;
 
-/* One conv layer: a convolution, a ReLU, then an optional max pool. Its weights are
+/* One conv layer: a convolution, a ReLU, then an optional max pool. The weights are
    [size][size][in][filters]. A residual unit computes x + conv(ReLU(conv(ReLU(x)))) with two
    convolutions of 3 x 3. A layer with residual units has no ReLU before the max pool. If the last
    layer has residual units, a ReLU follows them. */
@@ -1657,8 +1657,9 @@ typedef struct rise_conv {
 #define RISE_MAX_CONV 8
 
 /* Embeds one frame. `frame` is [height][width][channels] bytes, rows from top to bottom. Writes
-   `embedding` [size], where `size` is embedding_size. The result must depend on the frame alone:
-   frames are embedded again when the standardisation freezes and when a file is loaded. */
+   `embedding` [size], where `size` is embedding_size. The result must depend on the frame alone,
+   because stored frames are embedded again, for example when a file is loaded. If a number is NaN
+   or infinite, the call that passed the frame returns RISE_NOT_FINITE. */
 typedef void (*rise_embed_fn)(void *user, const uint8_t *frame, float *embedding, int size);
 
 /* Receives one line of text without a newline. `text` is valid during the call. rise_agent_describe
@@ -1668,10 +1669,11 @@ typedef void (*rise_embed_fn)(void *user, const uint8_t *frame, float *embedding
    progress. */
 typedef void (*rise_log_fn)(void *user, const char *text);
 
-/* Returns the seconds since any fixed moment. rise_agent_create and each update call the function,
-   and so does every 64th call that chooses actions. With background, calls that wait for the
-   library's thread also call the function, to measure metrics.waited. The library's thread never
-   calls the function, so metrics.update_time then stays 0. */
+/* Returns the seconds since any fixed moment. The function is called when an agent is made or
+   loaded, and by calls that learn. Every 64th call that chooses actions and every 5000th step call
+   the function, too. With background, calls that wait for the library's thread call the function,
+   to measure metrics.waited. The library's thread never calls the function, so metrics.update_time
+   then stays 0. */
 typedef double (*rise_clock_fn)(void *user);
 
 /* Replaces each of `count` numbers by the sum of this number over all processes. Every process must
@@ -1708,7 +1710,7 @@ typedef struct rise_agent_desc {
     /* games that step together in one call, 1..4096 [1] */
     int environments;
     /* The last `demonstrators` environments are demonstrators. The agent never chooses an action
-       there. Their steps come from rise_agent_observe and are demonstrations. Only newer
+       there. The steps come from rise_agent_observe and are demonstrations. Only newer
        demonstrations of the same environment overwrite them. 0..environments [0] */
     int demonstrators;
     /* characters that rise_agent_play chooses actions for, 1..4096 [1] */
@@ -1726,7 +1728,7 @@ typedef struct rise_agent_desc {
     /* frames that the recurrent net is unrolled over, 1..1024 [16] */
     int window;
     /* consecutive transitions that are trained on one window and share its cost; divides batch,
-       1..64 [1] */
+       1..64 [1]. The window then has window + window_samples - 1 frames. */
     int window_samples;
     /* a window may end at every window_stride-th step of an episode, and at the last step;
        1..window_samples [1] */
@@ -1789,8 +1791,8 @@ typedef struct rise_agent_desc {
     rise_conv conv[RISE_MAX_CONV];
     /* IMPALA: factor on the filters of its three layers, 16, 32 and 32; 1..16 [2] */
     int network_width;
-    /* a max pool makes a square of the last conv layer's output: its side in pixels, up to 64;
-       negative: no such pool [6 for IMPALA, else none] */
+    /* side, in pixels, of the square that a max pool makes of the last conv layer's output, up to
+       64; negative: no such pool [6 for IMPALA, else none] */
     int pool_to;
     /* 1: the weights of residual units are divided by their largest singular value [0] */
     int spectral_norm;
@@ -1809,8 +1811,8 @@ typedef struct rise_agent_desc {
     rise_head head; /* [MEAN] */
     /* C51: number of returns, 2..256 [51], equally spaced from value_min to value_max */
     int atoms;
-    double value_min, /* both zero: -10 */
-        value_max;    /* both zero: 10 */
+    double value_min, /* [-10, unless value_max is above 0] */
+        value_max;    /* [10, unless value_min is below 0] */
     /* IQN: fractions drawn for a state, 1..256 [8] */
     int quantiles;
 
@@ -1848,16 +1850,16 @@ typedef struct rise_agent_desc {
     int munchausen;
     /* factor on max(-1, temperature * log-policy), up to 1; negative: 0 [0.9] */
     double munchausen_scale;
-    /* of the policy softmax(Q / temperature) [0.03] */
+    /* munchausen: the policy is softmax(Q / temperature), 1e-6..1e6 [0.03] */
     double temperature;
     /* 1: the heads predict h(Q) instead of Q, with h(x) = sign(x) (sqrt(|x| + 1) - 1) + 0.001 x
-       (Pohlen et al. 2018) [0] */
+       (Pohlen et al. 2018). rise_agent_values and rise_metrics then give h(Q), too. [0] */
     int value_rescale;
     /* demonstrators: factor on the large-margin loss of demonstrations (Hester et al. 2018), up to
        1e6; negative: 0 [1] */
     double demonstration_weight;
-    /* demonstrators: the loss is 0 once Q of the demonstrated action exceeds Q of every other
-       allowed action by this margin, up to 1e6; negative: 0 [0.8] */
+    /* demonstrators: the margin of this loss, up to 1e6; negative: 0 [0.8]. The loss is 0 once Q of
+       the demonstrated action exceeds Q of every other allowed action by the margin. */
     double demonstration_margin;
     /* frames kept, all environments together [50000 for SMALL, else 200000] */
     int replay_capacity;
@@ -1902,11 +1904,13 @@ typedef struct rise_agent_desc {
     int processes, process;
     rise_reduce_fn reduce_fn; /* NULL: this process learns alone */
     void *reduce_user;
-    /* play_only: the agent's weights are these numbers, which it reads in place. They must stay
-       valid and unchanged. NULL: the agent has weights of its own. rise_agent_open sets this. */
+    /* play_only: the agent's weights, ordered as in rise_agent_parameters. The agent reads this
+       array in place, so the array must stay valid and unchanged. NULL: the agent has weights of
+       its own. rise_agent_open sets this field. */
     const rise_real *weights;
-    /* NULL: the library calls calloc once when the agent is made. Otherwise: the caller's block of
-       memory_bytes bytes, at any alignment, which must outlive the agent. */
+    /* NULL: the library calls calloc once when the agent is made (not with RISE_PLAY_ONLY: a block
+       is required). Otherwise: the caller's block of memory_bytes bytes, at any alignment, which
+       must outlive the agent. */
     void *memory_block;
     /* size of memory_block; without a block, the most that may be allocated [no limit] */
     size_t memory_bytes;
@@ -1924,8 +1928,9 @@ typedef struct rise_agent_desc {
 
 /* An agent. Pass only agents that this library made. Use an agent from one thread at a time.
 
-   If a pointer that a function of this section needs is NULL, the function does nothing. Then it
-   returns RISE_BAD_CALL, or NULL or 0 if its type is not a result. `error` may always be NULL. */
+   If a pointer that a function of this section needs is NULL, the function does nothing. Then the
+   function returns RISE_BAD_CALL or, if it returns a pointer or a size, NULL or 0. `error` may
+   always be NULL. */
 typedef struct rise_agent rise_agent;
 
 /* Says whether a frame begins, continues or ends its episode. The reward that comes with a frame is
@@ -1980,39 +1985,39 @@ RISE_API rise_result rise_agent_set(rise_agent_desc *desc, const char *text, ris
 RISE_API void rise_agent_describe(const rise_agent_desc *desc, rise_log_fn fn, void *user);
 
 /* Fills in every default of `desc` and checks every field. Returns RISE_BAD_DESC if a field is
-   wrong; `error` names it, and `desc` stays as it was. Only rise_agent_create checks whether this
-   machine has `isa` and threads. */
+   wrong, and RISE_UNAVAILABLE if a macro such as RISE_NO_RAINBOW leaves out what a field asks for.
+   Then `error` names the field, and `desc` stays as it was. Only rise_agent_create checks whether
+   this machine has `isa` and threads. */
 RISE_API rise_result rise_agent_resolve(rise_agent_desc *desc, rise_error *error);
 
 /* Returns the bytes that an agent of this description occupies: weights, scratch, replay buffer,
-   everything. Returns 0 if the description is wrong or the size does not fit size_t. Allocates
+   everything. Returns 0 if the description is wrong or the size is above PTRDIFF_MAX. Allocates
    nothing. `error` may be NULL. */
 RISE_API size_t rise_agent_bytes(const rise_agent_desc *desc, rise_error *error);
 
 /* Makes an agent, with one calloc or in desc->memory_block. Copies `desc`. On failure *agent is
    NULL, and the result is RISE_BAD_DESC, RISE_BAD_CALL, RISE_NO_MEMORY, RISE_UNAVAILABLE or an
    error of reading embedding_file. `error` may be NULL. Only this function, rise_agent_read,
-   rise_agent_load and rise_self_test allocate memory. */
+   rise_agent_open, rise_agent_load and rise_self_test allocate memory. */
 RISE_API rise_result rise_agent_create(rise_agent **agent, const rise_agent_desc *desc,
                                        rise_error *error);
 #endif
 
-/* Ends the agent's threads and frees what rise_agent_create allocated, never memory_block. Accepts
-   NULL. */
+/* Ends the agent's threads and frees the memory that the library allocated for the agent, never
+   memory_block. Accepts NULL. */
 RISE_API void rise_agent_destroy(rise_agent *agent);
 
 #ifndef RISE_PLAY_ONLY
 /* Does one step of one game. desc.environments must be 1 and desc.action_masks 0. A play_only agent
    is refused with RISE_BAD_CALL: use rise_agent_play. `frame` is [height][width][channels] bytes
-   and is copied. `reward` is the reward of the previous action.
+   and is copied. `reward` is the reward of the previous action, a finite number.
    Returns the action to play, 0..actions-1, or a negative rise_result.
 
    On the last frame of an episode the return value is 0 and has no meaning; the next call must be
    RISE_FIRST. RISE_FIRST in the middle of an episode truncates that episode at its previous frame.
 
-   Also does the updates that are due, unless desc.learn_outside is 1. If the result is
-   RISE_NOT_FINITE about a weight, loss or gradient, the step was taken, but its action is not
-   returned. */
+   Also does the updates that are due, unless desc.learn_outside is 1. If an error comes from
+   learning (see rise_agent_step_all), the step was taken, but its action is not returned. */
 RISE_API int rise_agent_step(rise_agent *agent, const uint8_t *frame, float reward,
                              rise_event event);
 
@@ -2033,10 +2038,10 @@ RISE_API int rise_agent_step_numbers(rise_agent *agent, const uint8_t *frame, co
    allow at least one action, also at RISE_TRUNCATED, where the target bootstraps. At
    RISE_TERMINATED the mask may be all zero.
 
-   A refused call changes nothing, with one exception. RISE_NOT_FINITE about a weight, loss or
-   gradient comes from learning, after the step was taken and `actions` was written. With
-   background, the error is that of an earlier update. RISE_UNAVAILABLE in a process made by fork
-   (see THREADS) comes after the step, too. */
+   A refused call changes nothing, with two exceptions: RISE_NOT_FINITE about a weight, loss or
+   gradient, and RISE_UNAVAILABLE after reduce_fn failed or after fork (see THREADS). These errors
+   come from learning, after the step was taken and `actions` was written. With background, they are
+   errors of an earlier update. */
 RISE_API rise_result rise_agent_step_all(rise_agent *agent, const uint8_t *frames,
                                          const float *numbers, const float *rewards,
                                          const rise_event *events, const uint8_t *allowed,
@@ -2063,9 +2068,9 @@ RISE_API rise_result rise_agent_observe(rise_agent *agent, const uint8_t *frames
 
 /* Returns the action of player `player` (0..players-1), or a negative rise_result. The action is
    greedy, unless rise_agent_set_player chose otherwise. Does not change what training uses: replay
-   buffer, random streams, episodes and weights. `frame` is
-   [height][width][channels]. `reward` is used only with desc.feed_action, but must be finite.
-   `allowed` is [actions] bytes, or NULL for all, with or without desc.action_masks.
+   buffer, random streams, episodes and weights. `frame` is [height][width][channels]. `reward` is
+   used only with desc.feed_action, but must be finite. `allowed` is [actions] bytes, or NULL for
+   all, with or without desc.action_masks.
 
    An episode begins with RISE_FIRST. You need not pass its last frame. If you do, the return value
    is 0 and has no meaning, and the next event must be RISE_FIRST. */
@@ -2108,34 +2113,39 @@ RISE_API rise_result rise_agent_set_player(rise_agent *agent, int player, double
    the copy. Until then, saving `player` gives the old state.
 
    Returns RISE_MISMATCH if seed differs, or a field that decides a shape or what the weights mean.
-   Returns RISE_BAD_CALL if `player` is not play_only. rise_agent_error(learner) gives the error. */
+   Returns RISE_BAD_CALL if `player` is not play_only or reads its weights in place (see
+   rise_agent_open). rise_agent_error(learner) gives the error. */
 RISE_API rise_result rise_agent_publish(rise_agent *learner, rise_agent *player);
 #endif
 
-/* Returns the Q values [actions] of the player's last rise_agent_play. Returns NULL if the player
-   has not played yet or does not exist. The agent owns the array; the player's next rise_agent_play
-   overwrites it. */
+/* Returns the Q values [actions] of the player's last rise_agent_play; with value_rescale, h(Q).
+   Returns NULL if the player has not played yet or does not exist. The agent owns the array; the
+   player's next rise_agent_play overwrites it. */
 RISE_API const rise_real *rise_agent_values(const rise_agent *agent, int player);
 
 #ifndef RISE_PLAY_ONLY
-/* Does one update now, in addition to the updates of desc.learn_period. Returns RISE_BAD_CALL while
-   no transition is complete and for play_only agents. Returns RISE_NOT_FINITE if the loss, the
-   gradient or a weight is NaN or infinite. That update is discarded: weights and priorities stay as
-   they were. The first update freezes the standardisation of frames, numbers and embeddings, and
-   embeds all stored frames again. While a snapshot is in progress, the call embeds stored frames
-   instead of doing an update.
+/* Does one update now, in addition to the updates of desc.learn_period; or finishes the update that
+   rise_agent_learn_for has begun. Returns RISE_BAD_CALL while no transition is complete and for
+   play_only agents. Returns RISE_NOT_FINITE if the loss, the gradient or a weight is NaN or
+   infinite, and RISE_UNAVAILABLE after reduce_fn failed or after fork (see THREADS). Then the
+   update is discarded: weights and priorities stay as they were. The first update freezes the
+   standardisation of frames, numbers and embeddings, and embeds all stored frames again. While a
+   snapshot is in progress, the call embeds stored frames instead of doing an update.
 
    With desc.background, waits for the last update, puts that one into effect and starts this one.
-   The result is that of the last update. */
+   The result is that of the last update. When learning starts, the stored frames are embedded in
+   parts, each in place of an update. */
 RISE_API rise_result rise_agent_learn(rise_agent *agent);
 
 /* Does updates that are due, for about `microseconds`. Returns the number of updates done, or a
    negative rise_result. A part of a snapshot counts as an update. An update has desc.batch_parts
    parts, and the call can return between two of them. A part that takes longer than the budget
    waits until several calls have given enough time. Then the budget is kept on average, and one
-   call may take as long as one part. A clock may jump or stand still: the time counted for a part
-   is at most twice the estimate from earlier parts. For the first part it is at most 1 second.
-   Returns RISE_BAD_CALL unless 0 <= microseconds <= 1e12.
+   call may take as long as one part. The first call that finds an update due also embeds all stored
+   frames again, with any budget. A clock may jump or stand still. So the time counted for a part is
+   at most twice the estimate from earlier parts. For the first part, the time is at most 1 second.
+   Returns RISE_BAD_CALL unless 0 <= microseconds <= 1e12. Other errors are those of
+   rise_agent_learn.
 
    With desc.background, ignores `microseconds`. Puts the last update into effect if it is ready,
    and then starts the next if one is due. Returns at once the number of updates put into effect. An
@@ -2197,7 +2207,8 @@ typedef struct rise_metrics {
        large-margin loss of demonstrations */
     double loss;
     double mean_value; /* of the last update: mean Q(s, a) of the batch */
-    /* of the last update: mean |target - Q(s, a)|; C51: mean cross entropy */
+    /* of the last update: mean |target - Q(s, a)|; IQN: over all pairs of quantiles;
+       C51: mean cross entropy */
     double td_error;
     double gradient_norm; /* of the last update, before clipping */
     int64_t replay_size;  /* frames held */
@@ -2213,7 +2224,7 @@ typedef struct rise_metrics {
     int fused;
 } rise_metrics;
 
-/* Fills in `metrics`. */
+/* Fills in `metrics`. If `agent` is NULL, all members become 0, and isa becomes "". */
 RISE_API void rise_agent_metrics(const rise_agent *agent, rise_metrics *metrics);
 
 #ifndef RISE_PLAY_ONLY
@@ -2231,11 +2242,12 @@ RISE_API const rise_agent_desc *rise_agent_query(const rise_agent *agent);
 RISE_API const rise_error *rise_agent_error(const rise_agent *agent);
 
 #ifndef RISE_PLAY_ONLY
-/* Returns the learnable parameters as one array, [parameters] of rise_metrics. Their order may
-   change between versions. You may read, hash or write the array. Call this function again before
-   each time you write: the call makes the next update check that all parameters are finite. The
-   agent owns the array. With desc.background, the call first puts the last update into effect, and
-   the next update moves the array. */
+/* Returns the learnable parameters as one array, [parameters] of rise_metrics. The order of the
+   parameters may change between versions. You may read, hash or write the array. Call this function
+   again before each time you write: the call makes the next update check that all parameters are
+   finite. An update that rise_agent_learn_for has begun starts again. The agent owns the array.
+   With desc.background, the call first puts the last update into effect, and the next update moves
+   the array. Returns NULL with weight_bits = 8, because those weights are bytes. */
 RISE_API rise_real *rise_agent_parameters(rise_agent *agent);
 #endif
 
@@ -2259,10 +2271,11 @@ typedef int (*rise_read_fn)(void *user, void *data, size_t size);
 
 #ifndef RISE_PLAY_ONLY
 /* Writes the agent through `fn`. The same state gives the same bytes on every machine, except for a
-   flag that says whether the kernels are fused. Returns RISE_IO if `fn` failed. Returns
-   RISE_NOT_FINITE if loading would refuse the file, for example because a weight is NaN. Returns
-   RISE_BAD_CALL for a play_only agent unless `what` is RISE_SAVE_POLICY or RISE_SAVE_INT8. `error`
-   may be NULL. */
+   flag that says whether the kernels are fused. With background, waits for the update in progress.
+   Returns RISE_IO if `fn` failed. Returns RISE_NOT_FINITE if loading would refuse the file, for
+   example because a weight is NaN. Returns RISE_BAD_CALL for a play_only agent unless `what` is
+   RISE_SAVE_POLICY or RISE_SAVE_INT8. Returns RISE_BAD_DESC if a layer has too many inputs for
+   RISE_SAVE_INT8, and RISE_UNAVAILABLE after fork (see THREADS). `error` may be NULL. */
 RISE_API rise_result rise_agent_write(const rise_agent *agent, rise_save what, rise_write_fn fn,
                                       void *user, rise_error *error);
 #endif
@@ -2271,13 +2284,14 @@ RISE_API rise_result rise_agent_write(const rise_agent *agent, rise_save what, r
    On failure *agent is NULL. Every value is checked before it is used. `error` may be NULL.
 
    `machine` (may be NULL) supplies what files do not hold: isa, threads, processes, process,
-   memory_block, memory_bytes, embedding_file and play_only. It also supplies log_fn, clock_fn,
-   embed_fn and reduce_fn, with their `user` pointers. background = 1 replaces the file's 0, so an
-   agent that was trained without a game can go on learning inside it. With play_only, `machine`
-   decides on background. `players`, if not zero, replaces the file's value. Fields such as
-   environments, frame_width and actions decide the shape of arrays. If not zero, they must agree
-   with the file, else the result is RISE_MISMATCH. `environments` may differ if no replay buffer is
-   loaded. Other fields, such as learn_period, are ignored: the file decides.
+   memory_block, memory_bytes, embedding_file, weights, play_only, and log_fn, clock_fn, embed_fn
+   and reduce_fn with their `user` pointers. background = 1 replaces the file's 0, so an agent that
+   was trained without a game can go on learning inside a game. With play_only, `machine` decides on
+   background. `players`, if not zero, replaces the file's value. Fields such as environments,
+   frame_width and actions decide the shape of arrays. If not zero, these fields must agree with the
+   file, else the result is RISE_MISMATCH. But if no replay buffer is loaded, `environments` may
+   differ, and replaces the file's value. Other fields, such as learn_period, are ignored: the file
+   decides.
 
    Returns RISE_IO, RISE_BAD_FILE, RISE_NEWER_FILE, RISE_MISMATCH, or an error of rise_agent_create.
    A policy file without play_only, or other weights in embedding_file, is RISE_MISMATCH too. */
@@ -2291,8 +2305,8 @@ RISE_API rise_result rise_agent_read(rise_agent **agent, rise_read_fn fn, void *
    weights in place. Then `data` must stay valid and unchanged until the agent is destroyed, and
    `weights` of rise_agent_query is not NULL. Else the weights are copied. Begin `data` at a
    multiple of 64 bytes, and save the file as RISE_SAVE_POLICY: vectors are then read faster. All
-   bytes that the agent uses are checked, as in rise_agent_read. rise_agent_publish does not change
-   an agent whose weights are in place, and nobody may write to its rise_agent_parameters. */
+   bytes that the agent uses are checked, as in rise_agent_read. rise_agent_publish refuses an agent
+   whose weights are in place, and nobody may write to its rise_agent_parameters. */
 RISE_API rise_result rise_agent_open(rise_agent **agent, const void *data, size_t size,
                                      const rise_agent_desc *machine, rise_error *error);
 
@@ -2303,9 +2317,10 @@ RISE_API size_t rise_agent_open_bytes(const void *data, size_t size, const rise_
 
 #ifndef RISE_NO_STDIO
 /* Saves to a file. Writes a new file beside `path`, waits until it is on the disk, then renames it
-   to `path`. So `path` is never an incomplete file, not even if two programs save at once. Follows
-   a symbolic link, and keeps the permissions of the old file. Returns RISE_IO if `path` is a
-   device, a pipe or a folder, and if writing fails; the old file is then unchanged. On Windows,
+   to `path`. So `path` is never an incomplete file, not even if two programs save at once. On
+   POSIX, follows a symbolic link, and keeps the permissions of the old file. Returns RISE_IO if
+   `path` is a device, a pipe or a folder, and if writing fails. Other errors are those of
+   rise_agent_write. On POSIX and Windows, an error leaves the old file unchanged. On Windows,
    `path` is UTF-8. `error` may be NULL. */
 RISE_API rise_result rise_agent_save(const rise_agent *agent, rise_save what, const char *path,
                                      rise_error *error);
@@ -2315,9 +2330,10 @@ RISE_API rise_result rise_agent_load(rise_agent **agent, const char *path,
                                      const rise_agent_desc *machine, rise_error *error);
 
 /* Reads only the description in a file. To get the memory that loading needs, first set play_only,
-   background (with play_only), threads, embed_fn and embedding_file as you will set them in
-   `machine`. Do the same for players and environments, unless they are 0 in `machine`. Then pass
-   the description to rise_agent_bytes. `error` may be NULL. */
+   threads, embed_fn and embedding_file as you will set them in `machine`. Do the same for players,
+   environments and background, unless they are 0 in `machine`; with play_only, set background in
+   any case. Then pass the description to rise_agent_bytes. Returns RISE_IO, RISE_BAD_FILE or
+   RISE_NEWER_FILE if reading fails; `desc` then stays as it was. `error` may be NULL. */
 RISE_API rise_result rise_agent_peek(rise_agent_desc *desc, const char *path, rise_error *error);
 #endif
 
@@ -2338,7 +2354,7 @@ RISE_API rise_result rise_self_test(rise_isa isa, rise_error *error);
    negative.
    Example: the patches of a conv layer are the rows of a matrix. Then `in` is the horizontal
    position of a patch in its image, `mid` the vertical position, and `outer` the number of the
-   image. A constant stride is a walk with inner = INT_MAX. */
+   image. A constant stride is a walk with inner = middle = INT_MAX; neither may be 0. */
 typedef struct rise_walk {
     int inner,           /* number of values of `in` */
         middle;          /* number of values of `mid` */
@@ -2420,8 +2436,8 @@ typedef struct rise_frame_scale {
 } rise_frame_scale;
 
 /* A product with 8-bit weights: `count` rows of x times the weights of `outputs` outputs. A row of
-   x is `runs` runs of `run` numbers. Row r begins at x[r * x_step]. Its run i begins i * run_stride
-   numbers later. So the rows of x can be the patches of an image.
+   x is `runs` runs of `run` numbers. Run i of row r begins at x[r * x_step + i * run_stride]. So
+   the rows of x can be the patches of an image.
 
    Weights are bytes, in blocks of 16 outputs: [runs][ceil(run / 2)][outputs of the block][2]. The
    last index is the input of a pair: 2 k or 2 k + 1. The last block may have fewer outputs. If
@@ -2451,7 +2467,9 @@ typedef struct rise_int8_product {
    denormals are slow. The backward passes of cells and of the gate do the same for gradients. Only
    dx of the gate and the candidate's block of du are written as they are.
 
-   With RISE_PLAY_ONLY, the members that only learning calls are NULL. */
+   With RISE_PLAY_ONLY, the members that such a build never calls are NULL. `product` then computes
+   only what acting needs: parts = 1, no `sums`, `a` not transposed, a B with equally spaced
+   rows. */
 typedef struct rise_kernels {
     const char *name; /* "ref", "c", "avx2", "avx512", "neon" */
     rise_isa isa;
@@ -2531,14 +2549,14 @@ typedef struct rise_kernels {
     void (*norm_backward)(int n, const rise_real *x, const rise_real *gain, const rise_real *stats,
                           rise_real *dy, rise_real *dgain, rise_real *dbias);
 
-    /* Makes one row of an image from that row of `stack` frames, each [pixels][channels] bytes:
-       out[x][s][c] = the number that rise_frame_scale makes of frames[s][x][c]. `mean` is that row
-       of scale->mean, or NULL. */
+    /* Makes one row of an image from one row of each of `stack` frames. frames[s] is the row of
+       frame s, [pixels][channels] bytes. out[x][s][c] = the number that rise_frame_scale makes of
+       frames[s][x][c]. `mean` is the same row of scale->mean, or NULL. */
     void (*stack)(int pixels, int channels, int stack, const uint8_t *const *frames,
                   const rise_frame_scale *scale, const uint8_t *mean, rise_real *out);
     /* sums[i] = the sum of x[r * stride + i] times a weight, over `rows` rows r of n bytes. The
        first row has weights[0], the last one weights[2], and all others weights[1]. A single row is
-       a first one. Exact while no sum exceeds 2^24. */
+       a first one. Exact if the weights are whole numbers and no sum exceeds 2^24. */
     void (*sum_rows)(int n, int rows, const uint8_t *x, ptrdiff_t stride, const rise_real *weights,
                      rise_real *sums);
     /* Converts x, 16-bit floats (IEEE 754 binary16), to y. No x may be denormal, infinite or NaN.
@@ -2552,7 +2570,7 @@ typedef struct rise_kernels {
     rise_real (*int8_round)(int n, const rise_real *x, int limit, int16_t *q);
     /* Computes y[r][j] = start + sum * (the scale of row r * scales[j]), and with `relu` the larger
        of y and 0. start = bias[j]; with `accumulate`, start = y[r][j] + bias[j]. Without a bias,
-       bias[j] is 0. `sum` is the sum of x times weight over row r and output j. It must fit into 32
+       bias[j] is 0. `sum`, the sum of x times weight over row r and output j, must fit into 32
        bits. */
     void (*int8_product)(const rise_int8_product *p);
     /* sums[j] = sum over i of rise_sign(seed, bits, i, j) x[i], for j < size. Exact while the sum
@@ -2563,8 +2581,8 @@ typedef struct rise_kernels {
        sum overflows int32 */
     void (*project_ternary)(int n, const int32_t *x, int size, const int8_t *w, int32_t *sums);
 
-    /* Adam (Kingma & Ba 2015): w -= rate m / (sqrt(v) root_scale + epsilon), after m and v
-       are updated with the scaled gradient g. Returns 1 if all weights are finite afterwards, else
+    /* Adam (Kingma & Ba 2015): w -= rate m / (sqrt(v) root_scale + epsilon), after m and v are
+       updated with the gradient scale * g. Returns 1 if all weights are finite afterwards, else
        0. */
     int (*adam)(ptrdiff_t n, const rise_adam *a, rise_real *w, const rise_real *g, rise_real *m,
                 rise_real *v);
@@ -2593,10 +2611,10 @@ typedef struct rise_picture {
    the picture. The pixel is the mean of this area, rounded to nearest, halves to even. The result
    is exact, so the result is the same on every machine. The sides of the picture and the frame need
    not have a common ratio, and the frame may be larger than the picture. `width` and `height` are
-   1..1024. `channels`
-   is 1 (grey: 0.299 R + 0.587 G + 0.114 B, ITU-R BT.601, with 15 bits of fraction) or 3 (R, G, B).
-   `kernels` is a table that rise_kernels_of returned, or NULL for plain C. `frame` may not overlap
-   the picture. Returns RISE_BAD_CALL if an argument is wrong. `error` may be NULL. */
+   1..1024. `channels` is 1 (grey: 0.299 R + 0.587 G + 0.114 B, ITU-R BT.601, with 15 bits of
+   fraction) or 3 (R, G, B). `kernels` is a table that rise_kernels_of returned, or NULL for plain
+   C. `frame` may not overlap the picture. Returns RISE_BAD_CALL if an argument is wrong. `error`
+   may be NULL. */
 RISE_API rise_result rise_frame_shrink(const rise_kernels *kernels, const rise_picture *picture,
                                        uint8_t *frame, int width, int height, int channels,
                                        rise_error *error);
@@ -2746,7 +2764,8 @@ __declspec(dllimport) int __stdcall MultiByteToWideChar(unsigned int page, unsig
 #define RISEI_LEARNS 1
 #define RISEI_LEARN(function) function
 #endif
-/* RISE_NO_RAINBOW and RISE_NO_ENCODERS leave out kinds in the same way. */
+/* RISE_NO_RAINBOW leaves out C51, IQN, noisy layers and spectral normalisation in the same way.
+   RISE_NO_ENCODERS leaves out the frozen encoders other than DOWNSAMPLE and SIGNS. */
 #ifdef RISE_NO_RAINBOW
 #define RISEI_HAS_RAINBOW 0
 #define RISEI_RAINBOW(function) NULL
@@ -2755,20 +2774,21 @@ __declspec(dllimport) int __stdcall MultiByteToWideChar(unsigned int page, unsig
 #define RISEI_RAINBOW(function) function
 #endif
 #ifdef RISE_NO_ENCODERS
-#define RISEI_ENCODER(function) NULL
+#define RISEI_OPTIONAL_ENCODER(function) NULL
 #else
-#define RISEI_ENCODER(function) function
+#define RISEI_OPTIONAL_ENCODER(function) function
 #endif
-/* a kernel that only such an encoder calls; the kernels of a full build can be used alone */
+/* A kernel that only these frozen encoders call. Without RISE_PLAY_ONLY, users may call all kernels
+   of a table, so the table keeps this kernel. */
 #if defined(RISE_NO_ENCODERS) && defined(RISE_PLAY_ONLY)
 #define RISEI_ENCODER_KERNEL(function) NULL
 #else
 #define RISEI_ENCODER_KERNEL(function) function
 #endif
 
-/* A value of a field, or a size that may be above INT_MAX. A double, because value_min and
-   value_max of C51 are doubles. In a player without Rainbow there is no C51, so it is a float
-   there. */
+/* A value of a field, or a size that may be above INT_MAX. The type is double, because value_min
+   and value_max of C51 are doubles. A player without Rainbow has no C51, so the type is then float:
+   a small processor computes with doubles in slow and large library functions. */
 #if defined(RISE_PLAY_ONLY) && defined(RISE_NO_RAINBOW)
 #define RISEI_FLOATS 1
 typedef float risei_value;
@@ -2779,7 +2799,7 @@ typedef double risei_value;
 
 /* 1: there are products with a transposed A: gradients, and spectral normalisation. */
 #define RISEI_TRANSPOSES (RISEI_LEARNS || RISEI_HAS_RAINBOW)
-/* a function that only learning, noisy layers or spectral normalisation call */
+/* A function that only learning, noisy layers or spectral normalisation call. */
 #if RISEI_TRANSPOSES
 #define RISEI_TRANSPOSED(function) function
 #else
@@ -2836,11 +2856,12 @@ typedef double risei_value;
 
 /* Returns the number of elements of an array. */
 #define RISEI_COUNT(array) ((int)(sizeof(array) / sizeof(array)[0]))
-/* Stops the compilation if a table does not have `count` entries. A char array would have -1
-   elements. */
+/* Stops the compilation if a table does not have `count` entries: an array of -1 elements is an
+   error. */
 #define RISEI_CHECK_TABLE_SIZE(table, count)                                                       \
     typedef char table##_has_an_entry_for_each_value[RISEI_COUNT(table) == (int)(count) ? 1 : -1]
-/* -fsingle-precision-constant makes 0.1 a float, which changes results. */
+/* Stops the compilation with -fsingle-precision-constant, which makes 0.1 a float and so changes
+   results. */
 typedef char risei_constants_are_double[sizeof 0.1 == sizeof(double) ? 1 : -1];
 
 /* RISEI_FN declares a private function, which a build may leave unused. RISEI_INLINE declares a
@@ -2856,8 +2877,8 @@ typedef char risei_constants_are_double[sizeof 0.1 == sizeof(double) ? 1 : -1];
 #define RISEI_TARGET(isa)
 #endif
 #ifdef _WIN32
-/* Returns a function of kernel32.dll. It is looked up by name, because <windows.h> may have
-   declared it already. */
+/* Returns a function of kernel32.dll. Looks the function up by name, because a declaration here
+   could differ from the one of <windows.h>. */
 RISEI_FN void (*risei_windows_find(const char *name))(void)
 {
     return (void (*)(void))GetProcAddress(GetModuleHandleA("kernel32.dll"), name);
@@ -3139,14 +3160,17 @@ RISE_API int rise_sign_bits(int inputs, int size)
 /* ---------------------------------------------------------------------------------------------- */
 /* >>bytes: byte streams, and files of the C library
 
-   Holds the byte stream, then the functions that work on a FILE. A byte stream measures, writes or
-   reads numbers in little-endian order and keeps their CRC-32. One function passes each field of an
-   object to a byte stream and serves all three modes. So the modes cannot disagree.
+   Holds the byte stream, then the functions that work on a FILE. A byte stream measures, writes,
+   reads or counts numbers in little-endian order and keeps their CRC-32. One function passes each
+   field of an object to a byte stream and serves all four modes. So the modes cannot disagree.
    Main type: risei_io. Uses: platform. Test: tests/files.c. */
 
-/* RISEI_MEASURE only updates the length and the CRC. RISEI_COUNT only updates the length, and reads
-   no number, so the numbers need not exist. */
-typedef enum risei_io_mode { RISEI_MEASURE, RISEI_WRITE, RISEI_READ, RISEI_COUNT } risei_io_mode;
+typedef enum risei_io_mode {
+    RISEI_IO_MEASURE, /* only updates the length and the CRC */
+    RISEI_IO_WRITE,
+    RISEI_IO_READ,
+    RISEI_IO_COUNT /* only updates the length; reads no number, so the numbers need not exist */
+} risei_io_mode;
 
 typedef struct risei_io {
     risei_io_mode mode;
@@ -3175,8 +3199,8 @@ RISEI_FN void risei_io_begin(risei_io *f, risei_io_mode mode, uint64_t limit)
 }
 /* Returns the CRC-32 (reflected polynomial 0xEDB88320) of earlier data followed by `data`. `crc` is
    the CRC-32 of the earlier data, or 0 if there is none. Processes 32 bits at a time: table[k][n]
-   is the CRC of the four bits n that are followed by k zeros of four bits. With RISE_PLAY_ONLY,
-   processes four bits at a time with a smaller table. */
+   is the CRC of the four bits n that are followed by 4 k zero bits. With RISE_PLAY_ONLY, processes
+   four bits at a time with a smaller table. */
 RISEI_FN uint32_t risei_io_crc(uint32_t crc, const unsigned char *data, size_t size)
 {
     static const uint32_t table[RISEI_LEARNS ? 8 : 1][16] = {
@@ -3224,14 +3248,14 @@ RISEI_FN uint32_t risei_io_crc(uint32_t crc, const unsigned char *data, size_t s
     }
     return ~crc;
 }
-/* Moves `size` bytes to or from the stream. Sets `data` to zero if this move fails. Does nothing if
-   an earlier move failed. */
+/* Moves `size` bytes to or from the stream; when measuring, only updates the length and the CRC.
+   Sets `data` to zero if this move fails. Does nothing if an earlier move failed. */
 RISEI_FN void risei_io_move(risei_io *f, unsigned char *data, size_t size)
 {
     if (f->failed) return;
-    f->past_end = f->mode == RISEI_READ && size > f->limit - f->length;
-    if (f->past_end || (f->mode == RISEI_READ && !f->read(f->user, data, size))) f->failed = 1;
-    if (f->mode == RISEI_WRITE && !f->write(f->user, data, size)) f->failed = 1;
+    f->past_end = f->mode == RISEI_IO_READ && size > f->limit - f->length;
+    if (f->past_end || (f->mode == RISEI_IO_READ && !f->read(f->user, data, size))) f->failed = 1;
+    if (f->mode == RISEI_IO_WRITE && !f->write(f->user, data, size)) f->failed = 1;
     if (f->failed) {
         memset(data, 0, size);
         return;
@@ -3247,15 +3271,15 @@ RISEI_FN void risei_io_numbers(risei_io *f, void *numbers, size_t count, size_t 
     uint16_t const probe = 1;
     int const little = *(const unsigned char *)&probe == 1;
     size_t i, j;
-    if (f->mode == RISEI_COUNT) f->length += (uint64_t)count * size, count = 0;
+    if (f->mode == RISEI_IO_COUNT) f->length += (uint64_t)count * size, count = 0;
     while (count > 0 && !f->failed) {
         size_t const part = count < sizeof chunk / size ? count : sizeof chunk / size;
-        if (f->mode != RISEI_READ)
+        if (f->mode != RISEI_IO_READ)
             for (i = 0; i < part; i++)
                 for (j = 0; j < size; j++)
                     chunk[i * size + j] = at[i * size + (little ? j : size - 1 - j)];
         risei_io_move(f, chunk, part * size);
-        if (f->mode == RISEI_READ)
+        if (f->mode == RISEI_IO_READ)
             for (i = 0; i < part; i++)
                 for (j = 0; j < size; j++)
                     at[i * size + (little ? j : size - 1 - j)] = chunk[i * size + j];
@@ -3270,14 +3294,14 @@ RISEI_FN void risei_io_invalid(risei_io *f, const char *what)
     /* without sentences, the text is not needed, and compilers leave it out */
     if (f->wrong == NULL && !f->failed) f->wrong = RISEI_LEARNS ? what : "";
 }
-/* Moves `count` numbers. In all three modes, records `what` if a number is not finite or is below
-   `least`. */
+/* Moves `count` numbers. In all modes except RISEI_IO_COUNT, records `what` if a number is not
+   finite or is below `least`. */
 RISEI_FN void risei_io_reals(risei_io *f, rise_real *x, size_t count, rise_real least,
                              const char *what)
 {
     size_t i;
     risei_io_numbers(f, x, count, sizeof *x);
-    for (i = 0; i < count && f->mode != RISEI_COUNT; i++)
+    for (i = 0; i < count && f->mode != RISEI_IO_COUNT; i++)
         if (!(x[i] - x[i] == 0) || x[i] < least) risei_io_invalid(f, what);
 }
 /* Does the same for doubles. */
@@ -3285,7 +3309,7 @@ RISEI_FN void risei_io_doubles(risei_io *f, double *x, size_t count, double leas
 {
     size_t i;
     risei_io_numbers(f, x, count, sizeof *x);
-    for (i = 0; i < count && f->mode != RISEI_COUNT; i++)
+    for (i = 0; i < count && f->mode != RISEI_IO_COUNT; i++)
         if (!(x[i] - x[i] == 0) || x[i] < least) risei_io_invalid(f, what);
 }
 /* Moves `count` integers. Records `what` if an integer is negative or above a limit. The limit for
@@ -3294,10 +3318,10 @@ RISEI_FN void risei_io_doubles(risei_io *f, double *x, size_t count, double leas
    lanes, the most that an agent has, does not overflow. */
 RISEI_FN void risei_io_integers(risei_io *f, int64_t *x, size_t count, const char *what)
 {
-    int64_t const most = (int64_t)1 << (f->mode == RISEI_READ ? 50 : 53);
+    int64_t const most = (int64_t)1 << (f->mode == RISEI_IO_READ ? 50 : 53);
     size_t i;
     risei_io_numbers(f, x, count, sizeof *x);
-    for (i = 0; i < count && f->mode != RISEI_COUNT; i++)
+    for (i = 0; i < count && f->mode != RISEI_IO_COUNT; i++)
         if (x[i] < 0 || x[i] > most) risei_io_invalid(f, what);
 }
 
@@ -3316,8 +3340,8 @@ RISEI_FN int risei_stdio_write(void *user, const void *data, size_t size)
 enum { RISEI_PATH = 1024 };
 
 #ifdef _WIN32
-/* Converts a path from UTF-8, or from the system's code page if it is no valid UTF-8. Returns 0 if
-   the path is too long. */
+/* Converts a path to wide [RISEI_PATH], from UTF-8, or from the system's code page if the path is
+   not valid UTF-8. Returns 0 if the path is too long. */
 RISEI_FN int risei_stdio_wide(const char *path, wchar_t *wide)
 {
     /* 65001: UTF-8; 8: fail at an invalid character; 0: the system's code page */
@@ -3325,7 +3349,8 @@ RISEI_FN int risei_stdio_wide(const char *path, wchar_t *wide)
            MultiByteToWideChar(0, 0, path, -1, wide, RISEI_PATH) > 0;
 }
 #endif
-/* Opens a file for reading. On Windows the path is UTF-8. On failure returns NULL with errno. */
+/* Opens a file for reading. On Windows, see risei_stdio_wide for the path. On failure, sets errno
+   and returns NULL. */
 RISEI_FN FILE *risei_stdio_open(const char *path)
 {
 #ifdef _WIN32
@@ -3336,8 +3361,8 @@ RISEI_FN FILE *risei_stdio_open(const char *path)
     return fopen(path, "rb");
 #endif
 }
-/* Writes the file's size in bytes, and moves to the start of the file. Returns 0 if that fails, for
-   example for a pipe. */
+/* Writes the size in bytes of a file that was just opened. The file's position stays at the start.
+   Returns 0 if the size is not known, for example for a pipe. */
 RISEI_FN int risei_stdio_size(FILE *file, uint64_t *size)
 {
 #if defined(_WIN32)
@@ -3388,8 +3413,8 @@ typedef struct risei_stdio_new {
     char temporary[RISEI_PATH + 32]; /* the new file */
 } risei_stdio_new;
 
-/* Writes to `target` the path that `path` leads to, where `path` may be a symbolic link. Returns 0
-   if a path is too long or if links form a circle. */
+/* Writes to target [RISEI_PATH] the path that `path` leads to, where `path` may be a symbolic link.
+   Returns 0 if a path is too long, or after 40 links, because links may form a circle. */
 RISEI_FN int risei_stdio_follow_links(const char *path, char *target)
 {
     if (strlen(path) >= RISEI_PATH) return 0;
@@ -3404,7 +3429,7 @@ RISEI_FN int risei_stdio_follow_links(const char *path, char *target)
             size_t const folder = slash != NULL ? (size_t)(slash + 1 - target) : 0;
             size_t const at = length > 0 && link[0] == '/' ? 0 : folder;
             if (length < 0) return 1;
-            if ((size_t)length >= sizeof link - 1) return 0; /* readlink may have cut it */
+            if ((size_t)length >= sizeof link - 1) return 0; /* the path in `link` may be cut */
             if (at + (size_t)length >= RISEI_PATH) return 0;
             memcpy(target + at, link, (size_t)length);
             target[at + (size_t)length] = '\0';
@@ -3446,6 +3471,18 @@ RISEI_FN int risei_stdio_create(const risei_stdio_new *n)
     return file;
 }
 #endif
+/* Removes a file, and keeps errno. */
+RISEI_FN void risei_stdio_remove(const char *path)
+{
+    int const reason = errno;
+#ifdef _WIN32
+    wchar_t wide[RISEI_PATH];
+    if (risei_stdio_wide(path, wide)) _wremove(wide);
+#else
+    remove(path);
+#endif
+    errno = reason;
+}
 /* Creates the new file. On failure there is no new file. */
 RISEI_FN rise_result risei_stdio_begin(risei_stdio_new *n, const char *path, rise_error *error)
 {
@@ -3460,7 +3497,7 @@ RISEI_FN rise_result risei_stdio_begin(risei_stdio_new *n, const char *path, ris
     if (risei_stdio_is_special(path))
         return risei_fail(error, RISE_IO, "%.150s is not a plain file; pass another path", path);
 #if defined(_WIN32) || defined(RISEI_POSIX)
-    /* a name may be left over from a process that was killed */
+    /* a process that was killed may have left a file with such a name */
     for (number = 0; number < 1000; number++) {
 #ifdef _WIN32
         long const process = (long)_getpid();
@@ -3473,13 +3510,12 @@ RISEI_FN rise_result risei_stdio_begin(risei_stdio_new *n, const char *path, ris
     }
 #ifdef _WIN32
     if (file >= 0) n->file = _fdopen(file, "wb");
+    if (file >= 0 && n->file == NULL) _close(file);
 #else
     if (file >= 0) n->file = fdopen(file, "wb");
-    if (file >= 0 && n->file == NULL) {
-        close(file);
-        remove(n->temporary);
-    }
+    if (file >= 0 && n->file == NULL) close(file);
 #endif
+    if (file >= 0 && n->file == NULL) risei_stdio_remove(n->temporary);
 #else
     snprintf(n->temporary, sizeof n->temporary, "%s.new", n->target);
     n->file = fopen(n->temporary, "wb");
@@ -3524,12 +3560,12 @@ RISEI_FN int risei_stdio_rename(const risei_stdio_new *n)
     return 1;
 #else
     if (rename(n->temporary, n->target) == 0) return 1;
-    remove(n->target); /* a C library whose rename does not replace a file */
+    remove(n->target); /* in some C libraries, rename does not replace a file */
     return rename(n->temporary, n->target) == 0;
 #endif
 }
-/* Closes the new file and, if `good`, makes it replace the old one. Otherwise, or on failure,
-   removes the new file. Returns 0 on failure, with errno. */
+/* Closes the new file and, if `good`, renames it to the old name. Otherwise, or on failure, removes
+   the new file. Returns whether the new file has replaced the old one; if not, errno says why. */
 RISEI_FN int risei_stdio_end(risei_stdio_new *n, int good)
 {
     int reason = errno;
@@ -3537,15 +3573,8 @@ RISEI_FN int risei_stdio_end(risei_stdio_new *n, int good)
     /* fclose may be the first to report a full disk */
     if (fclose(n->file) != 0 && good) good = 0, reason = errno;
     if (good && !risei_stdio_rename(n)) good = 0, reason = errno;
-    if (!good) {
-#ifdef _WIN32
-        wchar_t wide[RISEI_PATH];
-        if (risei_stdio_wide(n->temporary, wide)) _wremove(wide);
-#else
-        remove(n->temporary);
-#endif
-        errno = reason;
-    }
+    errno = reason;
+    if (!good) risei_stdio_remove(n->temporary);
     return good;
 }
 /* Puts the path in front of the sentence in *error, if there is an error. `reason`: an errno whose
@@ -3576,24 +3605,24 @@ RISEI_FN rise_result risei_stdio_explain(const char *path, int reason, rise_resu
    Uses: platform, memory, random. Tests: tests/kernels.c; 16-bit floats also in tests/replay.c. */
 
 /* Block sizes of matrix products, in elements, with the names of Goto and van de Geijn (2008). A
-   packed block of B has up to RISEI_KC * RISEI_NC elements (256 KB), of any shape. A packed block
-   of A has up to RISEI_MC rows of RISEI_KC elements (87 KB with the gaps between rows). A panel of
-   B has the width of a tile. Each tile of A's block reads the same rows of the panel, at most
-   RISEI_KC: 16 KB with AVX2, 32 KB with AVX-512. Good sizes depend on the first- and second-level
-   caches. No measurement of other sizes is recorded. */
+   packed block of B has up to RISEI_KC * RISEI_NC elements (256 KB) and up to RISEI_B_ROWS rows. A
+   packed block of A has up to RISEI_MC rows of RISEI_KC elements (87 KB with the gaps between
+   rows). A panel of B has the width of a tile. All tiles of a block of A read the same rows of the
+   panel, at most RISEI_KC: 16 KB with AVX2, 32 KB with AVX-512. Good sizes depend on the first- and
+   second-level caches. No measurement of other sizes is recorded. */
 #define RISEI_KC 256
 #define RISEI_NC 256
 /* The template rounds RISEI_MC down to a multiple of a tile's rows. */
 #define RISEI_MC 84
-/* Rows: the most that a block of B may have. The arrays k_at and b_at of risei_blocks have this
-   length. With AVX-512, a block one tile wide has this number of rows: RISEI_KC * RISEI_NC / 32. No
-   measurement of other values is recorded. */
+/* Rows: the most that a block of B may have. This is also the greatest length of the array b_at of
+   risei_blocks. With AVX-512, RISEI_KC * RISEI_NC elements one tile wide have this number of rows.
+   No measurement of other values is recorded. */
 #define RISEI_B_ROWS 2048
-/* Rows of A: up to this number, a B with equally spaced rows is read in place (see b_in_place). For
+/* Rows of A: up to this number, B is read in place if its layout allows it (see b_in_place). For
    so few rows, packing B costs more than it saves. The best limit depends on how often each element
    of B is read: once for each tile of rows.
    On one image, the second and third conv of RISE_NETWORK_NATURE have 81 and 49 rows. These convs
-   were 1.1 times as fast with a limit of 200 rows as with a limit of 4 tiles of rows (`make
+   were 1.1 times as fast with a limit of 200 rows as with a limit of 4 * MR rows (`make
    bench-kernels`). */
 #define RISEI_UNPACKED_ROWS 200
 /* Bytes: the distance from the byte of a frame that is read to the byte that is prefetched, 24
@@ -3607,7 +3636,7 @@ RISEI_FN rise_result risei_stdio_explain(const char *path, int reason, rise_resu
 #define RISEI_ROWS_TO_8(X) RISEI_ROWS_TO_6(X) X(7) X(8)
 #define RISEI_ROWS_TO_14(X) RISEI_ROWS_TO_8(X) X(9) X(10) X(11) X(12) X(13) X(14)
 
-/* Returns the walk of a plain stride: index i is at i * stride. */
+/* Returns the walk of a constant stride: index i is at offset i * stride. */
 RISEI_FN rise_walk risei_walk_plain(ptrdiff_t stride)
 {
     rise_walk walk;
@@ -3695,29 +3724,35 @@ typedef struct risei_blocks {
     rise_real *b;    /* [b_size]: packed B */
 } risei_blocks;
 
-/* Limits of all instruction sets. The least blocks hold one tile, 16 terms long, and take less than
-   RISEI_PRODUCT_LEAST bytes. */
-enum { RISEI_MR_MOST = 14, RISEI_NR_MOST = 32, RISEI_KC_LEAST = 16, RISEI_PRODUCT_LEAST = 12288 };
+/* RISEI_MR_MOST, RISEI_NR_MOST: the most rows and columns of a tile. The smallest blocks are for
+   one tile and RISEI_KC_LEAST terms of its sums, and take less than RISEI_PRODUCT_SCRATCH_LEAST
+   bytes. */
+enum {
+    RISEI_MR_MOST = 14,
+    RISEI_NR_MOST = 32,
+    RISEI_KC_LEAST = 16,
+    RISEI_PRODUCT_SCRATCH_LEAST = 12288
+};
 
 RISEI_FN int risei_minimum(int64_t a, int b) { return a < b ? (int)a : b; }
 
 /* Outputs of a block of 8-bit weights: see rise_int8_product. */
 enum { RISEI_INT8_BLOCK = 16 };
-/* Returns how many numbers a run of 8-bit weights has: `run`, made even. */
+/* Returns the length of a run of 8-bit weights of one output: `run`, rounded up to even. */
 RISEI_FN int risei_int8_even(int run) { return (run + 1) / 2 * 2; }
 /* Returns the smallest multiple of `unit` that is at least x. */
 RISEI_FN int64_t risei_round_up(int64_t x, int unit) { return (x + unit - 1) / unit * unit; }
-/* Sets packed_row. Rows a power of two apart share a few cache sets and evict each other. In a
-   product of two 1024 x 1024 matrices, A has such rows. Packing A made this product 1.29 times as
-   fast (make bench-kernels). */
+/* Sets kc and packed_row. Rows a multiple of a large power of two apart share a few cache sets and
+   evict each other (block_by_rows has a measurement). So packed_row is never a multiple of 64
+   elements. */
 RISEI_FN void risei_blocks_set_kc(risei_blocks *w, int kc)
 {
     w->kc = kc;
     w->packed_row = kc + 8 + ((kc + 8) % 64 == 0 ? 8 : 0);
 }
-/* Returns the sizes of the blocks of a product C = A B, with A [m][k] and B [k][n]. The sizes are
-   the largest that the product can use. Memory for scratch is taken for these sizes, or for smaller
-   ones. `in_place`: 1 if B is read in place, except for the columns after the last whole tile. */
+/* Returns the blocks of a product C = A B, with A [m][k] and B [k][n]. The sizes are the largest
+   that the product can use; risei_blocks_fit makes them smaller for a smaller scratch. The arrays
+   are NULL. `in_place`: 1 if B is read in place. Then only the last panel of B may be packed. */
 RISEI_FN risei_blocks risei_blocks_for(int m, int n, int k, int in_place)
 {
     int64_t const columns = risei_round_up(n > 0 ? n : 1, RISEI_NR_MOST);
@@ -3731,13 +3766,13 @@ RISEI_FN risei_blocks risei_blocks_for(int m, int n, int k, int in_place)
     if (w.b_size < w.kc * RISEI_NR_MOST) w.b_size = w.kc * RISEI_NR_MOST;
     return w;
 }
-/* Returns the elements of a packed block of A. Panels of MR rows have 16 elements after them: a gap
-   for the last vector, and so that their distance is not a power of two. */
+/* Returns the number of elements that a packed block of A needs. With panels, 16 elements follow
+   each panel (see a_panel). */
 RISEI_FN size_t risei_blocks_a_size(const risei_blocks *w)
 {
     return (size_t)(w->mc + RISEI_MR_MOST) * (size_t)w->packed_row + (size_t)(w->mc / 4 + 1) * 16;
 }
-/* Returns the elements of all arrays of offsets. */
+/* Returns the total length of the four arrays of offsets. */
 RISEI_FN size_t risei_blocks_offsets(const risei_blocks *w)
 {
     return (size_t)w->kc + (size_t)w->b_rows + (size_t)(w->mc > w->kc ? w->mc : w->kc) +
@@ -3748,7 +3783,7 @@ RISEI_FN size_t risei_blocks_bytes(const risei_blocks *w)
     return risei_arena_aligned(risei_blocks_offsets(w) * sizeof(ptrdiff_t) +
                                (risei_blocks_a_size(w) + (size_t)w->b_size) * sizeof(rise_real));
 }
-/* Makes blocks smaller, until they fit into `bytes` or are the least. */
+/* Makes the blocks smaller, until they fit into `bytes` or cannot become smaller. */
 RISEI_FN void risei_blocks_fit(risei_blocks *w, size_t bytes)
 {
     while (risei_blocks_bytes(w) > bytes) {
@@ -3778,7 +3813,8 @@ RISEI_FN risei_blocks risei_blocks_in(const rise_product *p, int in_place, void 
     w.b = w.a + risei_blocks_a_size(&w);
     return w;
 }
-/* Returns the bytes of scratch with which a product of [m][k] and [k][n] has its largest blocks. */
+/* Returns the bytes of scratch with which a product of [m][k] and [k][n] has its largest blocks, or
+   0 if products are plain loops (RISEI_PLAIN). */
 RISEI_FN size_t risei_product_bytes(int m, int n, int k, int in_place)
 {
     risei_blocks const w = risei_blocks_for(m, n, k, in_place);
@@ -3790,7 +3826,7 @@ RISE_API size_t rise_product_scratch(void)
 }
 /* Divides 0 .. total-1 into `parts` ranges. Writes the range of part `part`: *from .. *to-1. All
    ranges but the last end at a multiple of `unit`. The sizes of the ranges differ by at most one
-   `unit`. Part i begins at unit `units * i / parts`; the sum of two terms does not overflow. */
+   `unit`. Part i begins at unit units * i / parts, computed as two terms that cannot overflow. */
 RISEI_FN void risei_part_range(int total, int unit, int part, int parts, int *from, int *to)
 {
     int const units = (total + unit - 1) / unit, each = units / parts, more = units % parts;
@@ -3854,7 +3890,7 @@ RISEI_INLINE RISEI_TARGET("avx") void risei_transpose8(const float *from, ptrdif
 
 /* Returns x as a 16-bit float (IEEE 754 binary16), rounded to nearest, ties to even. Magnitudes
    below 2^-14 become 0, so no denormal is ever stored. Magnitudes above 65504, the largest 16-bit
-   float, become 65504. */
+   float, become 65504. So do infinities and NaN. */
 RISEI_FN uint16_t risei_to_half(rise_real x)
 {
     float const f = (float)x;
@@ -3905,15 +3941,16 @@ RISEI_INLINE void risei_interleave4(const uint8_t *const *frames, int at, uint8_
 #endif
 }
 
-/* Returns the number that `scale` makes of a byte; see rise_frame_scale. */
-RISEI_INLINE rise_real risei_frame_number(const rise_frame_scale *scale, int pixel, int mean)
+/* Returns the number that `scale` makes of a byte; see rise_frame_scale. `mean`: the byte of
+   scale->mean with the same index, or 0 if scale->mean is NULL. */
+RISEI_INLINE rise_real risei_frame_scale_byte(const rise_frame_scale *scale, int pixel, int mean)
 {
     rise_real const x = (rise_real)(pixel - mean) * scale->factor;
     if (scale->mean == NULL) return x;
     return x > scale->limit ? scale->limit : x < -scale->limit ? -scale->limit : x;
 }
 
-/* Scalar operations of the passes without vectors. The kernel template describes what they do. */
+/* Scalar operations, mostly for the passes without vectors. The kernel template describes them. */
 RISEI_FN float risei_sqrt(float x) { return sqrtf(x); }
 #ifndef RISE_DOUBLE
 /* Returns a * b + c, rounded once. Without a fused multiply-add instruction, computes in double,
@@ -4021,8 +4058,8 @@ RISEI_INLINE rise_real risei_min(rise_real a, rise_real b) { return a < b ? a : 
 
 /* c: vectors of four numbers, for any processor, with the vector types of gcc and clang.
    Multiply-adds are fused only with RISEI_HAS_FMA. Without RISEI_HAS_FMA, the results differ from
-   those of the fused tables in the last bits. With RISE_PLAY_ONLY, the table is as small as
-   possible: it has the loops of ref. */
+   those of the fused tables in the last bits. With RISE_PLAY_ONLY, the code is as small as
+   possible: one number at a time, and products in plain loops. */
 #define RISEK(name) risek_##name##_c
 #define RISEK_NAME "c"
 #define RISEK_ISA RISE_ISA_C
@@ -4123,7 +4160,7 @@ RISEI_INLINE risei_f4 risei_f4_exponent(risei_f4 x)
 #define vscale(x, t) ((risei_f4)((risei_u4)(x) + ((risei_u4)(t) << 23)))
 #define vexponent risei_f4_exponent
 #define vmantissa(x) risei_f4_mask((x), 0x007FFFFFu, 0x3F000000u)
-/* For compilers without vector types: one number at a time. */
+/* For RISE_PLAY_ONLY and for compilers without vector types: one number at a time. */
 #else
 #define V float
 #define M int
@@ -4163,12 +4200,12 @@ RISEI_INLINE RISEI_TARGET("avx2") __m256i risei_avx_int8_load(const int8_t *w)
 {
     return _mm256_cvtepi8_epi16(_mm_loadu_si128((const __m128i *)(const void *)w));
 }
-/* Returns sum + the products of 16 numbers, added in pairs. */
+/* Returns sum[j] + w[2 j] x[2 j] + w[2 j + 1] x[2 j + 1] for j < 8. */
 RISEI_INLINE RISEI_TARGET("avx2") __m256i risei_avx_int8_add(__m256i sum, __m256i w, __m256i x)
 {
     return _mm256_add_epi32(sum, _mm256_madd_epi16(w, x));
 }
-/* Returns two numbers, repeated. */
+/* Returns x[0], x[1], x[0], x[1], ...: 16 numbers. */
 RISEI_INLINE RISEI_TARGET("avx2") __m256i risei_avx_int8_pair(const int16_t *x)
 {
     int32_t both;
@@ -4179,7 +4216,7 @@ RISEI_INLINE RISEI_TARGET("avx2") void risei_avx_int8_store(int32_t *p, __m256i 
 {
     _mm256_storeu_si256((__m256i *)(void *)p, sums);
 }
-/* Stores 8 whole numbers. */
+/* Stores x, 8 whole numbers, as 16-bit numbers. */
 RISEI_INLINE RISEI_TARGET("avx2") void risei_avx_int16_store(int16_t *q, __m256 x)
 {
     __m256i const n = _mm256_cvtps_epi32(x);
@@ -4244,8 +4281,8 @@ RISEI_INLINE RISEI_TARGET("avx2") void risei_avx_int16_store(int16_t *q, __m256 
 
 #if RISEI_AVX512
 /* avx512: vectors of 16 numbers; tiles of 14 x 2 vectors, for 32 registers. Uses AVX-512F and no
-   other extension of AVX-512. With RISE_PLAY_ONLY, tiles have at most 8 rows, because those with
-   more take most of the code. */
+   other extension of AVX-512. With RISE_PLAY_ONLY, tiles have at most 8 rows, because larger tiles
+   take most of the code. */
 #define RISEK(name) risek_##name##_avx512
 #define RISEK_NAME "avx512"
 #define RISEK_ISA RISE_ISA_AVX512
@@ -4276,7 +4313,7 @@ RISEI_INLINE RISEI_TARGET("avx2") void risei_avx_int16_store(int16_t *q, __m256 
                                                             (const __m128i *)(const void *)(p))))
 #define vtranspose risei_transpose8
 #define VTRANSPOSE 8
-/* AVX-512F cannot multiply 16-bit numbers */
+/* The kernels of avx2: AVX-512F has no instruction that multiplies 16-bit numbers. */
 #define RISEK_INT8(name) risek_##name##_avx2
 #define vhalves(p)                                                                                 \
     _mm512_maskz_cvtph_ps(RISEI_ALL16, _mm256_loadu_si256((const __m256i *)(const void *)(p)))
@@ -4335,7 +4372,7 @@ RISEI_INLINE float32x4_t risei_neon_bytes(const uint8_t *p)
 }
 /* Returns 8 bytes as 16-bit numbers. */
 RISEI_INLINE int16x8_t risei_neon_int8_load(const int8_t *w) { return vmovl_s8(vld1_s8(w)); }
-/* Returns two numbers, repeated. */
+/* Returns x[0], x[1], x[0], x[1], ...: 8 numbers. */
 RISEI_INLINE int16x8_t risei_neon_int8_pair(const int16_t *x)
 {
     int32_t both;
@@ -4348,7 +4385,8 @@ RISEI_INLINE int32x4x2_t risei_neon_int8_zero(void)
     sums.val[0] = sums.val[1] = vdupq_n_s32(0);
     return sums;
 }
-/* Returns sums + the products of 8 numbers. Two lanes hold the sum of an output. */
+/* Returns `sums` with w[i] x[i] added to lane i, for i < 8. Lanes 2 j and 2 j + 1 together are the
+   sum of output j. */
 RISEI_INLINE int32x4x2_t risei_neon_int8_add(int32x4x2_t sums, int16x8_t w, int16x8_t x)
 {
     sums.val[0] = vmlal_s16(sums.val[0], vget_low_s16(w), vget_low_s16(x));
@@ -4361,7 +4399,7 @@ RISEI_INLINE void risei_neon_int8_store(int32_t *p, int32x4x2_t sums)
     for (i = 0; i < 2; i++)
         vst1_s32(p + 2 * i, vpadd_s32(vget_low_s32(sums.val[i]), vget_high_s32(sums.val[i])));
 }
-/* Stores 4 whole numbers. */
+/* Stores x, 4 whole numbers, as 16-bit numbers. */
 RISEI_INLINE void risei_neon_int16_store(int16_t *q, float32x4_t x)
 {
     vst1_s16(q, vmovn_s32(vcvtq_s32_f32(x)));
@@ -4509,9 +4547,9 @@ RISE_API const rise_kernels *rise_kernels_of(rise_isa isa)
 /* >>threads: the thread pool, and the device that all computation runs on
 
    A job is divided by the elements that it writes, not along a sum. Each sum is therefore computed
-   by one thread, in a fixed order. There is one exception: the squared norm of the gradient is
-   divided into blocks of a fixed size. The caller's thread adds the sums of the blocks in order. So
-   the number of threads does not change a bit of the result.
+   by one thread, in a fixed order. There is one exception: risei_optimizer_sum_squares divides its
+   sum into blocks of a fixed size. The caller's thread adds the sums of the blocks in order. So the
+   number of threads does not change a bit of the result.
    Main types: risei_threads (the pool), risei_device (kernels, scratch and pool).
    Uses: platform, kernels. Test: tests/threads.c. */
 
@@ -4522,10 +4560,11 @@ enum { RISEI_THREADS_MAX = 64 };
 typedef void (*risei_task)(void *job, int part, int parts, void *scratch);
 
 #ifdef RISE_THREADS
-/* -- The threads, locks and conditions of the system --
+/* -- The threads, locks and condition variables of the system --
 
-   A condition is what threads wait for: risei_condition_wait releases the lock, waits, and takes
-   the lock again. The functions whose names end in _begin return 1, or 0 if the system refuses. */
+   risei_condition_wait releases the lock, waits, and takes the lock again. A wait may end without a
+   wake-up, so callers test their condition in a loop. The functions whose names end in _begin
+   return 1, or 0 if the system refuses. */
 
 #ifdef _WIN32
 typedef struct risei_lock {
@@ -4547,7 +4586,7 @@ RISEI_FN void risei_lock_take(risei_lock *l)
     typedef void(__stdcall * take)(void *);
     ((take)risei_windows_find("AcquireSRWLockExclusive"))(l);
 }
-/* Takes the lock if it is free. Returns whether it did. */
+/* Takes the lock and returns 1, or returns 0 if the lock is not free. */
 RISEI_FN int risei_lock_try(risei_lock *l)
 {
     typedef unsigned char(__stdcall * try_take)(void *);
@@ -4585,7 +4624,7 @@ RISEI_FN int risei_thread_begin(risei_thread *t, void (*run)(void *argument), vo
     t->handle = ((create)risei_windows_find("CreateThread"))(NULL, 0, risei_thread_main, t, 0, &id);
     return t->handle != NULL;
 }
-RISEI_FN void risei_thread_give_way(void) {}
+RISEI_FN void risei_thread_use_batch_policy(void) {}
 /* Waits until the thread's function has returned. */
 RISEI_FN void risei_thread_end(risei_thread *t)
 {
@@ -4600,7 +4639,7 @@ RISEI_FN void risei_thread_yield(void)
     typedef int(__stdcall * yield)(void);
     ((yield)risei_windows_find("SwitchToThread"))();
 }
-/* Returns the number of cores, or 0 if it is not known. */
+/* Returns the number of logical cores, or 0 if the number is not known. */
 RISEI_FN long risei_thread_cores(void)
 {
     typedef unsigned long(__stdcall * count)(unsigned short);
@@ -4618,7 +4657,7 @@ typedef struct risei_thread {
 RISEI_FN int risei_lock_begin(risei_lock *l) { return pthread_mutex_init(l, NULL) == 0; }
 RISEI_FN void risei_lock_end(risei_lock *l) { pthread_mutex_destroy(l); }
 RISEI_FN void risei_lock_take(risei_lock *l) { pthread_mutex_lock(l); }
-/* Takes the lock if it is free. Returns whether it did. */
+/* Takes the lock and returns 1, or returns 0 if the lock is not free. */
 RISEI_FN int risei_lock_try(risei_lock *l) { return pthread_mutex_trylock(l) == 0; }
 RISEI_FN void risei_lock_release(risei_lock *l) { pthread_mutex_unlock(l); }
 RISEI_FN int risei_condition_begin(risei_condition *c) { return pthread_cond_init(c, NULL) == 0; }
@@ -4637,11 +4676,12 @@ RISEI_FN int risei_thread_begin(risei_thread *t, void (*run)(void *argument), vo
     return pthread_create(&t->handle, NULL, risei_thread_main, t) == 0;
 }
 /* On Linux, changes the scheduling policy of the calling thread from SCHED_OTHER to SCHED_BATCH
-   (3). Elsewhere, does nothing. With SCHED_OTHER, a worker that wakes up may take the core of the
-   game's thread, and the game's thread then waits for milliseconds. A worker with SCHED_BATCH does
-   not take the core. The longest call of a game that learns in the background took 0.3 ms with
-   SCHED_BATCH and 3.6 ms without (make bench-game, 16 x 12, two runs of 10 seconds). */
-RISEI_FN void risei_thread_give_way(void)
+   (3). Elsewhere, does nothing. Threads that compute updates while the game goes on call this
+   function. With SCHED_OTHER, a thread that wakes up may take the core of the game's thread, and
+   the game's thread then waits for milliseconds. A thread with SCHED_BATCH does not take the core.
+   The longest call of a game that learns in the background took 0.3 ms with SCHED_BATCH and 3.6 ms
+   without (make bench-game, 16 x 12, two runs of 10 seconds). */
+RISEI_FN void risei_thread_use_batch_policy(void)
 {
 #ifdef __linux__
     struct sched_param parameters;
@@ -4654,7 +4694,7 @@ RISEI_FN void risei_thread_give_way(void)
 RISEI_FN void risei_thread_end(risei_thread *t) { pthread_join(t->handle, NULL); }
 /* Lets another thread run on this core. */
 RISEI_FN void risei_thread_yield(void) { sched_yield(); }
-/* Returns the number of cores, or 0 or -1 if it is not known. */
+/* Returns the number of logical cores, or 0 or -1 if the number is not known. */
 RISEI_FN long risei_thread_cores(void)
 {
 #ifdef _SC_NPROCESSORS_ONLN
@@ -4680,7 +4720,7 @@ RISEI_FN long risei_thread_process(void)
 /* Multiplications: a job that has no more than this runs on the caller's thread alone. The value
    depends on the time that workers take to start and on the speed of the kernels. AVX2 does at most
    16 multiply-adds a cycle, so at 3 GHz a job of this size takes at least 4 us. No measurement of
-   other values is recorded. Tests set the macro to 0, to divide every job. */
+   other values is recorded. Tests set smaller values, to divide more jobs. */
 #ifndef RISEI_THREADS_MINIMUM
 #define RISEI_THREADS_MINIMUM 2e5
 #endif
@@ -4704,11 +4744,12 @@ typedef struct risei_threads {
     size_t scratch_bytes;
     risei_task task; /* the job that runs */
     void *job;
+    int yields;     /* 1: workers use the batch policy, because a game goes on beside them */
     int stop;       /* 1: workers end instead of running a job */
     int spins;      /* pauses before a waiting thread sleeps or yields */
-    long process;   /* the process that has the workers */
+    long process;   /* ID of the process that has the workers */
     unsigned jobs;  /* atomic: jobs started so far */
-    int running;    /* atomic: workers that have not finished their part */
+    int running;    /* atomic: workers that have not finished their part of the job */
     int asleep;     /* atomic: workers that sleep, or are about to */
     risei_lock lock;
     risei_condition wake;
@@ -4721,16 +4762,15 @@ typedef struct risei_threads {
      caller                  C1: adds 1 to `jobs`    C2: reads `asleep`; wakes nobody if it is 0
 
    The four operations are sequentially consistent, so all threads agree on one order of them. In
-   this order, W1 is before W2 and C1 is before C2. W1 and C2 can be in either order:
+   this order, W1 is before W2 and C1 is before C2. C1 writes the new number of jobs. W1 and C2 can
+   be in either order:
 
    C2 before W1: then C1 is before W2. W2 reads the new number, and the worker does not sleep.
 
-   W1 before C2: C2 reads at least 1, unless the worker has read the new number and subtracted its
-   1.
-   If C2 reads at least 1, the caller takes the lock. The worker releases the lock in two places
-   only: after W2 has read the new number, and in risei_condition_wait. risei_condition_wait
-   atomically releases the lock and starts to wait. So when the caller has the lock, there are
-   three cases:
+   W1 before C2: C2 reads at least 1, unless the worker has read the new number and is awake. If C2
+   reads at least 1, the caller takes the lock. The worker releases the lock in two places only:
+   after W2 has read the new number, and in risei_condition_wait. risei_condition_wait atomically
+   releases the lock and starts to wait. So when the caller has the lock, there are three cases:
 
      the worker has read the new number;
      the worker waits, and the broadcast wakes it;
@@ -4770,12 +4810,13 @@ RISEI_FN void risei_threads_start(risei_threads *p, risei_task task, void *job)
     risei_condition_wake_all(&p->wake);
     risei_lock_release(&p->lock);
 }
-/* A worker's thread: does its part of each job until the pool stops. */
+/* Runs in a worker's thread. Does the worker's part of each job, until the pool stops. */
 RISEI_FN void risei_threads_worker(void *argument)
 {
     risei_worker *const w = (risei_worker *)argument;
     risei_threads *const p = w->threads;
     unsigned seen;
+    if (p->yields) risei_thread_use_batch_policy();
     for (seen = 0;; seen++) {
         risei_threads_await(p, seen);
         if (p->stop) return;
@@ -4800,8 +4841,8 @@ RISEI_FN void risei_threads_run(risei_threads *p, risei_task task, void *job)
         if (spin >= p->spins) risei_thread_yield(), spin = 0;
     }
 }
-/* Ends a pool. Only the workers 1 .. started-1 have been started. In a process that was made by
-   fork, there is nothing to end. */
+/* Ends a pool whose workers 1 .. started-1 were started. Does nothing in a process that was made by
+   fork after risei_threads_begin, because such a process has no workers. */
 RISEI_FN void risei_threads_end(risei_threads *p, int started)
 {
     int i;
@@ -4812,19 +4853,23 @@ RISEI_FN void risei_threads_end(risei_threads *p, int started)
     risei_condition_end(&p->wake);
     risei_lock_end(&p->lock);
 }
-/* Starts the workers of a zeroed pool. `scratch` is [threads][scratch_bytes]. Returns 1, or 0 if
-   the system refuses the lock, the condition variable or a thread. If a thread is refused, ends the
-   workers that run. */
-RISEI_FN int risei_threads_begin(risei_threads *p, int threads, void *scratch, size_t scratch_bytes)
+/* Starts the workers of a zeroed pool. `yields`: 1 if a game goes on while the pool computes.
+   `scratch` is [threads][scratch_bytes]. Returns 1, or 0 if the system refuses the lock, the
+   condition variable or a thread. If a thread is refused, ends the workers that run. */
+RISEI_FN int risei_threads_begin(risei_threads *p, int threads, int yields, void *scratch,
+                                 size_t scratch_bytes)
 {
+    long const cores = risei_thread_cores();
     int i;
     p->count = threads;
+    p->yields = yields;
     p->scratch = (unsigned char *)scratch;
     p->scratch_bytes = scratch_bytes;
     p->process = risei_thread_process();
     p->spins = RISEI_THREADS_SPINS;
-    /* A thread that pauses holds a core that another thread of the pool needs. */
-    if (risei_thread_cores() > 0 && risei_thread_cores() < threads) p->spins = 0;
+    /* With fewer cores than threads (the game's included), a thread that pauses uses a core that
+       another one needs. */
+    if (cores > 0 && cores < threads + yields) p->spins = 0;
     if (!risei_lock_begin(&p->lock)) return 0;
     if (!risei_condition_begin(&p->wake)) {
         risei_lock_end(&p->lock);
@@ -4842,14 +4887,14 @@ RISEI_FN int risei_threads_begin(risei_threads *p, int threads, void *scratch, s
 }
 #endif /* RISE_THREADS */
 
-/* The kernels, the scratch and the threads that every computation of an agent uses. */
+/* The kernels, the scratch and the threads that a model computes with. */
 typedef struct risei_device {
     const rise_kernels *kernels;
     /* [threads][scratch_bytes]: the scratch of a product, then a chunk of converted images */
     void *scratch;
     struct risei_threads *threads; /* NULL: the caller's thread alone */
     size_t scratch_bytes;
-    size_t product_bytes; /* of the scratch of a product; 0: rise_product_scratch */
+    size_t product_bytes; /* bytes of a product's scratch; 0: rise_product_scratch() bytes */
 } risei_device;
 
 /* Runs a job and returns when it is done. `work` is the approximate number of multiplications. If
@@ -4902,9 +4947,9 @@ RISEI_FN void risei_product_run(const risei_device *d, const rise_product *p)
 
    Embeddings, and the numbers of an observation, are standardised: each number with its own mean
    and variance. Until learning starts, these statistics are gathered, and numbers stay raw. When
-   learning starts, the statistics are frozen.
+   learning starts, the statistics are frozen. A snapshot computes those of embeddings again.
 
-   Main type: risei_statistics. Uses rooms memory. Tests: tests/agent.c, tests/numbers.c. */
+   Main type: risei_statistics. Uses room memory. Tests: tests/agent.c, tests/numbers.c. */
 
 /* Largest magnitude of a standardised number, in standard deviations. Larger numbers are clamped. A
    number that hardly varied before learning started can otherwise become very large later. No
@@ -4913,7 +4958,7 @@ RISEI_FN void risei_product_run(const risei_device *d, const rise_product *p)
 
 typedef struct risei_statistics {
     int size;     /* numbers that are standardised */
-    int frozen;   /* 1: numbers are standardised, and the statistics no longer change */
+    int frozen;   /* 1: risei_statistics_apply standardises, with shift and gain */
     int64_t seen; /* observations in `mean` */
     double *mean; /* running mean, [size] */
     /* running sum of squared deviations from the mean, [size] (Welford 1962) */
@@ -4930,7 +4975,7 @@ RISEI_FN void risei_statistics_layout(risei_arena *arena, risei_statistics *s, i
     s->shift = RISEI_TAKE(arena, rise_real, size);
     s->gain = RISEI_TAKE(arena, rise_real, size);
 }
-/* Clears the running statistics, but not shift and gain. */
+/* Clears the running statistics, but not `frozen`, shift and gain. */
 RISEI_FN void risei_statistics_clear(risei_statistics *s)
 {
     s->seen = 0;
@@ -4982,7 +5027,7 @@ RISEI_FN void risei_statistics_apply(const risei_statistics *s, const rise_real 
 
 /* ---------------------------------------------------------------------------------------------- */
 /* >>frames: small frames from pictures; the standardisation of frames for the learnable encoder,
-   CONV and SNAPSHOT
+   and for the frozen encoders CONV and SNAPSHOT
 
    Learning is slow if the inputs have a mean that is far from 0 and is the same in all states. The
    features of all states are then almost equal. In an Atari game, most pixels never change. So the
@@ -4991,14 +5036,14 @@ RISEI_FN void risei_statistics_apply(const risei_statistics *s, const rise_real 
 
    Main type: risei_frames. Uses rooms memory, kernels. Tests: tests/agent.c, tests/shrink.c. */
 
-/* LIMIT: the largest magnitude of a standardised pixel. SIGMA_LEAST: the least sigma, in units of
-   pixel / 255. SIGMA_LEAST bounds the factor of frames that hardly varied before learning started.
-   No measurement of other sigmas is recorded. In Breakout, RISE had a mean return of 7.5 with LIMIT
-   8 and of 6.8 with LIMIT 64. The command, one seed each, was
+/* LIMIT: the largest magnitude of a standardised pixel, in sigmas. SIGMA_LEAST: the least sigma, in
+   units of pixel / 255. SIGMA_LEAST bounds the factor of frames that hardly varied before learning
+   started. No measurement of other least sigmas is recorded. In Breakout, RISE had a mean return of
+   7.5 with LIMIT 8 and of 6.8 with LIMIT 64. The command, one seed each, was
    `./atari --game breakout --memory rise --steps 100k`. */
 #define RISEI_FRAMES_LIMIT ((rise_real)8)
 #define RISEI_FRAMES_SIGMA_LEAST (1.0 / 64)
-/* The factor of frames that are not standardised. */
+/* The factor of frames that are not standardised, or not yet. */
 #define RISEI_FRAMES_RAW (1.0f / 255.0f)
 /* The most frames in the statistics. A frame has at most 2^24 bytes. Neither `sums` nor `squares`
    can overflow, because 255 * 2^24 is below 2^32 and 255^2 * 2^48 is below 2^64. */
@@ -5009,7 +5054,7 @@ typedef struct risei_frames {
     size_t bytes;           /* of a frame */
     /* 0: desc.raw_frames is 1, or there are no frames; all members below are then 0 */
     int standardises;
-    int statistics_frozen;  /* 1: scale.mean is `mean` */
+    int statistics_frozen;  /* 1: the statistics no longer change, and scale.mean is `mean` */
     int64_t seen;           /* frames in the statistics */
     uint32_t *sums;         /* [bytes]: sum of each byte over the frames; NULL with play_only */
     uint64_t squares;       /* sum of the squares of all bytes over the frames */
@@ -5028,8 +5073,8 @@ RISEI_FN void risei_frames_layout(risei_arena *arena, risei_frames *f, const ris
     f->mean = RISEI_TAKE(arena, uint8_t, f->bytes);
     if (!desc->play_only) f->sums = RISEI_TAKE(arena, uint32_t, f->bytes);
 }
-/* Adds a frame to the statistics. Does nothing if the statistics are frozen or already contain
-   RISEI_FRAMES_SEEN_MAX frames. The sums are integers, so they are exact. */
+/* Adds a frame to the statistics. Does nothing if frames are not standardised, or if the statistics
+   are frozen or already contain RISEI_FRAMES_SEEN_MAX frames. The sums are exact integers. */
 RISEI_FN void risei_frames_observe(risei_frames *f, const uint8_t *frame)
 {
     uint64_t squares = 0;
@@ -5051,8 +5096,8 @@ RISEI_FN void risei_frames_use(risei_frames *f, rise_real factor)
     f->scale.factor = factor;
 }
 /* Freezes the statistics: computes the mean frame and sigma, and sets the scale from both. Does
-   nothing if the statistics are already frozen, or with raw_frames. Without any frame, the mean is
-   0 and sigma is RISEI_FRAMES_SIGMA_LEAST. */
+   nothing if frames are not standardised, or if the statistics are already frozen. Without any
+   frame, the mean is 0 and sigma is RISEI_FRAMES_SIGMA_LEAST. */
 RISEI_FN void risei_frames_freeze_statistics(risei_frames *f)
 {
     double const seen = f->seen > 0 ? (double)f->seen : 1;
@@ -5103,8 +5148,8 @@ RISEI_FN uint8_t risei_shrink_mean(const risei_shrink *s, uint64_t total)
     int64_t const twice = 2 * ((int64_t)total - mean * s->units), odd = mean & 1;
     return (uint8_t)(mean + (twice + odd > s->units) - (odd - twice > s->units));
 }
-/* Writes `count` pixels [channels] of the frame. `totals` [count][lanes]: the sums over their
-   areas. */
+/* Writes `count` pixels [channels] of the frame. `totals` [count][lanes]: for each pixel, the
+   weighted sums over the area of the pixel. `lanes`: 1 for a grey picture, else 4. */
 RISEI_FN void risei_shrink_write(const risei_shrink *shrink, const uint32_t *totals, int lanes,
                                  int count, uint8_t *out)
 {
@@ -5125,12 +5170,12 @@ RISEI_FN void risei_shrink_write(const risei_shrink *shrink, const uint32_t *tot
         }
     }
 }
-/* Columns that are summed at a time; pixels of the frame that are written at a time. 256 columns
-   need 4 kB of the stack for their sums and 4 kB for their running sums. No measurement of other
-   numbers is recorded. */
+/* The most columns that are summed at a time, and the most pixels of the frame that are written at
+   a time. The sums of 256 columns need 4 kB of the stack, and the running sums another 4 kB. No
+   measurement of other numbers is recorded. */
 enum { RISEI_SHRINK_COLUMNS = 256, RISEI_SHRINK_PIXELS = 64 };
 
-/* The state of a row of the frame between two groups of columns. */
+/* The state of a row of the frame between two calls of risei_shrink_columns. */
 typedef struct risei_shrink_at {
     int x;                /* the next pixel of the frame */
     int column, rest;     /* pixel x ends `rest` units right of the left edge of column `column` */
@@ -5138,8 +5183,8 @@ typedef struct risei_shrink_at {
     uint32_t before[4];   /* the weighted sums up to the left edge of pixel x */
 } risei_shrink_at;
 
-/* Computes totals [lanes] of the next pixels that end in columns from .. from + count - 1. Computes
-   at most RISEI_SHRINK_PIXELS pixels, and returns the number of pixels. `integral`
+/* Computes totals [pixels][lanes] of the next pixels that end in columns from .. from + count - 1.
+   Computes at most RISEI_SHRINK_PIXELS pixels, and returns the number of pixels. `integral`
    [count + 1][lanes]: the running sums of the columns. At an edge of a pixel, the running sum is
    interpolated. The total of a pixel is the difference of the sums at its two edges. Sums are
    computed modulo 2^32. The totals are still exact, because a total is at most 255 * 2^24. */
@@ -5168,10 +5213,10 @@ RISEI_INLINE int risei_shrink_edges(const risei_shrink *s, int lanes, int from, 
     at->x = x, at->column = column, at->rest = rest;
     return pixels;
 }
-/* Adds `count` columns, from column `from` on, to a row of the frame and writes all pixels that end
-   there. `sums` [count][bytes]: the weighted sums of the columns, and one more number. `bytes` and
-   `lanes` are constants, so that compilers make vectors of four lanes. A picture with colours has
-   four lanes, and the result of the fourth is not used. */
+/* Adds `count` columns, from column `from` on, to a row of the frame. Writes all pixels that end in
+   these columns. `sums` [count][bytes]: the weighted sums of the columns, and one more number.
+   `bytes` and `lanes` are constants, so that compilers make vectors of four lanes. A picture with
+   colours has four lanes, and the result of the fourth is not used. */
 RISEI_INLINE void risei_shrink_columns(const risei_shrink *s, int bytes, int lanes, int from,
                                        int count, const rise_real *sums, risei_shrink_at *at,
                                        uint8_t *out)
@@ -5327,7 +5372,8 @@ typedef struct risei_linear {
     size_t weights, scales, bias;
 } risei_linear;
 
-/* Returns how many parameters hold the 8-bit weights of a layer. Each holds four. */
+/* Returns how many parameters hold the 8-bit weights of a layer. Each parameter holds four weights.
+   `runs` and `run` are those of rise_int8_product. */
 RISEI_FN size_t risei_int8_reserved(int runs, int run, int outputs)
 {
     size_t const each = risei_arena_times((size_t)runs, (size_t)risei_int8_even(run));
@@ -5370,10 +5416,11 @@ RISEI_FN void risei_linear_initialise(const risei_linear *l, rise_real *w, risei
 
    The sum is exact, so it does not depend on the instruction set. |q| is at most
    risei_int8_limit(number of products): 32767 up to 512 products, less for longer sums. With
-   |q| <= 1023, the largest error in tests/int8.c was 4 times as large. */
+   |q| <= 1023 for all layers, the largest error in tests/int8.c was 4 times as large. */
 
 /* The least limit of |q| for a network with 8-bit weights. A layer with more than INT32_MAX / 128 /
-   63 = 266305 products for each output has a lower limit, and risei_check_int8 refuses it. */
+   63 = 266305 products for each output has a lower limit. risei_check_int8 refuses such a
+   layer. */
 enum { RISEI_INT8_LEAST = 63 };
 /* Returns the largest |q| for which a sum of n products fits into 32 bits, but at most 32767. A
    weight counts as 128, because a forged file may hold -128. Returns 0 if n is above 16777215. */
@@ -5385,8 +5432,8 @@ typedef struct risei_int8_job {
     rise_int8_product product;
 } risei_int8_job;
 
-/* Rows of one job. They are rounded into the scratch, which has room for so many, and then share
-   each block of weights while it is in the cache. */
+/* The most rows of x in one job: the scratch has room for this number of rounded rows. All rows of
+   a job use a block of weights while the block is in the cache. */
 enum { RISEI_INT8_ROWS = 4 };
 /* Computes some blocks of outputs, for all rows of the job. */
 RISEI_FN void risei_int8_part(void *job, int part, int parts, void *scratch)
@@ -5523,7 +5570,8 @@ RISEI_FN size_t risei_layer_bytes(int rows, int in, int out, int learn)
     if (!RISEI_LEARNS || !learn) return forward;
     return risei_larger(forward, risei_larger(weights, data));
 }
-/* The same for a linear layer. A layer that does not exist has no outputs and needs no bytes. */
+/* Returns the bytes of scratch of a linear layer: those of risei_layer_bytes. With 8-bit weights,
+   returns the bytes of the rounded rows. Without outputs, the layer does not exist: returns 0. */
 RISEI_FN size_t risei_linear_bytes(const risei_linear *l, int rows, int learn)
 {
     if (l->int8 && l->out > 0)
@@ -5572,13 +5620,13 @@ RISEI_FN rise_walk risei_image_walk(const risei_image *i, int rows, int columns,
     walk.stride[0] = (ptrdiff_t)stride * i->channels;
     walk.stride[1] = stride * risei_image_row_size(i);
     walk.stride[2] = risei_image_size(i);
-    /* If all pixels of all images are equally spaced, the walk is one plain stride. */
+    /* If all pixels of the walk are equally spaced, the walk is one plain stride. */
     if (walk.stride[0] * columns == walk.stride[1] && walk.stride[1] * rows == walk.stride[2])
         walk.inner = INT_MAX;
     return walk;
 }
 
-enum { RISEI_MAXPOOL_ADAPTIVE = -1 }; /* as `pool` of a risei_conv: see risei_maxpool_region_of */
+enum { RISEI_MAXPOOL_ADAPTIVE = -1 }; /* a value of risei_conv.pool; see risei_maxpool_region_of */
 
 /* A conv layer, and the max pool after it. The layer correlates, as deep learning libraries do:
 
@@ -5596,8 +5644,8 @@ typedef struct risei_conv {
        risei_maxpool_region_of. */
     int pool, pool_stride, pool_pad;
     int pooled_height, pooled_width; /* out_height and out_width if there is no pool */
-    /* Offsets into the parameters: [size][size][channels][filters], [filters]. With int8, the
-       weights are bytes as in rise_int8_product, and there are scales [filters]. */
+    /* Offsets into the parameters: weights [size][size][channels][filters] and bias [filters]. With
+       int8, the weights are bytes as in rise_int8_product, and there are scales [filters]. */
     size_t weights, scales, bias;
     /* 1: the layer only runs forward, and its weights have the layout of rise_matrix_panels */
     int panels;
@@ -5769,7 +5817,7 @@ typedef struct risei_int8_image {
 } risei_int8_image;
 
 /* Returns how many rounded numbers a conv needs: those of the image with its padding, and one more.
-   If a run is odd, the kernel reads one number after it. */
+   If a run is odd, the kernel reads one number after the run. */
 RISEI_FN size_t risei_int8_image_numbers(const risei_conv *c)
 {
     risei_image const x = risei_image_make(c->height, c->width, c->channels, c->pad);
@@ -5835,7 +5883,8 @@ RISEI_FN void risei_conv_forward(const risei_device *d, const risei_conv *c, con
 }
 
 /* Returns the bytes of scratch with which a conv of `count` images is fastest, as in
-   risei_layer_bytes. The backward pass of the max pool needs two numbers for each filter. */
+   risei_layer_bytes. The backward pass of the max pool needs two numbers for each filter. With
+   8-bit weights, returns the bytes of one rounded image. */
 RISEI_FN size_t risei_conv_bytes(const risei_conv *c, int count, int learn)
 {
     /* from RISEI_B_ROWS on, more pixels change nothing */
@@ -5852,9 +5901,9 @@ RISEI_FN size_t risei_conv_bytes(const risei_conv *c, int count, int learn)
     if (!RISEI_LEARNS || !learn) return forward;
     return risei_larger(risei_larger(forward, pool), risei_larger(weights, data));
 }
-/* Rows py (or columns px) first .. first + count - 1 of a phase. All of them use the same taps. In
-   the order of oy, the first `skip` taps of the phase lie outside dy, and the next `taps` belong to
-   the band. */
+/* Rows py (or columns px) first .. first + count - 1 of a phase. All these rows use the same taps.
+   In the order of oy, the first `skip` taps of the phase lie outside dy, and the next `taps` belong
+   to the band. */
 typedef struct risei_conv_band {
     int first, count, skip, taps;
 } risei_conv_band;
@@ -5986,8 +6035,8 @@ RISEI_FN void risei_conv_backward_taps(const risei_device *d, const risei_conv *
    GROUP_IMAGES: dx of a large batch is computed in groups of this number of images. Each product
    of a phase reads dy and writes dx of all images of a group. In a small group, dy and dx stay in
    the cache. The best size depends on the size of the cache. With groups of 32, the data gradient
-   of 256 images of Nature's second layer was 1.2 times as fast as without groups. It is the row
-   nature2, b256, data of `make bench-kernels`. */
+   of 256 images of Nature's second layer was 1.2 times as fast as without groups. The command was
+   `make bench-kernels`, row nature2, b256, data. */
 enum { RISEI_CONV_BANDS_IMAGES = 8, RISEI_CONV_GROUP_IMAGES = 32 };
 
 /* Computes dx band by band. With at least BANDS_IMAGES images, row bands are cut at the edges of
@@ -6018,12 +6067,12 @@ RISEI_FN void risei_conv_backward_bands(const risei_device *d, const risei_conv 
         }
 }
 /* Computes dx, tap by tap or band by band. With fewer than BANDS_IMAGES images, bands are not cut,
-   so they multiply zeros. Tap by tap multiplies no zeros, but reads and writes dx once per tap.
+   so bands multiply zeros. Tap by tap multiplies no zeros, but reads and writes dx once per tap.
 
    Tap by tap is faster under two conditions. First, zeros must be a large share of the patches of
-   dy. This is so if the conv has no padding and dy has at most 16 columns. Second, each tap must
-   have enough multiplications: at least 32 filters. The residual units of IMPALA have padding, so
-   their dx is computed band by band.
+   dy. Zeros are a large share if the conv has no padding and dy has at most 16 columns. Second,
+   each tap must have enough multiplications: at least 32 filters. The residual units of IMPALA have
+   padding, so their dx is computed band by band.
 
    For one image of Nature's third layer, tap by tap was 1.4 times as fast as bands (`make
    bench-kernels`, row nature3, b1, data). For four images, tap by tap executed 0.63 times the
@@ -6038,8 +6087,8 @@ RISEI_FN void risei_conv_backward_images(const risei_device *d, const risei_conv
         risei_conv_backward_bands(d, c, w, count, dy, dx);
 }
 /* The job of the data gradient of a large batch. Each part computes dx of some of the images. The
-   job is divided once. The alternative is to divide each product: 36 for each group of images in
-   the second conv of RISE_NETWORK_NATURE. */
+   job is divided once. The alternative is to divide each product. The second conv of
+   RISE_NETWORK_NATURE has 36 products for each group of images. */
 typedef struct risei_conv_data_job {
     const rise_kernels *kernels;
     const risei_conv *conv;
@@ -6105,12 +6154,12 @@ typedef struct risei_encoder_input {
     const rise_real *numbers;      /* [count][inputs of the encoder's layer of numbers] */
 } risei_encoder_input;
 
-/* FRAMES_CHUNK: the numbers (rise_real) in a chunk of images. A thread converts one chunk at a
+/* FRAMES_CHUNK: the most numbers (rise_real) in a chunk of images. A thread converts one chunk at a
    time. 32768 floats are 128 KB. A larger image is a chunk of its own. A chunk is written and then
    read by a product, so the best size depends on the cache. Frames are converted at 0.90 to 0.95 of
    the speed of memcpy (`make bench-replay`). No measurement of other sizes is recorded.
 
-   STACK_MAX: the most frames in a stack. This is the length of an array of pointers to frames. */
+   STACK_MAX: the most frames in a stack, and the length of an array of pointers to frames. */
 enum { RISEI_FRAMES_CHUNK = 32768, RISEI_STACK_MAX = 16 };
 
 /* Returns the number of images in a chunk, for images of the shape of x. */
@@ -6160,8 +6209,8 @@ typedef struct risei_frames_conv_job {
 
 /* Converts one chunk of images after another, and runs the product on each chunk. In the forward
    pass, the parts divide the images if each part gets at least one. Otherwise each part converts
-   all images, and the parts divide the elements that each product writes. This is always so for dW:
-   dW is a sum over the images, and dividing a sum among threads would change its bits. */
+   all images, and the parts divide the elements that each product writes. For dW, the parts never
+   divide the images: dW is a sum over the images, and dividing a sum would change its bits. */
 RISEI_FN void risei_frames_conv_part(void *job, int part, int parts, void *scratch)
 {
     const risei_frames_conv_job *const j = (const risei_frames_conv_job *)job;
@@ -6294,8 +6343,8 @@ RISEI_FN void risei_maxpool_forward_part(void *job, int part, int parts, void *s
                                           risei_image_at(j->y, oy, ox));
             }
 }
-/* For each channel, adds dy to dx at the first pixel of the region that has the maximum. Computes
-   the maximum again, because residual units overwrite y in place. */
+/* Sets dx to zero. Then, for each channel, adds dy to dx at the first pixel of the region that has
+   the maximum. Computes the maximum again, because residual units overwrite y in place. */
 RISEI_FN void risei_maxpool_backward_part(void *job, int part, int parts, void *scratch)
 {
     const risei_maxpool_job *const j = (const risei_maxpool_job *)job;
@@ -6393,17 +6442,17 @@ RISEI_FN void risei_image_add(const risei_device *d, int count, const risei_imag
 enum { RISEI_RESIDUAL_MAX = 4 }; /* the most residual units after a conv layer */
 
 /* Conv layers, an optional adaptive pool and an optional linear layer: images
-   [count][height][width][channels] -> features [count][out]. An optional dense layer of numbers
-   gives the last features. An encoder of numbers alone has no conv layers. */
+   [count][height][width][channels] -> features [count][out]. Another optional linear layer, of
+   numbers, gives the last features. An encoder of numbers alone has no conv layers. */
 typedef struct risei_encoder {
     int height, width, channels;
     int layers;
     risei_conv conv[RISE_MAX_CONV];
     int residuals[RISE_MAX_CONV]; /* residual units after the layer */
-    /* The first conv of the layer's residual units. The other convs have the same shape. Their
-       parameters follow those of the first conv. */
+    /* The first conv of the layer's residual units. The other convs have the same shape. The
+       parameters of all these convs follow each other. */
     risei_conv residual[RISE_MAX_CONV];
-    /* The adaptive pool after the last layer: none if its `pool` is 0. It has no weights. */
+    /* The adaptive pool after the last layer, without weights. There is none if `pool` is 0. */
     risei_conv adaptive_pool;
     int flat;       /* numbers per image after the last layer and the adaptive pool */
     int has_linear; /* 1: there is a linear layer */
@@ -6427,13 +6476,13 @@ typedef struct risei_encoder_data {
        ReLU. */
     risei_image dout[RISE_MAX_CONV], dy[RISE_MAX_CONV];
     /* The gradients of the inputs of the two convs of a residual unit. All units of a layer share
-       them. */
+       these two images. */
     risei_image dresidual[RISE_MAX_CONV][2];
-    risei_image flat, dflat;         /* after the adaptive pool */
+    risei_image flat, dflat;         /* after the last layer and the adaptive pool */
     rise_real *features, *dfeatures; /* [count][out] */
 } risei_encoder_data;
 
-/* Returns an encoder and reserves its parameters. `pool_to` is the height and width after the
+/* Sets *e to an encoder and reserves its parameters. `pool_to` is the height and width after the
    adaptive pool, 0 without a pool. `features` is the size of the linear layer, 0 without one. */
 RISEI_FN void risei_encoder_make(risei_encoder *e, risei_parameters *p, int height, int width,
                                  int channels, const rise_conv *conv, int layers, int pool_to,
@@ -6471,8 +6520,8 @@ RISEI_FN void risei_encoder_make(risei_encoder *e, risei_parameters *p, int heig
     }
     e->of_images = e->out;
 }
-/* Adds a dense layer of `in` numbers to an encoder, and reserves its parameters. The layer gives
-   `out` more features. */
+/* Adds a linear layer of `in` numbers to an encoder, and reserves the layer's parameters. The layer
+   gives `out` more features. */
 RISEI_FN void risei_encoder_add_numbers(risei_encoder *e, risei_parameters *p, int in, int out)
 {
     e->numbers = risei_linear_make(p, in, out, 1);
@@ -6524,7 +6573,7 @@ RISEI_FN void risei_image_take(risei_arena *arena, risei_image *image, int count
     image->data = RISEI_TAKE(arena, rise_real,
                              risei_arena_times((size_t)count, (size_t)risei_image_size(image)));
 }
-/* Makes the gradients of layer l for `learn` images.
+/* Takes the memory of the gradients of layer l, for `learn` images.
 
    dout[l] is the same image as dy[l], with two exceptions. In a layer with a pool, dout[l] has the
    shape after the pool, and dy[l] has the shape before the pool. If the last layer has no residual
@@ -6554,7 +6603,7 @@ RISEI_FN void risei_encoder_layout_gradients(risei_arena *arena, const risei_enc
         risei_image_take(arena, &a->dresidual[l][i], learn);
     }
 }
-/* Makes the activations of layer l for `count` images. */
+/* Takes the memory of the activations of layer l, for `count` images. */
 RISEI_FN void risei_encoder_layout_layer(risei_arena *arena, const risei_encoder *e,
                                          risei_encoder_data *a, int l, int count)
 {
@@ -6573,7 +6622,8 @@ RISEI_FN void risei_encoder_layout_layer(risei_arena *arena, const risei_encoder
         risei_image_take(arena, &a->residual[l][i / 2][i % 2], count);
     }
 }
-/* Takes the memory of the images of an encoder with conv layers. */
+/* Takes the memory of the images of an encoder with conv layers. in[0] gets a shape, but no
+   memory. */
 RISEI_FN void risei_encoder_layout_images(risei_arena *arena, const risei_encoder *e,
                                           risei_encoder_data *a, int count, int learn)
 {
@@ -6600,7 +6650,8 @@ RISEI_FN void risei_encoder_layout_images(risei_arena *arena, const risei_encode
     }
 }
 /* Takes the memory of an encoder's data: activations for `count` images, gradients for the first
-   `learn` of them. Without dense layers, features are the same memory as the last image. */
+   `learn` images. Without linear layers, `features` is the memory of `flat`, and `dfeatures` is the
+   memory of `dflat`. */
 RISEI_FN void risei_encoder_layout(risei_arena *arena, const risei_encoder *e,
                                    risei_encoder_data *a, int count, int learn)
 {
@@ -6652,7 +6703,7 @@ RISEI_FN void risei_residual_backward(const risei_device *d, const risei_encoder
     }
 }
 /* Returns the bytes of scratch with which the products of an encoder of `images` images are
-   fastest. `learn`: images of the backward pass. */
+   fastest. `learn`: 1 if there is a backward pass. */
 RISEI_FN size_t risei_encoder_bytes(const risei_encoder *e, int images, int learn)
 {
     size_t bytes = risei_larger(risei_linear_bytes(&e->linear, images, learn),
@@ -6665,8 +6716,8 @@ RISEI_FN size_t risei_encoder_bytes(const risei_encoder *e, int images, int lear
     }
     return bytes;
 }
-/* Returns the bytes of scratch that each thread needs for a chunk of up to `images` stacks of
-   frames. */
+/* Returns the bytes of scratch that each thread needs for converted images: those of one chunk, or
+   of `images` images if a chunk has more. Returns 0 without conv layers. */
 RISEI_FN size_t risei_encoder_chunk_bytes(const risei_encoder *e, int images)
 {
     risei_image const x = risei_image_make(e->height, e->width, e->channels, e->conv[0].pad);
@@ -6698,7 +6749,8 @@ RISEI_FN void risei_encoder_forward_images(const risei_device *d, const risei_en
     if (e->adaptive_pool.pool != 0)
         risei_maxpool_forward(d, &e->adaptive_pool, count, last, &a->flat);
 }
-/* Computes the features of `count` images and of the numbers that come with them. */
+/* Computes a->features [count][out] from `count` images and the numbers that come with the images.
+   Copies *input to a->input, for the backward pass. */
 RISEI_FN void risei_encoder_forward(const risei_device *d, const risei_encoder *e,
                                     const rise_real *w, int count, const risei_encoder_input *input,
                                     risei_encoder_data *a)
@@ -6787,12 +6839,16 @@ RISEI_FN void risei_encoder_backward(const risei_device *d, const risei_encoder 
    Code outside the descriptors reads their members and never compares kinds. */
 
 /* The arguments of a descriptor's functions: one window row at one step. Arrays are [units] unless
-   a comment gives another shape. An array that the kind does not use is NULL. */
+   a comment gives another shape. c, c_next and dc are NULL if the kind has no cell state. In a
+   forward pass, dh, dc, dgates and du are NULL. */
 typedef struct risei_cell_row {
     int units;
-    /* [gates][units]: the inputs of the activations; forward overwrites them with the outputs */
+    /* [gates][units]. Before forward: the inputs of the activations; with `separate`, without u.
+       After forward: the outputs of the activations. */
     rise_real *gates;
-    const rise_real *u;         /* [gates][units]: the recurrent product; NULL unless `separate` */
+    /* [gates][units]: the recurrent product, h times the recurrent matrix plus its bias; NULL
+       unless `separate` is 1 */
+    const rise_real *u;
     const rise_real *h, *c;     /* the state before the step */
     rise_real *h_next, *c_next; /* the state after the step, written by forward */
     /* Before backward: the gradient of h_next. After backward, if `direct` is 1: the gradient of h
@@ -6802,19 +6858,19 @@ typedef struct risei_cell_row {
     /* [gates][units], written by backward: the gradient of the activations' inputs */
     rise_real *dgates;
     /* [gates][units], written by backward if `separate` is 1: the gradient of u. If `separate` is
-       0, du is not NULL, but the same array as dgates. */
+       0, du is the same array as dgates. */
     rise_real *du;
 } risei_cell_row;
 
 /* The descriptor of a kind of cell. The recurrent state is h or, if cell_state is 1, h and c. */
 typedef struct risei_cell_kind {
     const char *name; /* the value of the field `cell` in a description's text */
-    int gates;        /* number of gates; a gate is `units` numbers, computed from the input */
+    int gates;        /* number of gates, the candidate included; a gate has `units` numbers */
     /* Index of the gate that multiplies the old state; its bias gets the chrono initialisation.
        -1: there is no such gate. */
     int keep_gate;
-    /* Index of the gate that multiplies the new value; -1: none. The initial bias of this gate
-       is minus the bias of keep_gate. */
+    /* Index of the gate that multiplies the candidate; -1: none. The initial bias of this gate is
+       minus the bias of keep_gate. */
     int input_gate;
     int recurrent;      /* 1: there is a recurrent matrix, so the gates depend on h, too */
     int recurrent_bias; /* 1: the recurrent matrix has a bias; `separate` must be set */
@@ -6822,15 +6878,18 @@ typedef struct risei_cell_kind {
     /* 1: the recurrent product has its own buffer u. 0: the product is added into the gates. */
     int separate;
     /* 1: h_next also depends on h without the recurrent product, so h's gradient has two terms.
-       Must be 1 without a recurrent matrix, unless backward sets dh to 0. */
+       Backward writes the direct term to dh, and the caller adds the recurrent term. 0: only the
+       recurrent term exists, and it replaces dh. Without a recurrent matrix, `direct` has no
+       effect, and backward must always write dh. */
     int direct;
     /* Compute one window row at one step; see risei_cell_row. */
     void (*forward)(const rise_kernels *kernels, const risei_cell_row *row);
     void (*backward)(const rise_kernels *kernels, const risei_cell_row *row);
 } risei_cell_kind;
 
-/* LSTM (Hochreiter & Schmidhuber 1997, with forget gate). Gates: i f g o. The recurrent product is
-   added to the gates, which have a bias already. So the recurrent matrix has no bias. */
+/* LSTM (Hochreiter & Schmidhuber 1997, with forget gate). Gates: i, f, the candidate g, and o. The
+   recurrent product is added to the gates, which have a bias already. So the recurrent matrix has
+   no bias. */
 RISEI_FN void risei_lstm_forward(const rise_kernels *kernels, const risei_cell_row *row)
 {
     kernels->lstm_forward(row->units, row->gates, row->c, row->c_next, row->h_next);
@@ -6852,9 +6911,9 @@ static const risei_cell_kind risei_cell_lstm = {"lstm",
                                                 risei_lstm_forward,
                                                 RISEI_LEARN(risei_lstm_backward)};
 
-/* GRU (Cho et al. 2014). Gates: r, z and the candidate k. The reset gate r multiplies the recurrent
-   product and its bias, as in PyTorch and cuDNN. So the recurrent product needs its own buffer
-   u. */
+/* GRU (Cho et al. 2014). Gates: r, z and the candidate k. The reset gate r multiplies the
+   candidate's block of the recurrent product, bias included, as in PyTorch and cuDNN. So the
+   recurrent product needs its own buffer u. */
 RISEI_FN void risei_gru_forward(const rise_kernels *kernels, const risei_cell_row *row)
 {
     kernels->gru_forward(row->units, row->gates, row->u, row->h, row->h_next);
@@ -6866,7 +6925,7 @@ RISEI_FN void risei_gru_backward(const rise_kernels *kernels, const risei_cell_r
 static const risei_cell_kind risei_cell_gru = {"gru",
                                                3,  /* gates: r z k */
                                                1,  /* keep_gate: z */
-                                               -1, /* input_gate: none; 1 - z is the factor */
+                                               -1, /* input_gate: none; k's factor is 1 - z */
                                                1,  /* recurrent */
                                                1,  /* recurrent_bias */
                                                0,  /* cell_state */
@@ -6888,7 +6947,7 @@ RISEI_FN void risei_mingru_backward(const rise_kernels *kernels, const risei_cel
 static const risei_cell_kind risei_cell_mingru = {"mingru",
                                                   2,  /* gates: z k */
                                                   0,  /* keep_gate: z */
-                                                  -1, /* input_gate: none; 1 - z is the factor */
+                                                  -1, /* input_gate: none; k's factor is 1 - z */
                                                   0,  /* recurrent */
                                                   0,  /* recurrent_bias */
                                                   0,  /* cell_state */
@@ -6941,12 +7000,12 @@ RISEI_FN risei_cell risei_cell_make(risei_parameters *p, rise_cell cell, int in,
         c.h = risei_linear_make(p, units, c.kind->gates * units, c.kind->recurrent_bias);
     return c;
 }
-/* Draws all parameters uniformly from +-1/sqrt(units), except for biases of the keep gate and the
-   input gate in layer x. The keep gate's bias of a unit is log(T), with T drawn uniformly from
-   1 .. window steps for each unit. The input gate's bias of the unit, if the kind has an input
-   gate, is -log(T). T is about the number of steps that the unit remembers, so the units cover all
-   time scales of the window. With biases near 0 a unit would
-   forget within a few steps. Chrono initialisation (Tallec & Ollivier 2018). */
+/* Draws all parameters uniformly from [-b, b) with b = 1 / sqrt(units). Then applies the chrono
+   initialisation (Tallec & Ollivier 2018) to biases of layer x. The keep gate's bias of a unit
+   becomes log(T), with T drawn uniformly from 1 .. `window` steps for each unit. The input gate's
+   bias of the unit, if the kind has an input gate, becomes -log(T). T is about the number of steps
+   that the unit remembers, so the units cover all time scales of the window. With biases near 0, a
+   unit would forget within a few steps. */
 RISEI_FN void risei_cell_initialise(const risei_cell *c, rise_real *w, int window,
                                     risei_random *random)
 {
@@ -6974,17 +7033,17 @@ RISEI_FN void risei_cell_initialise(const risei_cell *c, rise_real *w, int windo
 
    An entry is one row at one step. The arrays store entries only. Step t has the entries begin[t]
    .. begin[t + 1] - 1, and row r at step t is entry begin[t] + r. The last entry of a step belongs
-   to the last row that has started. If the rows are sorted by start, padding has no entries, so it
-   takes no memory and no time. If they are not sorted, a row that has not started has an entry when
-   a row with a higher index has started. The state of such an entry is zero.
+   to the last row that has started. If the rows are sorted by start, padding has no entries, so
+   padding takes no time. If the rows are not sorted, a row that has not started has an entry when a
+   row with a higher index has started. The state of such an entry is zero.
 
    These statements hold for the `start` that risei_sequence_plan used. After the plan, the caller
    may set `start` to later steps. A row then also has entries before its start. */
 typedef struct risei_sequence {
     int steps, rows;
     int burn_in; /* steps at the beginning through which no gradient flows */
-    /* Backward: the number of blocks of dh, 1 or more. The state after each of the last `ends`
-       steps that backward runs over has a gradient from outside the sequence. */
+    /* Number of blocks of dh, 1 or more. The fusion reads the states after the last `ends` steps of
+       the backward pass. So each of these states has a gradient in dh. */
     int ends;
     /* [rows]: the first step of a row that is not padding; NULL: 0 for all rows. Rows that start
        after step 0 start from a zero state. */
@@ -6993,10 +7052,12 @@ typedef struct risei_sequence {
     rise_real *x; /* [entries][in] */
     /* [entries + rows][units]: the state before each entry and, from begin[steps] on, the state
        after the last step. The caller writes the state before step 0. */
-    rise_real *h, *c;       /* c is NULL without a cell state */
-    rise_real *gates;       /* [entries][gates * units], after their activations */
-    rise_real *u;           /* [entries][gates * units]: recurrent products, or NULL */
-    rise_real *dgates, *du; /* gradients of gates and u; the same buffer unless `separate` */
+    rise_real *h, *c; /* c is NULL without a cell state */
+    rise_real *gates; /* [entries][gates * units], after their activations */
+    rise_real *u;     /* [entries][gates * units]: recurrent products, or NULL */
+    /* [entries][gates * units]: the gradients of the activations' inputs, and of u; the same buffer
+       unless `separate` is 1 */
+    rise_real *dgates, *du;
     /* [ends][rows][units]: the gradient of h, written by the caller; backward overwrites it */
     rise_real *dh;
     rise_real *dc; /* [rows][units]: the same for c, after the last step only */
@@ -7113,8 +7174,9 @@ RISEI_INLINE risei_cell_row risei_cell_job_row(const risei_cell_job *job, int ro
     r.dgates = s->dgates + gates, r.du = s->du + gates;
     return r;
 }
-/* Computes the state after step t from the gates of step t. Overwrites the gates with the outputs
-   of their activations. */
+/* Computes the states after step t from the states before step t and the gates. Overwrites the
+   gates with the outputs of their activations. A row for which step t is padding gets a zero
+   state. */
 RISEI_FN void risei_cell_forward_part(void *job, int part, int parts, void *scratch)
 {
     const risei_cell_job *const j = (const risei_cell_job *)job;
@@ -7205,7 +7267,8 @@ RISEI_FN void risei_cell_backward_part(void *job, int part, int parts, void *scr
 /* Runs backward from step `steps` - 1 down to step s->burn_in. Forward may have run over more
    steps. All rows must have started before step `steps`. The caller writes s->dh and s->dc. Block i
    of dh is a gradient of h after step `steps` - ends + i, to which backward adds the gradient from
-   later steps. Writes the parameters' gradients to g. Writes s->dx if s->dx is not NULL. */
+   later steps. Writes the gradients of the cell's parameters to g. If s->dx is not NULL, writes dx
+   of the steps that backward runs over. */
 RISEI_FN void risei_cell_backward(const risei_device *d, const risei_cell *c, const rise_real *w,
                                   rise_real *g, const risei_sequence *s, int steps)
 {
@@ -7253,8 +7316,7 @@ RISEI_FN void risei_cell_backward(const risei_device *d, const risei_cell *c, co
 
    Holds functions that read and write arrays only: the best action, softmax policies, the targets
    of Q-learning, and the losses. Main type: risei_bootstrap. Uses room kernels (exp and log).
-   Test: tests/targets.c.
-   */
+   Tests: tests/targets.c, tests/rules.c. */
 
 /* Returns whether an action is allowed. `mask` has a bit for each action; NULL allows all. */
 RISEI_FN int risei_mask_allows(const uint8_t *mask, int action)
@@ -7284,9 +7346,9 @@ RISEI_FN int risei_best_action(int n, const rise_real *q, const uint8_t *mask)
     return best < 0 ? 0 : best;
 }
 
-/* Returns the large-margin loss of the demonstrated action e for q [n]: max over allowed actions a
-   of (q[a] + margin (a != e)) - q[e]. Writes the action of the maximum to *rival; *rival is e if
-   the loss is 0 (Hester et al. 2018). */
+/* Returns the large-margin loss of the demonstrated action e for q [n] (Hester et al. 2018): the
+   maximum over e and all allowed actions a of (q[a] + margin (a != e)) - q[e]. Writes the action of
+   the maximum to *rival; *rival is e if the loss is 0. */
 RISEI_FN rise_real risei_loss_margin(int n, const rise_real *q, const uint8_t *mask, int e,
                                      rise_real margin, int *rival)
 {
@@ -7339,15 +7401,15 @@ RISEI_FN void risei_log_policy(const rise_kernels *k, int n, const rise_real *q,
     for (i = 0; i < n; i++) log_policy[i] = log_policy[i] - sum;
 }
 
-/* The inputs for the target of one transition. Here "next state" is the environment's state after
-   the n steps. */
+/* The inputs for the target of one transition. Here "next state" is the environment's state at the
+   end of the transition: n_step steps later, or fewer if the episode ended. */
 typedef struct risei_bootstrap {
     int actions;
-    rise_real reward;   /* the n-step return, with the Munchausen term if there is one */
+    rise_real reward;   /* discounted sum of the transition's rewards, plus any Munchausen term */
     rise_real discount; /* factor on the next state's value; 0 where the episode terminated */
     /* [taus][actions][atoms]: the target network's outputs for the next state */
     const rise_real *next;
-    int next_action; /* the target uses the value of this action in the next state */
+    int next_action; /* without Munchausen: the next action, whose value the target uses */
     /* [actions]: the target network's policy in the next state, and its logarithm; NULL without
        Munchausen */
     const rise_real *policy, *log_policy;
@@ -7383,9 +7445,9 @@ RISEI_FN void risei_target_values(const risei_bootstrap *b, int count, rise_real
     }
 }
 /* Computes the C51 projection (Bellemare et al. 2017). The returns of the atoms are equally spaced
-   from `low` to `high`. `next` [atoms] holds their probabilities in the next state. Each return
-   becomes reward + discount * return, clipped to low .. high. The probability of the return is
-   split linearly between the two nearest atoms of `target` [atoms]. If discount is 0, the only
+   from `low` to `high`. `next` [atoms] holds the atoms' probabilities in the next state. Each
+   return becomes reward + discount * return, clipped to low .. high. The probability of the return
+   is split linearly between the two nearest atoms of `target` [atoms]. If discount is 0, the only
    return is `reward`, with probability 1. */
 RISEI_FN void risei_c51_project(int atoms, double low, double high, rise_real reward,
                                 rise_real discount, const rise_real *next, rise_real *target)
@@ -7416,7 +7478,8 @@ RISEI_FN rise_real risei_huber(rise_real td, rise_real *dq)
     return size <= 1 ? td * td * (rise_real)0.5 : size - (rise_real)0.5;
 }
 /* The gradient of one transition is multiplied by importance / batch. `importance` is the
-   transition's importance-sampling weight, and `batch` is the number of transitions. */
+   transition's importance-sampling weight. `batch` is the number of transitions of the update: of
+   all parts of the batch, in all processes. */
 typedef struct risei_loss_weight {
     rise_real importance, batch;
 } risei_loss_weight;
@@ -7499,9 +7562,9 @@ typedef struct risei_head_kind {
     int values;    /* 1: outputs are values, so value_rescale and munchausen are allowed */
     /* Computes q [actions] from z of one batch row. C51 replaces z by its softmax. */
     void (*expect)(const rise_kernels *k, const struct risei_heads *h, rise_real *z, rise_real *q);
-    /* Adds the gradient of dq * Q of `action` to dz. dq is the gradient of the loss for this Q. dz
-       is the gradient of the outputs before expect: for C51, of the logits. z holds the outputs
-       after expect: for C51, the probabilities. */
+    /* Adds dq times the gradient of Q of `action` to dz. dq is the derivative of the loss with
+       respect to this Q. dz is the gradient of the outputs before expect: for C51, of the logits. z
+       holds the outputs after expect: for C51, the probabilities. */
     void (*expect_backward)(const struct risei_heads *h, const rise_real *z, int action,
                             rise_real dq, rise_real *dz);
     /* Computes the target of one transition: [taus] or, for C51, [atoms]. */
@@ -7522,8 +7585,9 @@ typedef struct risei_heads {
     double value_min, value_max; /* C51: returns of the first and the last atom */
     risei_linear quantile;       /* IQN: cosines of a fraction -> in */
     risei_linear hidden, value, advantage;
-    /* noisy: parameter i of hidden, advantage or value has its sigma at parameter i + sigma */
-    ptrdiff_t sigma;
+    /* Number of parameters of hidden, advantage and value. With `noisy`, the sigma of parameter i
+       of these layers is parameter i + sigmas. */
+    ptrdiff_t sigmas;
 } risei_heads;
 
 /* Activations of `rows` batch rows. The gradients have `learn` rows, see risei_heads_layout. x and
@@ -7535,7 +7599,7 @@ typedef struct risei_heads_data {
     rise_real *mixed;         /* [rows][taus][in]: x * phi for IQN, else the array x */
     /* [rows][taus][hidden.out], [rows][taus][atoms], [rows][taus][actions][atoms] */
     rise_real *hidden, *value, *advantage;
-    rise_real *z, *q; /* [rows][taus][actions][atoms], [rows][actions] */
+    rise_real *z, *q; /* [rows][taus][actions][atoms], [rows][actions]; MEAN: the same array */
     rise_real *dx, *dphi, *dmixed, *dhidden, *dvalue, *dadvantage;
     rise_real *dz; /* [learn][taus][actions][atoms]; C51: the gradient of the logits */
 } risei_heads_data;
@@ -7688,8 +7752,8 @@ RISEI_FN risei_heads risei_heads_make(risei_parameters *p, const rise_agent_desc
     h.hidden = risei_linear_make(p, in, desc->head_units * (h.dueling ? 2 : 1), 1);
     h.advantage = risei_linear_make(p, desc->head_units, h.actions * h.atoms, 1);
     if (h.dueling) h.value = risei_linear_make(p, desc->head_units, h.atoms, 1);
-    h.sigma = (ptrdiff_t)(p->count - h.hidden.weights);
-    if (h.noisy) risei_parameters_reserve(p, (size_t)h.sigma);
+    h.sigmas = (ptrdiff_t)(p->count - h.hidden.weights);
+    if (h.noisy) risei_parameters_reserve(p, (size_t)h.sigmas);
     return h;
 }
 /* Takes the buffers from the arena: activations of `rows` batch rows, gradients of `learn` of them.
@@ -7753,7 +7817,7 @@ RISEI_FN void risei_noise_initialise(const risei_heads *h, rise_real *w)
     for (i = 0; i < count; i++) {
         const risei_linear *l = layer[i];
         for (j = l->weights; j < l->bias + (size_t)l->out; j++)
-            w[(ptrdiff_t)j + h->sigma] = (rise_real)0.5 / risei_sqrt((rise_real)l->in);
+            w[(ptrdiff_t)j + h->sigmas] = (rise_real)0.5 / risei_sqrt((rise_real)l->in);
     }
 }
 /* Draws the numbers f(e): noise [risei_noise_size]. */
@@ -7778,9 +7842,10 @@ RISEI_FN void risei_noise_apply(const risei_device *d, const risei_heads *h, con
         const rise_real *out = noise + l->in;
         for (at = 0; at < l->out; at += m.run) {
             ptrdiff_t const panel = (ptrdiff_t)l->weights + risei_matrix_column(&m, at);
-            d->kernels->perturb(l->in, m.run, w + panel + h->sigma, noise, out + at, noisy + panel);
+            d->kernels->perturb(l->in, m.run, w + panel + h->sigmas, noise, out + at,
+                                noisy + panel);
         }
-        d->kernels->multiply(l->out, w + (ptrdiff_t)l->bias + h->sigma, out, 1, noisy + l->bias);
+        d->kernels->multiply(l->out, w + (ptrdiff_t)l->bias + h->sigmas, out, 1, noisy + l->bias);
         noise = out + l->out;
     }
 }
@@ -7791,16 +7856,16 @@ RISEI_FN void risei_noise_backward(const risei_device *d, const risei_heads *h,
 {
     const risei_linear *layer[3];
     int i, at, count = risei_noisy_layers(h, layer);
-    memset(g + (ptrdiff_t)h->hidden.weights + h->sigma, 0, (size_t)h->sigma * sizeof *g);
+    memset(g + (ptrdiff_t)h->hidden.weights + h->sigmas, 0, (size_t)h->sigmas * sizeof *g);
     for (i = 0; i < count; i++) {
         const risei_linear *l = layer[i];
         rise_matrix const m = rise_matrix_panels(g + l->weights, l->in, l->out);
         const rise_real *out = noise + l->in;
         for (at = 0; at < l->out; at += m.run) {
             ptrdiff_t const panel = (ptrdiff_t)l->weights + risei_matrix_column(&m, at);
-            d->kernels->perturb(l->in, m.run, g + panel, noise, out + at, g + panel + h->sigma);
+            d->kernels->perturb(l->in, m.run, g + panel, noise, out + at, g + panel + h->sigmas);
         }
-        d->kernels->multiply(l->out, g + l->bias, out, 0, g + (ptrdiff_t)l->bias + h->sigma);
+        d->kernels->multiply(l->out, g + l->bias, out, 0, g + (ptrdiff_t)l->bias + h->sigmas);
         noise = out + l->out;
     }
 }
@@ -7968,7 +8033,7 @@ RISEI_CHECK_TABLE_SIZE(risei_memory_kinds, RISE_MEMORY_COUNT);
 
 typedef struct risei_net {
     const risei_memory_kind *memory;
-    int embeds; /* see risei_net_embeds */
+    int embeds; /* 1: the agent embeds frames by the frozen encoder */
     rise_fusion fusion;
     risei_encoder encoder; /* the learnable encoder: a stack of observations -> features */
     /* sizes of the cell's input: the embedding or the features, then the numbers (RISE only), then
@@ -7982,7 +8047,7 @@ typedef struct risei_net {
     size_t gain, shift;      /* [fused_size]: offsets of the LayerNorm's parameters */
     risei_heads heads;
     int spectral;        /* 1: spectral normalisation of the convs in residual units */
-    size_t parameters;   /* number of trained parameters */
+    size_t parameters;   /* number of trained parameters; four 8-bit weights count as one */
     size_t weights_size; /* parameters + the sizes of all u, see Spectral normalisation */
 } risei_net;
 
@@ -7997,7 +8062,7 @@ typedef struct risei_pass {
     rise_real *context; /* GATE and SUM: [rows][units], the recurrent state times context_scale */
     /* [rows][fused_size], [rows][features], [rows][fused_size], [rows][2] */
     rise_real *fused, *gate, *normed, *stats;
-    rise_real *dfused, *dgate;
+    rise_real *dfused, *dgate; /* gradients of fused and gate, for the first `learn` batch rows */
     risei_heads_data heads;
 } risei_pass;
 
@@ -8126,7 +8191,7 @@ RISEI_FN int risei_net_derives(const risei_net *n)
 RISEI_FN void risei_net_derive(const risei_device *d, const risei_net *n, const rise_real *w,
                                const rise_real *noise, rise_real *spectral, rise_real *derived)
 {
-    memcpy(derived, w, (n->heads.hidden.weights + (size_t)n->heads.sigma) * sizeof *derived);
+    memcpy(derived, w, (n->heads.hidden.weights + (size_t)n->heads.sigmas) * sizeof *derived);
     if (noise != NULL) risei_noise_apply(d, &n->heads, w, noise, derived);
     risei_spectral_apply(d, n, w, spectral, derived);
 }
@@ -8156,8 +8221,9 @@ RISEI_FN void risei_net_make_memory(risei_net *n, risei_parameters *p, const ris
                               desc->recurrent_units);
     if (n->fusion != RISE_FUSION_CONCAT) n->fuse = risei_linear_make(p, n->cell.units, features, 1);
 }
-/* Plans a network without memory for weights. Works in place, because a network takes 4 kB, too
-   much for the small stack of a microcontroller. */
+/* Writes the sizes of a network's layers and the offsets of its parameters to *n. Allocates no
+   weights. A risei_net takes about 2 kB. Returning it by value could need a second copy on the
+   stack, and the stack of a microcontroller is small. */
 RISEI_FN void risei_net_make(risei_net *n, const rise_agent_desc *desc)
 {
     int const channels = desc->frame_channels * desc->frame_stack;
@@ -8191,7 +8257,7 @@ RISEI_FN void risei_net_make(risei_net *n, const rise_agent_desc *desc)
    offsets of risei_linear or risei_conv. */
 typedef struct risei_layer {
     int runs, run, outputs;
-    int panels; /* the weights, if they are floats, are 1: a rise_matrix_panels, 0: row-major */
+    int panels; /* layout of float weights. 1: as rise_matrix_panels; 0: row-major */
     size_t weights, scales, bias;
 } risei_layer;
 
@@ -8283,7 +8349,7 @@ RISEI_FN int risei_pass_window_before(const rise_agent_desc *d)
 /* Returns how many lanes act in one pass at most. */
 RISEI_FN int risei_pass_lanes(const rise_agent_desc *d)
 {
-    /* players that act in one pass at most, because more rows take more memory */
+    /* the most rows that a pass gets for players alone, because more rows take more memory */
     enum { RISEI_PLAYERS = 32 };
     int const players = d->players < RISEI_PLAYERS ? d->players : RISEI_PLAYERS;
     int const environments = d->play_only ? 0 : d->environments;
@@ -8329,7 +8395,7 @@ RISEI_FN risei_value risei_pass_largest_array(const risei_net *n, const risei_pa
     int l;
     for (l = 0; l < n->encoder.layers; l++) {
         const risei_conv *c = &n->encoder.conv[l];
-        /* the largest padding in risei_encoder_layout_layer */
+        /* the largest padding in risei_encoder_layout_layer and risei_encoder_layout_gradients */
         int pad = l > 0 ? c->dy_padding : 0;
         risei_value size, pooled;
         if (n->encoder.residuals[l] > 0 && pad < 1) pad = 1;
@@ -8467,7 +8533,7 @@ RISEI_FN void risei_norm_forward(const risei_device *d, const risei_net *n, cons
                                  a->normed + (ptrdiff_t)r * n->fused_size, a->stats + 2 * r);
 }
 /* Runs the LayerNorm backward: replaces dfused, the gradient of `normed`, by the gradient of
-   `fused`. */
+   `fused`. Writes the gradients of gain and shift to g. */
 RISEI_FN void risei_norm_backward(const risei_device *d, const risei_net *n, const rise_real *w,
                                   rise_real *g, int rows, risei_pass *a)
 {
@@ -8547,8 +8613,8 @@ RISEI_FN void risei_net_backward(const risei_device *d, const risei_net *n, cons
 typedef struct risei_optimizer {
     rise_real *m, *v; /* [parameters]: first and second moments of the gradient */
     /* [blocks]: one number for each block of RISEI_OPTIMIZER_BLOCK parameters: the sum of squares
-       of the block. After risei_optimizer_adam_part: 1 if all weights of the part are finite, else
-       0. */
+       of the block. After risei_optimizer_adam_part: 1 if all weights of the job's part that has
+       the block are finite, else 0. */
     double *per_block;
     double power1, power2; /* beta1^t and beta2^t after t updates */
     int suspect;           /* 1: some weights may be NaN or infinite */
@@ -8638,9 +8704,10 @@ RISEI_FN void risei_optimizer_adam_part(void *job, int part, int parts, void *sc
     for (i = at; i < end; i += RISEI_OPTIMIZER_BLOCK)
         o->per_block[i / RISEI_OPTIMIZER_BLOCK] = finite;
 }
-/* Updates the parameters w with Adam. A gradient with a norm above `clip` is scaled down, so that
-   its norm is `clip`; clip = 0: no clipping. Returns the norm before clipping. If the norm is NaN
-   or infinite, changes neither w nor the moments. */
+/* Updates the parameters w [count] with Adam. A gradient g [count] with a norm above `clip` is
+   scaled down, so that its norm is `clip`; clip = 0: no clipping. Returns the norm before clipping.
+   If the norm is NaN or infinite, changes neither w nor the moments. Otherwise sets o->suspect to 1
+   if a new weight is not finite, else to 0. */
 RISEI_FN double risei_optimizer_update(const risei_device *d, risei_optimizer *o, size_t count,
                                        rise_real *w, const rise_real *g, double rate,
                                        double epsilon, double clip)
@@ -8674,33 +8741,34 @@ RISEI_FN double risei_optimizer_update(const risei_device *d, risei_optimizer *o
    memory, random, kernels, statistics, targets (masks), network (memory kinds). Test:
    tests/replay.c. */
 
-/* Returns the distance, in frames, from the oldest frame of a window's frame stacks to the frame of
-   the window's last sample. */
-RISEI_FN int risei_replay_stacked(const rise_agent_desc *d)
+/* Returns the distance, in slots, from the oldest frame that an update encodes to the last sample
+   of the window. FULL encodes the frame stack of every step of the window. RISE and NONE encode
+   the frame stacks of the trained states only. */
+RISEI_FN int risei_replay_frame_reach(const rise_agent_desc *d)
 {
     int const encodes_window = risei_memory_kinds[d->memory].encodes_window;
     int const states = encodes_window ? risei_pass_window_before(d) : d->window_samples - 1;
     return states + d->frame_stack - 1;
 }
-/* Returns how many slots an update reads before the slot of a window's last sample: the larger of
-   two numbers. Neither number counts the slot of the last sample. `inputs` counts the window's
-   earlier slots. With feed_action, `inputs` counts one slot more, because the input of a slot also
-   holds the previous slot's action. `frames` counts the earlier slots of the frame stacks of all
-   trained states. FULL also encodes the stacks of all other frames of the window. */
+/* Returns the distance, in slots, from the oldest slot that an update reads to the last sample of
+   the window. `inputs` is this distance for the inputs of the recurrent net. feed_action adds one
+   slot, because the input of a slot includes the action of the previous slot. `frames` is this
+   distance for the frame stacks. */
 RISEI_FN int risei_replay_reach(const rise_agent_desc *d)
 {
     int const recurrent = risei_memory_kinds[d->memory].recurrent;
-    int const before = risei_pass_window_before(d), frames = risei_replay_stacked(d);
+    int const before = risei_pass_window_before(d), frames = risei_replay_frame_reach(d);
     int const inputs = recurrent ? before + (d->feed_action ? 1 : 0) : 0;
     return inputs > frames ? inputs : frames;
 }
 
 /* -- History --
 
-   A lane is the ring of slots of one environment or one player. A slot holds one observation (a
-   frame, numbers or both), the embedding of the frame, the reward that came with the observation,
-   and the action chosen after the observation. The last frame of an episode has a slot too, because
-   the target of a truncated episode bootstraps from this frame.
+   A lane is the ring of slots of one environment or one player. In risei_learner.copies, a lane is
+   the copy of one window. A slot holds one observation (a frame, numbers or both) and the embedding
+   of the frame. A slot also holds the observation's reward and the action chosen afterwards. The
+   last frame of an episode has a slot too, because the target of a truncated episode bootstraps
+   from this frame.
 
    `at` is the number of a slot, counted from the lane's first frame. `at` never wraps around.
    `slot` is the index of a slot in the arrays: risei_history_slot(h, lane, at). */
@@ -8717,19 +8785,18 @@ typedef struct risei_history {
     uint8_t *frames;  /* [lanes][capacity][frame_bytes] */
     uint16_t *half;   /* [lanes][capacity][embedding_size]: embeddings if f32 is 0 */
     rise_real *full;  /* [lanes][capacity][embedding_size]: embeddings if f32 is 1 */
-    rise_real *raw;   /* [lanes][capacity][numbers]: not standardised */
-    float *rewards;   /* [lanes][capacity] */
-    int16_t *actions; /* [lanes][capacity] */
+    rise_real *raw_numbers; /* [lanes][capacity][numbers]: not standardised */
+    float *rewards;         /* [lanes][capacity] */
+    int16_t *actions;       /* [lanes][capacity] */
     /* [lanes][capacity]: rise_event. If RISE_FIRST comes before the old episode has ended, the
-       event of the old episode's last frame becomes RISE_TRUNCATED. */
+       replay buffer changes the event of the old episode's last frame to RISE_TRUNCATED. */
     uint8_t *events;
     int32_t *episode_frame; /* [lanes][capacity]: frames since the first frame of the episode */
     uint8_t *masks;         /* [lanes][capacity][mask_bytes] */
     int state_size;         /* numbers of a recurrent state: h, then c; 0: states are not stored */
-    /* [lanes][capacity][state_size]: the recurrent state before the step of the frame; if f32 is
-       0 */
-    uint16_t *half_state;
-    rise_real *full_state; /* the same if f32 is 1 */
+    /* [lanes][capacity][state_size]: the recurrent state before the step of the frame */
+    uint16_t *half_state;  /* if f32 is 0 */
+    rise_real *full_state; /* if f32 is 1 */
 } risei_history;
 
 RISEI_FN void risei_history_layout(risei_arena *arena, risei_history *h)
@@ -8741,7 +8808,8 @@ RISEI_FN void risei_history_layout(risei_arena *arena, risei_history *h)
     h->frames = RISEI_TAKE(arena, uint8_t, risei_arena_times(slot_count, (size_t)h->frame_bytes));
     h->half = RISEI_TAKE(arena, uint16_t, h->f32 ? 0 : embeddings);
     h->full = RISEI_TAKE(arena, rise_real, h->f32 ? embeddings : 0);
-    h->raw = RISEI_TAKE(arena, rise_real, risei_arena_times(slot_count, (size_t)h->numbers));
+    h->raw_numbers =
+        RISEI_TAKE(arena, rise_real, risei_arena_times(slot_count, (size_t)h->numbers));
     h->rewards = RISEI_TAKE(arena, float, slot_count);
     h->actions = RISEI_TAKE(arena, int16_t, slot_count);
     h->events = RISEI_TAKE(arena, uint8_t, slot_count);
@@ -8756,7 +8824,7 @@ RISEI_FN size_t risei_history_slot_bytes(const risei_history *h)
     size_t const real = h->f32 ? sizeof(rise_real) : sizeof(uint16_t);
     return (size_t)h->frame_bytes + (size_t)h->mask_bytes +
            (size_t)(h->embedding_size + h->state_size) * real +
-           (size_t)h->numbers * sizeof *h->raw + sizeof *h->rewards +
+           (size_t)h->numbers * sizeof *h->raw_numbers + sizeof *h->rewards +
            sizeof *h->actions + sizeof *h->events + sizeof *h->episode_frame;
 }
 /* Returns x % unit, for x >= 0. On 32-bit machines, a 64-bit division is a large function of the
@@ -8808,12 +8876,12 @@ RISEI_FN const uint8_t *risei_history_mask(const risei_history *h, ptrdiff_t slo
 {
     return h->mask_bytes > 0 ? h->masks + slot * h->mask_bytes : NULL;
 }
-/* Returns whether the lane has no unfinished episode. */
+/* Returns whether the lane has no episode in progress. */
 RISEI_FN int risei_history_ended(const risei_history *h, int lane)
 {
     return h->written[lane] == 0 || risei_event_is_last(h->events[risei_history_newest(h, lane)]);
 }
-/* Stores an embedding [size]. */
+/* Stores an embedding [embedding_size]. */
 RISEI_FN void risei_history_embed(risei_history *h, ptrdiff_t slot, const rise_real *embedding)
 {
     int i;
@@ -8868,22 +8936,23 @@ RISEI_FN void risei_history_copy_slot(const risei_history *from, ptrdiff_t slot,
     risei_history_copy(from->half, slot, to->half, copy, half * size);
     risei_history_copy(from->full_state, slot, to->full_state, copy, full * state);
     risei_history_copy(from->half_state, slot, to->half_state, copy, half * state);
-    risei_history_copy(from->raw, slot, to->raw, copy, (size_t)from->numbers * sizeof *from->raw);
+    risei_history_copy(from->raw_numbers, slot, to->raw_numbers, copy,
+                       (size_t)from->numbers * sizeof *from->raw_numbers);
     risei_history_copy(from->masks, slot, to->masks, copy, (size_t)from->mask_bytes);
     to->rewards[copy] = from->rewards[slot], to->actions[copy] = from->actions[slot];
     to->events[copy] = from->events[slot], to->episode_frame[copy] = from->episode_frame[slot];
 }
-/* What an environment returns in one step. */
+/* What the game passes for one environment or player in one call. */
 typedef struct risei_observation {
     const uint8_t *frame;       /* [frame_bytes]; NULL if there are no frames */
     const float *numbers;       /* [numbers]; NULL if there are none */
-    const rise_real *embedding; /* [size] */
+    const rise_real *embedding; /* [embedding_size] */
     float reward;
     int event;              /* rise_event */
     const uint8_t *allowed; /* [actions] bytes, or NULL for all */
 } risei_observation;
 
-/* Writes the next slot of a lane and returns its number. The caller stores the action later. */
+/* Writes a lane's next slot and returns the slot's number. The caller stores the action later. */
 RISEI_FN int64_t risei_history_append(risei_history *h, int lane, const risei_observation *o,
                                       int actions)
 {
@@ -8893,7 +8962,8 @@ RISEI_FN int64_t risei_history_append(risei_history *h, int lane, const risei_ob
     int i;
     if (h->frame_bytes > 0)
         memcpy(h->frames + slot * h->frame_bytes, o->frame, (size_t)h->frame_bytes);
-    for (i = 0; i < h->numbers; i++) h->raw[slot * h->numbers + i] = (rise_real)o->numbers[i];
+    for (i = 0; i < h->numbers; i++)
+        h->raw_numbers[slot * h->numbers + i] = (rise_real)o->numbers[i];
     risei_history_embed(h, slot, o->embedding);
     h->episode_frame[slot] =
         first ? 0 : risei_history_next_index(h->episode_frame[risei_history_slot(h, lane, at - 1)]);
@@ -8926,13 +8996,13 @@ RISEI_FN void risei_history_stack_numbers(const risei_history *h, const risei_st
     for (s = 0; s < stack && h->numbers > 0; s++) {
         int const back = stack - 1 - s < index ? stack - 1 - s : index;
         risei_statistics_apply(with,
-                               h->raw + risei_history_slot(h, lane, at - back) * h->numbers,
+                               h->raw_numbers + risei_history_slot(h, lane, at - back) * h->numbers,
                                out + s * h->numbers);
     }
 }
-/* Writes the input of the recurrent net at slot `at`: the embedding [size], then the standardised
-   numbers of the slot if `statistics` is not NULL, then [extras] numbers. If extras > 0, these are
-   the previous action (one-hot) and the reward. */
+/* Writes the input of the recurrent net at slot `at`: the embedding [embedding_size], then the
+   standardised numbers of the slot if `statistics` is not NULL, then [extras] numbers. If
+   extras > 0, these are the previous action (one-hot) and the reward. */
 RISEI_FN void risei_history_input(const rise_kernels *k, const risei_history *h, int lane,
                                   int64_t at, const risei_statistics *statistics, int extras,
                                   rise_real *out)
@@ -8944,7 +9014,7 @@ RISEI_FN void risei_history_input(const rise_kernels *k, const risei_history *h,
         memcpy(out, h->full + slot * h->embedding_size, (size_t)h->embedding_size * sizeof *out);
     out += h->embedding_size;
     if (statistics != NULL) {
-        risei_statistics_apply(statistics, h->raw + slot * h->numbers, out);
+        risei_statistics_apply(statistics, h->raw_numbers + slot * h->numbers, out);
         out += h->numbers;
     }
     if (extras == 0) return;
@@ -8952,8 +9022,8 @@ RISEI_FN void risei_history_input(const rise_kernels *k, const risei_history *h,
     if (h->episode_frame[slot] > 0) out[h->actions[risei_history_slot(h, lane, at - 1)]] = 1;
     out[extras - 1] = h->rewards[slot];
 }
-/* Returns the first step of a window that is not padding. Slot `at` is step `before` of
-   the window. Returns 0 unless the episode begins within the window. */
+/* Returns the first step of a window that is not padding. Slot `at` is step `before` of the window.
+   Returns 0 if the window has no padding. */
 RISEI_FN int risei_history_window_start(const risei_history *h, int lane, int64_t at, int before)
 {
     int const index = h->episode_frame[risei_history_slot(h, lane, at)];
@@ -8987,8 +9057,8 @@ typedef struct risei_replay {
     int levels;
     ptrdiff_t level[RISEI_TREE_LEVELS]; /* offset of each level in `tree` */
     int64_t ready;                      /* number of leaves that are not 0 */
-    double largest_leaf;                /* the largest leaf so far; new transitions get it */
-    int64_t ended, ended_steps; /* episodes whose last frame is held, and the sum of their steps */
+    double largest_leaf; /* the largest leaf so far, 1 at the start; new transitions get it */
+    int64_t ended, ended_steps; /* episodes whose last frame is stored; the sum of their steps */
 } risei_replay;
 
 RISEI_FN void risei_replay_layout(risei_arena *arena, risei_replay *r)
@@ -9009,8 +9079,8 @@ RISEI_FN double risei_replay_tree_total(const risei_replay *r)
     return r->tree[r->level[r->levels - 1]];
 }
 /* Sets a leaf and the sums above it. The tree has eight entries per node, because eight doubles are
-   one cache line of 64 bytes. So three levels of a binary tree cost one cache miss. The additions
-   run in the same order as in a binary tree. */
+   one cache line of 64 bytes. So three levels of a binary tree cost one cache miss. Adds in the
+   order of a binary tree, as risei_replay_tree_find does. */
 RISEI_FN void risei_replay_tree_set(risei_replay *r, ptrdiff_t slot, double value)
 {
     int l;
@@ -9032,10 +9102,10 @@ RISEI_INLINE int risei_replay_tree_descend(double left, double right, double *ma
     *mass -= goes_right ? left : 0;
     return goes_right;
 }
-/* Finds `count` leaves: writes leaf[i], the leaf at cumulative sum mass[i]. The sum of all leaves
-   must be more than each mass[i], and mass[i] must not be negative. Never finds a leaf that is 0,
-   even if sums are rounded. All searches descend together, level by level, so that their cache
-   misses overlap. Overwrites `mass`. */
+/* Finds `count` leaves: writes to leaf[i] the index of the leaf at cumulative sum mass[i]. The sum
+   of all leaves must be positive, and mass[i] must be between 0 and this sum. Never finds a leaf
+   that is 0, even if sums are rounded. All searches descend together, level by level, so that their
+   cache misses overlap. Overwrites `mass`. */
 RISEI_FN void risei_replay_tree_find(const risei_replay *r, int count, double *mass,
                                      ptrdiff_t *leaf)
 {
@@ -9060,7 +9130,7 @@ RISEI_FN int risei_replay_has_past(const risei_replay *r, int lane, int64_t at)
 }
 /* Enables the transition at slot `at`: sets the transition's leaf to largest_leaf. The n-step
    future must be complete. Does nothing if the transition is enabled already, if `window_stride`
-   skips it, or if a slot that it needs is overwritten. */
+   skips the transition, or if a slot that the transition needs is overwritten. */
 RISEI_FN void risei_replay_enable(risei_replay *r, int lane, int64_t at)
 {
     const risei_history *h = &r->history;
@@ -9078,8 +9148,8 @@ RISEI_FN void risei_replay_count_episode(risei_replay *r, ptrdiff_t slot, int si
     r->ended += sign;
     r->ended_steps += (int64_t)sign * r->history.episode_frame[slot];
 }
-/* Enables the last n transitions of an episode that ends at slot `at`. A transition less than n
-   steps before the end sums fewer than n rewards. */
+/* Counts the episode that ends at slot `at`, and enables the last n_step transitions of this
+   episode. A transition less than n_step steps before the end sums fewer than n_step rewards. */
 RISEI_FN void risei_replay_end_episode(risei_replay *r, int lane, int64_t at)
 {
     ptrdiff_t const slot = risei_history_slot(&r->history, lane, at);
@@ -9136,7 +9206,7 @@ typedef struct risei_transition {
     int before_episode; /* 1: the sample lies before the episode's start, so its weight is 0 */
 } risei_transition;
 
-/* Returns the transition that starts at a slot, with its n-step return. */
+/* Returns the transition that starts at a slot. The n-step future must be complete. */
 RISEI_FN risei_transition risei_replay_transition(const risei_replay *r, ptrdiff_t slot)
 {
     const risei_history *h = &r->history;
@@ -9201,8 +9271,8 @@ RISEI_FN void risei_replay_weights(const rise_kernels *k, int count, const risei
     k->exp(count, weights, weights);
     for (i = 0; i < count; i++) weights[i] = t[i].before_episode ? 0 : weights[i];
 }
-/* Sets the leaves of `count` transitions to (|td| + 0.001)^exponent. The 0.001 keeps transitions
-   without error in the tree. Skips transitions that have before_episode = 1, that are overwritten,
+/* Sets the leaves of `count` transitions to (|td| + 0.001)^exponent. With the 0.001, a td of 0 does
+   not disable the transition. Skips transitions that have before_episode = 1, that are overwritten,
    or that are disabled. Skips a td that is NaN or infinite, because the kernels' log and exp would
    turn such a td into a finite leaf. Overwrites work [count]. */
 RISEI_FN void risei_replay_set_priorities(risei_replay *r, const rise_kernels *k, int count,
@@ -9225,7 +9295,7 @@ RISEI_FN void risei_replay_set_priorities(risei_replay *r, const rise_kernels *k
     }
 }
 
-/* -- What always holds for a replay buffer -- */
+/* -- Invariants of a replay buffer -- */
 
 /* Returns whether the n-step return of slot `at` is complete: n_step more frames follow, or the
    episode ends earlier. */
@@ -9270,7 +9340,7 @@ RISEI_FN const char *risei_replay_wrong_slot(const risei_replay *r, int lane, in
         return "a slot that cannot be sampled has a priority";
     return NULL;
 }
-/* Returns what is wrong with the sums of the tree, or NULL. */
+/* Returns what is wrong with the tree, `ready` or `ended`, or NULL. */
 RISEI_FN const char *risei_replay_wrong_tree(const risei_replay *r)
 {
     ptrdiff_t const slot_count = (ptrdiff_t)r->history.lanes * r->history.capacity;
@@ -9293,7 +9363,7 @@ RISEI_FN const char *risei_replay_wrong_tree(const risei_replay *r)
         }
     return NULL;
 }
-/* Returns what is wrong with a replay buffer, or NULL. Does not check `window_stride`. */
+/* Returns what is wrong with a replay buffer, or NULL. Ignores window_stride and ended_steps. */
 RISEI_FN const char *risei_replay_wrong(const risei_replay *r, int actions)
 {
     const risei_history *h = &r->history;
@@ -9334,11 +9404,11 @@ typedef struct risei_frozen {
     int width, height, channels; /* of a frame */
     int size;                    /* numbers in an embedding */
     uint32_t seed;               /* SIGNS: the seed of rise_sign. Other kinds do not use it. */
-    /* Bytes of the device's scratch: with which the products of embed are fastest, and of a chunk
-       of images. */
+    /* Bytes of the device's scratch that `embed` uses. product_bytes: with these, matrix products
+       are fastest. chunk_bytes: for one chunk of converted images. 0: none. */
     size_t product_bytes, chunk_bytes;
     void *state;        /* the kind's own struct, in the arena; NULL: the kind has none */
-    const rise_frame_scale *scale; /* CONV, SNAPSHOT: converts the frame, as in the model */
+    const rise_frame_scale *scale; /* CONV, SNAPSHOT: converts the frame for the net */
     rise_real *weights; /* CONV, SNAPSHOT: the weights of the net. Other kinds: NULL. */
     /* SNAPSHOT: memory for the weights of the next snapshot. Other kinds: NULL. */
     rise_real *next_weights;
@@ -9361,9 +9431,9 @@ struct risei_frozen_kind {
     int (*final_size)(const rise_agent_desc *desc);
     /* Checks the fields of a description that this kind uses. */
     rise_result (*check_desc)(const rise_agent_desc *desc, rise_error *error);
-    /* Takes the encoder's memory from the arena. Sets the bytes of scratch and the members from
-       `state` on, except `scale`, as far as the kind has them. Requires that the members before
-       `seed` are set. */
+    /* Takes the encoder's memory from the arena. Sets those of these members that the kind uses:
+       product_bytes, chunk_bytes, state, weights, next_weights, snapshot_weights. Requires that
+       the members before `seed` are set. */
     void (*layout)(risei_arena *arena, risei_frozen *f, const rise_agent_desc *desc);
     /* Draws the weights from the random stream, or reads them from a file. */
     rise_result (*initialise)(risei_frozen *f, risei_random *random, const rise_agent_desc *desc,
@@ -9373,7 +9443,7 @@ struct risei_frozen_kind {
     void (*embed)(const risei_device *d, const risei_frozen *f, const uint8_t *frame,
                   rise_real *raw);
     /* Returns a hash of the weights. A checkpoint holds this hash instead of the weights. Loading
-       fails with RISE_MISMATCH if the two hashes differ. NULL: no hash is needed. */
+       fails with RISE_MISMATCH if the file's hash is another one. NULL: no hash is needed. */
     uint64_t (*fingerprint)(const risei_frozen *f);
 };
 
@@ -9387,7 +9457,7 @@ RISEI_FN void *risei_frozen_store(risei_arena *arena, const void *state, size_t 
 
 /* The state of the random projections SIGNS, GAUSSIAN and SPARSE.
 
-   A random projection computes raw [size] = means [inputs] matrix [inputs][size] / sqrt(inputs).
+   A random projection computes raw [size] = means [inputs] * matrix [inputs][size] / sqrt(inputs).
    `means` holds the mean of each square of pool x pool pixels, for each channel. Pixels are scaled
    to [0, 1]. A square that the right or bottom edge of the frame cuts is padded with zeros. The
    entries of the matrix are random, with mean 0 and variance 1. */
@@ -9468,7 +9538,7 @@ static const risei_frozen_kind risei_frozen_kind_signs = {
     0,                         /* scaled */
     NULL,                      /* source */
     NULL,                      /* final_size */
-    NULL,                      /* check */
+    NULL,                      /* check_desc */
     risei_frozen_signs_layout, /* layout */
     NULL,                      /* initialise */
     risei_frozen_signs_embed,  /* embed */
@@ -9520,10 +9590,10 @@ static const risei_frozen_kind risei_frozen_kind_gaussian = {
     0,                                /* scaled */
     NULL,                             /* source */
     NULL,                             /* final_size */
-    NULL,                             /* check */
-    RISEI_ENCODER(risei_frozen_gaussian_layout),     /* layout */
-    RISEI_ENCODER(risei_frozen_gaussian_initialise), /* initialise */
-    RISEI_ENCODER(risei_frozen_gaussian_embed),      /* embed */
+    NULL,                             /* check_desc */
+    RISEI_OPTIONAL_ENCODER(risei_frozen_gaussian_layout),     /* layout */
+    RISEI_OPTIONAL_ENCODER(risei_frozen_gaussian_initialise), /* initialise */
+    RISEI_OPTIONAL_ENCODER(risei_frozen_gaussian_embed),      /* embed */
     NULL,                             /* fingerprint */
 };
 
@@ -9568,17 +9638,17 @@ static const risei_frozen_kind risei_frozen_kind_sparse = {
     0,                              /* scaled */
     NULL,                           /* source */
     NULL,                           /* final_size */
-    NULL,                           /* check */
-    RISEI_ENCODER(risei_frozen_sparse_layout),     /* layout */
-    RISEI_ENCODER(risei_frozen_sparse_initialise), /* initialise */
-    RISEI_ENCODER(risei_frozen_sparse_embed),      /* embed */
+    NULL,                           /* check_desc */
+    RISEI_OPTIONAL_ENCODER(risei_frozen_sparse_layout),     /* layout */
+    RISEI_OPTIONAL_ENCODER(risei_frozen_sparse_initialise), /* initialise */
+    RISEI_OPTIONAL_ENCODER(risei_frozen_sparse_embed),      /* embed */
     NULL,                           /* fingerprint */
 };
 
 /* The state of CONV and SNAPSHOT.
 
-   CONV has the same conv layers as the learnable encoder, then a linear layer without ReLU. All
-   weights of CONV are random.
+   CONV has conv layers of the learnable encoder's shape, but reads one frame instead of a stack. A
+   linear layer without ReLU follows. All weights of CONV are random.
 
    SNAPSHOT copies conv weights from the learnable encoder. The learnable encoder reads a stack of
    frames, so SNAPSHOT reads a stack, too. All frames of this stack are copies of the one frame to
@@ -9658,10 +9728,10 @@ static const risei_frozen_kind risei_frozen_kind_conv = {
     1,                            /* scaled */
     NULL,                         /* source */
     NULL,                         /* final_size */
-    NULL,                         /* check */
-    RISEI_ENCODER(risei_frozen_conv_layout),     /* layout */
-    RISEI_ENCODER(risei_frozen_conv_initialise), /* initialise */
-    RISEI_ENCODER(risei_frozen_conv_embed),      /* embed */
+    NULL,                         /* check_desc */
+    RISEI_OPTIONAL_ENCODER(risei_frozen_conv_layout),     /* layout */
+    RISEI_OPTIONAL_ENCODER(risei_frozen_conv_initialise), /* initialise */
+    RISEI_OPTIONAL_ENCODER(risei_frozen_conv_embed),      /* embed */
     NULL,                         /* fingerprint */
 };
 
@@ -9690,10 +9760,10 @@ static const risei_frozen_kind risei_frozen_kind_snapshot = {
     1,                                /* scaled */
     NULL,                             /* source */
     NULL,                             /* final_size */
-    NULL,                             /* check */
-    RISEI_ENCODER(risei_frozen_snapshot_layout),     /* layout */
-    RISEI_ENCODER(risei_frozen_snapshot_initialise), /* initialise */
-    RISEI_ENCODER(risei_frozen_conv_embed),          /* embed */
+    NULL,                             /* check_desc */
+    RISEI_OPTIONAL_ENCODER(risei_frozen_snapshot_layout),     /* layout */
+    RISEI_OPTIONAL_ENCODER(risei_frozen_snapshot_initialise), /* initialise */
+    RISEI_OPTIONAL_ENCODER(risei_frozen_conv_embed),          /* embed */
     NULL,                             /* fingerprint */
 };
 
@@ -9759,7 +9829,7 @@ static const risei_frozen_kind risei_frozen_kind_downsample = {
     0,                             /* scaled */
     NULL,                          /* source */
     risei_frozen_downsample_size,  /* final_size */
-    risei_frozen_downsample_check, /* check */
+    risei_frozen_downsample_check, /* check_desc */
     NULL,                          /* layout */
     NULL,                          /* initialise */
     risei_frozen_downsample_embed, /* embed */
@@ -9803,10 +9873,10 @@ static const risei_frozen_kind risei_frozen_kind_user = {
     0,                        /* scaled */
     "embed_fn",               /* source */
     NULL,                     /* final_size */
-    risei_frozen_user_check,  /* check */
-    RISEI_ENCODER(risei_frozen_user_layout), /* layout */
+    risei_frozen_user_check,  /* check_desc */
+    RISEI_OPTIONAL_ENCODER(risei_frozen_user_layout), /* layout */
     NULL,                     /* initialise */
-    RISEI_ENCODER(risei_frozen_user_embed),  /* embed */
+    RISEI_OPTIONAL_ENCODER(risei_frozen_user_embed),  /* embed */
     NULL,                     /* fingerprint */
 };
 
@@ -9833,7 +9903,7 @@ typedef struct risei_resnet_layer {
 } risei_resnet_layer;
 
 /* The layers in the order in which they run. A block is two layers of kernel size 3. The first
-   block of stages 2 to 4 also has a shortcut, a layer of kernel size 1, which runs first. */
+   block of each stage from 2 on also has a shortcut, a layer of kernel size 1, which runs first. */
 static const risei_resnet_layer risei_resnet_layers[RISEI_RESNET_CONVS] = {
     {"conv1", "bn1", 0, 1, 7, 2},
     {"layer1.0.conv1", "layer1.0.bn1", 1, 1, 3, 1},
@@ -9977,8 +10047,8 @@ RISEI_FN void risei_resnet_forward(const risei_device *d, const risei_resnet *r,
    because risei_stdio_explain puts the path before them. */
 
 /* Bytes. The header of torchvision's ResNet-18 has 11 KB: 122 entries of about 90 bytes each. A
-   file with a longer header is rejected: it probably holds another network, or it is not a
-   .safetensors file. No measurement of other limits is recorded. */
+   file whose header is longer than this limit is rejected: it probably holds another network, or
+   it is not a .safetensors file. No measurement of other limits is recorded. */
 enum { RISEI_TENSORS_HEADER_MAX = 1 << 20 };
 
 /* The role of a tensor in its layer: the conv's weight, or one of the five tensors of the batch
@@ -10048,7 +10118,7 @@ typedef struct risei_tensors {
         unsigned char dtype, known, done;
     } tensor[RISEI_TENSORS_NEEDED];
     unsigned char chunk[1024]; /* bytes of the current tensor */
-    size_t used, filled;       /* bytes of the chunk: already converted, and in total */
+    size_t used, filled;       /* bytes of the chunk that are converted, and that were read */
     size_t unread;             /* bytes of the current tensor after the chunk */
 } risei_tensors;
 
@@ -10502,7 +10572,7 @@ RISEI_FN rise_result risei_resnet_finish(risei_resnet *r, rise_error *error)
     }
     return RISE_OK;
 }
-/* Reads the weights from a file of `size` bytes, which fn reads. */
+/* Reads and checks the weights of a file of `size` bytes with `fn`, and folds the batch norms. */
 RISEI_FN rise_result risei_resnet_read(risei_resnet *r, rise_read_fn fn, void *user, uint64_t size,
                                        rise_error *error)
 {
@@ -10569,8 +10639,8 @@ RISEI_FN uint64_t risei_frozen_resnet18_fingerprint(const risei_frozen *f)
 
 #endif /* !RISE_NO_PRETRAINED */
 
-/* RISE_NO_PRETRAINED leaves out all of the above. RESNET18 then keeps its name, its default size
-   and its checks, so a description means the same in every build. Creating an agent fails. */
+/* RISE_NO_PRETRAINED leaves out the part of this room above. RESNET18 then keeps its name, default
+   size and checks, so the macro changes no description. Creating an agent with RESNET18 fails. */
 
 /* Pixels. Five strides of 2 lead from the frame to the images of the last stage. So a frame of
    32 x 32 has one pixel in the last stage. */
@@ -10616,7 +10686,7 @@ static const risei_frozen_kind risei_frozen_kind_resnet18 = {
     0,                                /* scaled */
     "embedding_file",                 /* source */
     NULL,                             /* final_size */
-    risei_frozen_resnet18_check,      /* check */
+    risei_frozen_resnet18_check,      /* check_desc */
     NULL,                             /* layout */
     risei_frozen_resnet18_initialise, /* initialise */
     NULL,                             /* embed */
@@ -10629,7 +10699,7 @@ static const risei_frozen_kind risei_frozen_kind_resnet18 = {
     0,                                 /* scaled */
     "embedding_file",                  /* source */
     NULL,                              /* final_size */
-    risei_frozen_resnet18_check,       /* check */
+    risei_frozen_resnet18_check,       /* check_desc */
     risei_frozen_resnet18_layout,      /* layout */
     risei_frozen_resnet18_initialise,  /* initialise */
     risei_frozen_resnet18_embed,       /* embed */
@@ -10642,10 +10712,10 @@ static const risei_frozen_kind risei_frozen_kind_resnet18 = {
 
    Each number of an embedding is standardised with its own mean and variance. Until learning
    starts, these statistics are gathered and embeddings are raw. When learning starts, the
-   statistics are frozen, and all stored frames are embedded again. With standardised frames, the
-   frame scale changes at this moment. So CONV and SNAPSHOT first compute new statistics from a
-   sample of the stored frames. A snapshot replaces the statistics by the statistics of the new
-   encoder.
+   statistics are frozen, and all stored frames are embedded again. If frames are standardised, the
+   frame scale changes at this moment, so the raw embeddings of CONV and SNAPSHOT change, too.
+   Before the freeze, the statistics of CONV and SNAPSHOT are therefore computed again, from a
+   sample of the stored frames. A snapshot replaces the statistics by those of the new embeddings.
 
    In an agent without a frozen encoder, all members of the embedder are 0. For such an embedder,
    the functions compute and store no embeddings. risei_embedder_layout, risei_embedder_measure,
@@ -10655,8 +10725,8 @@ static const risei_frozen_kind risei_frozen_kind_resnet18 = {
    Main type: risei_embedder. Uses rooms statistics, random, replay, frozen, pretrained. Tests:
    tests/agent.c, tests/snapshot.c. */
 
-/* The table, indexed by rise_embedding. AUTO has no descriptor, because risei_fill replaces AUTO by
-   another value. */
+/* The table, indexed by rise_embedding. AUTO has no descriptor, because no resolved description has
+   AUTO. */
 static const risei_frozen_kind *const risei_embedder_kinds[] = {NULL,
                                                                 &risei_frozen_kind_signs,
                                                                 &risei_frozen_kind_gaussian,
@@ -10696,7 +10766,7 @@ RISEI_FN rise_result risei_embedder_check(const rise_agent_desc *desc, rise_erro
 {
     const risei_frozen_kind *kind = risei_embedder_kinds[desc->embedding];
 #if defined(RISE_NO_ENCODERS) || defined(RISE_PLAY_ONLY)
-    if (kind->embed == NULL)
+    if (kind->embed == NULL) /* with RISE_PLAY_ONLY, errors have no text */
         return risei_fail(error, RISE_UNAVAILABLE,
                           "embedding is %s, which RISE_NO_ENCODERS leaves out; compile without it",
                           kind->name);
@@ -10706,7 +10776,7 @@ RISEI_FN rise_result risei_embedder_check(const rise_agent_desc *desc, rise_erro
 
 typedef struct risei_embedder {
     risei_frozen encoder;
-    risei_statistics statistics; /* of embeddings */
+    risei_statistics statistics; /* of raw embeddings */
 } risei_embedder;
 
 /* Takes the memory of an embedder from the arena, and sets all sizes. Requires an agent with a
@@ -10725,8 +10795,14 @@ RISEI_FN void risei_embedder_layout(risei_arena *arena, risei_embedder *e,
     risei_statistics_layout(arena, &e->statistics, f->size);
     if (f->kind->layout != NULL) f->kind->layout(arena, f, desc);
 }
-/* Draws the encoder's seed and weights, or reads the weights from a file. Returns RISE_UNAVAILABLE
-   if this build leaves the encoder out. */
+/* Returns the hash of the frozen encoder's weights, or 0 if the kind needs none. */
+RISEI_FN uint64_t risei_embedder_fingerprint(const risei_embedder *e)
+{
+    const risei_frozen_kind *kind = e->encoder.kind;
+    return kind != NULL && kind->fingerprint != NULL ? kind->fingerprint(&e->encoder) : 0;
+}
+/* Draws the encoder's seed and weights, or reads the weights from a file. Fails only with RESNET18:
+   if the file is wrong, or with RISE_UNAVAILABLE if this build cannot load the file. */
 RISEI_FN rise_result risei_embedder_initialise(risei_embedder *e, risei_random random,
                                                const rise_agent_desc *desc, rise_error *error)
 {
@@ -10771,7 +10847,7 @@ RISEI_FN void risei_embedder_refresh_slot(const risei_device *d, const risei_emb
     risei_embedder_embed(d, e, h->frames + slot * h->frame_bytes, buffer);
     risei_history_embed(h, slot, buffer);
 }
-/* Embeds the newest `frames` frames of every lane again, or all of them if a lane has fewer. */
+/* Embeds the newest `frames` frames of every lane again, or all frames of a lane that has fewer. */
 RISEI_FN void risei_embedder_refresh_newest(const risei_device *d, const risei_embedder *e,
                                             risei_history *h, int frames, rise_real *buffer)
 {
@@ -10784,8 +10860,8 @@ RISEI_FN void risei_embedder_refresh_newest(const risei_device *d, const risei_e
             risei_embedder_refresh_slot(d, e, h, risei_history_slot(h, lane, at), buffer);
     }
 }
-/* Embeds all stored frames again. The call is needed when the standardisation changes, and after
-   loading frames, because a file holds no embeddings. */
+/* Embeds all stored frames again. The call is needed when the weights, `scale` or the statistics
+   change, and after loading frames, because a file holds no embeddings. */
 RISEI_FN void risei_embedder_refresh(const risei_device *d, const risei_embedder *e,
                                      risei_history *h, rise_real *buffer)
 {
@@ -10837,8 +10913,8 @@ RISEI_FN int risei_embedder_takes_snapshots(const risei_embedder *e)
 
    After a snapshot, all stored frames must be embedded again. This work takes as long as many
    updates. So the learner spreads the work over many calls of risei_learner_prepare. Each of these
-   calls processes up to 4 * batch frames instead of beginning an update. The processed frames have
-   numbers from 0 on:
+   calls processes up to 4 * batch frames instead of beginning an update. The frames to process are
+   numbered from 0 on. A snapshot has four steps:
    1. risei_embedder_snapshot_begin copies the conv layers to next_weights.
    2. The frames with numbers below RISEI_SAMPLE_FRAMES come from evenly spaced slots. Their
       embeddings with next_weights are added to the new statistics and are not stored. Acting still
@@ -10847,7 +10923,8 @@ RISEI_FN int risei_embedder_takes_snapshots(const risei_embedder *e)
       the switch, the learner embeds again the frames that acting reads: the players' history and
       the newest window of each lane.
    4. The frame with number RISEI_SAMPLE_FRAMES + i is the frame of slot i. The embedding of this
-      frame is computed again and stored. */
+      frame is computed again and stored.
+   With `background`, the end of the warm-up runs steps 3 and 4, too, but without the switch. */
 
 /* Returns how many frame numbers a snapshot has. Numbers of slots that were never written count,
    too. */
@@ -10871,8 +10948,8 @@ RISEI_FN void risei_embedder_snapshot_switch(risei_embedder *e)
     risei_statistics_freeze(&e->statistics);
 }
 /* Processes the frame with this number. Returns 0 if the frame's slot was never written, else 1.
-   The caller calls risei_embedder_snapshot_switch immediately before it processes the frame with
-   number RISEI_SAMPLE_FRAMES. */
+   In a snapshot, the caller must call risei_embedder_snapshot_switch immediately before the frame
+   with number RISEI_SAMPLE_FRAMES. */
 RISEI_FN int risei_embedder_snapshot_frame(const risei_device *d, risei_embedder *e,
                                            risei_history *h, int64_t number, rise_real *buffer)
 {
@@ -10891,9 +10968,10 @@ RISEI_FN int risei_embedder_snapshot_frame(const risei_device *d, risei_embedder
 /* ---------------------------------------------------------------------------------------------- */
 /* >>describe: the fields of a description
 
-   Holds a table of the fields that files store, and a table of the fields of rise_conv, with
-   ranges and defaults. Text input and output, presets, defaults and checks use these tables. The
-   seed, embed_fn, embed_user, embedding_file and the fields of the machine are in no table.
+   Holds the table of the fields of rise_agent_desc and the table of the fields of rise_conv, with
+   ranges and defaults. Text input and output, files, presets, defaults and checks use these tables.
+   The seed is in no table, but files store the seed. embed_fn, embed_user, embedding_file and the
+   fields of the machine are in no table, and files do not store them.
 
    Main type: risei_field. Uses layers, recurrent, heads, network, replay, embedder. Test:
    tests/rules.c. */
@@ -10911,15 +10989,17 @@ typedef struct risei_field {
 #ifndef RISE_PLAY_ONLY
     /* The values that replace 0: for SMALL (see rise_agent_desc), and for all other networks. If
        they are 0, risei_fill computes the default, or 0 is a valid value, or the field is required
-       (see RISEI_REQUIRED). */
+       (see RISEI_FIELDS_REQUIRED). */
     double for_small, for_others;
 #endif
     uint16_t at;     /* offset of the member in rise_agent_desc or rise_conv */
     uint8_t bytes;   /* size of the member */
     uint8_t real;    /* 1: a double; 0: an int or an enumeration */
-    uint8_t shape;   /* 1: loading fails if the caller asks for another value than the file's */
+    /* 1: loading fails if the caller asks for another value than the file's. Publishing needs equal
+       values, too. Exception: `environments` may differ, unless a replay buffer is loaded. */
+    uint8_t shape;
     uint8_t since;   /* the revision of this table that added the field; 0: the first revision */
-    uint8_t optional; /* 1: files mark the field with '?': older readers may ignore the field */
+    uint8_t optional; /* 1: files mark the field with '?', so older readers ignore it */
 } risei_field;
 
 /* Defines a risei_word_fn for an enumeration that has no table of kinds. */
@@ -10941,7 +11021,7 @@ RISEI_FN const char *risei_head_word(int i)
     return i >= 0 && i < RISEI_COUNT(risei_head_kinds) ? risei_head_kinds[i].name : NULL;
 }
 
-/* A row of risei_fields. `small` becomes for_small, and `large` becomes for_others. */
+/* A row of a table of fields. `small` becomes for_small, and `large` becomes for_others. */
 #ifdef RISE_PLAY_ONLY
 #define RISEI_DEFAULTS(small, large)
 #else
@@ -10951,7 +11031,7 @@ RISEI_FN const char *risei_head_word(int i)
     {#field, word, (risei_value)(low), (risei_value)(high), (risei_value)(before),                 \
      RISEI_DEFAULTS(small, large) offsetof(type, field), sizeof(((type *)0)->field), real, shape,  \
      since, 0}
-/* A row for a number. RISEI_INT and RISEI_REAL: `value` is the default; 0: none. */
+/* A row for a number. RISEI_INT and RISEI_REAL: `value` becomes for_small and for_others. */
 #define RISEI_INT(field, low, high, value) RISEI_INT2(field, low, high, value, value)
 #define RISEI_INT2(field, low, high, small, large)                                                 \
     RISEI_ROW(rise_agent_desc, field, 0, NULL, low, high, small, large, 0, 0, 0)
@@ -10970,11 +11050,11 @@ RISEI_FN const char *risei_head_word(int i)
 #define RISEI_ADDED(field, real, low, high, value, shape, since, before)                           \
     RISEI_ROW(rise_agent_desc, field, real, NULL, low, high, value, value, shape, since, before)
 enum {
-    RISEI_REQUIRED = 3, /* the first fields have no default */
+    RISEI_FIELDS_REQUIRED = 3, /* number of first fields that have no default */
     RISEI_PROCESSES_MAX = 4096
 };
-/* Fields that acting reads: the first rows of risei_fields. Policies with 8-bit weights hold no
-   others. */
+/* The number of fields that acting reads: the first rows of risei_fields. Files with 8-bit weights
+   store no other fields. */
 enum { RISEI_FIELDS_TO_ACT = 38 };
 static const risei_field risei_fields[] = {
     RISEI_SHAPE(frame_width, 0, 1024, 0),
@@ -11082,8 +11162,8 @@ RISEI_CHECK_TABLE_SIZE(risei_fields, RISEI_FIELDS_TO_ACT);
 
 /* -- Reading and writing fields -- */
 
-/* Enumerations may have 1 or 2 bytes: compilers for bare-metal ARM make them as small as they
-   can. */
+/* Returns the value of a field of `object`. An enumeration may have 1 or 2 bytes, because compilers
+   for bare-metal ARM choose the smallest type. */
 RISEI_FN risei_value risei_field_get(const risei_field *field, const void *object)
 {
     const char *const at = (const char *)object + field->at;
@@ -11098,8 +11178,8 @@ RISEI_FN risei_value risei_field_get(const risei_field *field, const void *objec
     return (risei_value)real + (risei_value)(integer + two + one);
 }
 #if RISEI_FLOATS
-/* Returns x, which is 0 or normal, as a double. Copies bits, because without an instruction the
-   compiler would call a large function. */
+/* Returns x, which is 0 or normal, as a double. Copies bits: on a processor without an instruction
+   for this conversion, the compiler would call a large function. */
 RISEI_FN double risei_widen(float x)
 {
     uint32_t const bits = risei_bits(x), exponent = bits >> 23 & 0xFF;
@@ -11153,10 +11233,10 @@ RISEI_FN const risei_field *risei_field_named(const risei_field *fields, int cou
 
 /* -- Numbers as text: the same text in every locale -- */
 
-enum { RISEI_NUMBER_TEXT = 40 }; /* characters of any number, with its terminating zero */
+enum { RISEI_NUMBER_TEXT = 40 }; /* bytes of a buffer for a number as text */
 
 /* A natural number: limb[0] holds its lowest 32 bits. Limbs from `used` on are 0. The largest
-   number is that of 39 digits and an exponent of RISEI_NATURAL_TENS, times 2. */
+   number is below 2 * 10^(RISEI_NATURAL_TENS + RISEI_NUMBER_TEXT). */
 enum {
     RISEI_NATURAL_TENS = RISEI_FLOATS ? 60 : 350, /* largest exponent of ten; a float needs less */
     RISEI_NATURAL_LIMBS = RISEI_FLOATS ? 16 : 48
@@ -11185,7 +11265,7 @@ RISEI_FN int risei_natural_compare(const risei_natural *x, const risei_natural *
     while (i > 1 && x->limb[i - 1] == y->limb[i - 1]) i--;
     return i == 0 ? 0 : (x->limb[i - 1] > y->limb[i - 1]) - (x->limb[i - 1] < y->limb[i - 1]);
 }
-/* Subtracts y, which is at most x. */
+/* Subtracts y from x. Needs y <= x. */
 RISEI_FN void risei_natural_minus(risei_natural *x, const risei_natural *y)
 {
     uint64_t borrow = 0;
@@ -11198,8 +11278,8 @@ RISEI_FN void risei_natural_minus(risei_natural *x, const risei_natural *y)
     while (x->used > 0 && x->limb[x->used - 1] == 0) x->used--;
 }
 #if RISEI_FLOATS
-/* Returns x * 2^exponent, as ldexpf does. ldexpf of newlib sets errno, which links the state of its
-   stdio: 1 kB of RAM. x is 0 or at least 1, so only the second product can round. */
+/* Returns x * 2^exponent, as ldexpf does. Newlib's ldexpf sets errno, and linking errno also links
+   the state of stdio: 1 kB of RAM. x is 0 or at least 1, so only the second product can round. */
 RISEI_FN float risei_float_scaled(float x, int exponent)
 {
     int const first = exponent < -126 ? -126 : exponent > 127 ? 127 : exponent;
@@ -11213,8 +11293,8 @@ RISEI_FN float risei_float_scaled(float x, int exponent)
 #endif
 /* Returns the double that is nearest to digits * 10^tens, for digits > 0. If two are equally near,
    returns the one whose last bit is 0. Returns infinity above the largest double. With
-   RISEI_FLOATS, rounds this double to a float. Long division gives one bit at a time, and the rest
-   decides how the last bit is rounded. Changes *digits. */
+   RISEI_FLOATS, rounds this double to a float. Long division gives one bit at a time, and the
+   remainder decides how the last bit is rounded. Changes *digits. */
 RISEI_FN risei_value risei_natural_value(risei_natural *digits, int tens)
 {
     risei_natural unit;
@@ -11225,7 +11305,7 @@ RISEI_FN risei_value risei_natural_value(risei_natural *digits, int tens)
     unit.limb[0] = 1, unit.used = 1;
     for (i = 0; i < tens; i++) risei_natural_times(digits, 10, 0);
     for (i = 0; i > tens; i--) risei_natural_times(&unit, 10, 0);
-    /* a number with two limbs more is larger by a factor above 2^32 */
+    /* a number with two limbs more is over 2^32 times as large, so a factor of 2^31 is safe */
     for (; digits->used > unit.used + 1; exponent += 31) risei_natural_times(&unit, 1u << 31, 0);
     for (; unit.used > digits->used + 1; exponent -= 31) risei_natural_times(digits, 1u << 31, 0);
     for (; risei_natural_compare(digits, &unit) >= 0; exponent++) risei_natural_times(&unit, 2, 0);
@@ -11248,8 +11328,9 @@ RISEI_FN risei_value risei_natural_value(risei_natural *digits, int tens)
     return ldexp((double)mantissa, exponent + 1 - bits);
 #endif
 }
-/* Reads decimal digits with at most one point into *digits, which must be 0. Moves *text past them.
-   Sets *tens to minus the number of digits after the point. Returns the number of digits. */
+/* Reads decimal digits with at most one point into *digits, which must be 0. Moves *text past the
+   digits and the point. Sets *tens to minus the number of digits after the point. Returns the
+   number of digits. */
 RISEI_FN int risei_number_digits(const char **text, risei_natural *digits, int *tens)
 {
     const char *at = *text;
@@ -11267,8 +11348,9 @@ RISEI_FN int risei_number_digits(const char **text, risei_natural *digits, int *
     *text = at;
     return count;
 }
-/* Returns whether `text` is a finite decimal number with the point '.'; *value is the number. The
-   C library's strtod would expect the point of the current locale. */
+/* Returns whether `text` is a finite decimal number of fewer than RISEI_NUMBER_TEXT characters.
+   *value is the number. The decimal point is '.'; strtod would expect that of the current
+   locale. */
 RISEI_FN int risei_number_read(const char *text, risei_value *value)
 {
     int const negative = *text == '-';
@@ -11338,7 +11420,7 @@ RISEI_FN void risei_seed_write(uint64_t seed, char *text)
     *text = '\0';
 }
 #endif /* !RISE_PLAY_ONLY */
-/* Returns whether `text` is a whole number below 2^64. */
+/* Returns whether `text` is a whole number below 2^64. Writes the number to *seed. */
 RISEI_FN int risei_seed_read(const char *text, uint64_t *seed)
 {
     uint64_t value = 0;
@@ -11355,8 +11437,9 @@ RISEI_FN int risei_seed_read(const char *text, uint64_t *seed)
 
 /* -- Fields as text -- */
 
-/* Returns the field whose name is the first `length` characters of `text`, or NULL. Sets *object to
-   the structure that holds the field: the description or an element of its conv[]. */
+/* Returns the field that the first `length` characters of `text` name, such as window or
+   conv[0].size, or NULL. Sets *object to the structure that holds the field: the description or an
+   element of its conv[]. */
 RISEI_FN const risei_field *risei_field_find(rise_agent_desc *desc, const char *text, size_t length,
                                              void **object)
 {
@@ -11369,7 +11452,8 @@ RISEI_FN const risei_field *risei_field_find(rise_agent_desc *desc, const char *
     return risei_field_named(risei_fields, RISEI_FIELDS, text, length);
 }
 /* Reads *value from `text`: a word of the field's enumeration, or a number. Returns whether `text`
-   is valid. Does not check the field's range. */
+   is valid: a number of a field that is not `real` must be whole, and its magnitude below 2e9. Does
+   not check the field's range. */
 RISEI_FN int risei_field_read(const risei_field *field, const char *text, risei_value *value)
 {
     const char *found;
@@ -11384,7 +11468,7 @@ RISEI_FN int risei_field_read(const risei_field *field, const char *text, risei_
                            *value == (risei_value)(int)*value);
 }
 #ifndef RISE_PLAY_ONLY
-/* Fails with a sentence that lists what the field accepts. */
+/* Returns RISE_BAD_DESC, with a sentence that lists what the field accepts. */
 RISEI_FN rise_result risei_field_refuse(const risei_field *field, const char *text,
                                         rise_error *error)
 {
@@ -11484,7 +11568,7 @@ RISE_API void rise_metrics_describe(const rise_metrics *m, rise_log_fn fn, void 
 
 /* -- Presets -- */
 
-/* The fields that each preset sets, in the order of rise_preset. Most values are those of the
+/* Row i holds the fields that rise_preset i sets if they are 0. Most values are those of the
    preset's authors. The values of DQN are those of the DQN with Adam in Dopamine (Castro et al.
    2018). */
 static const char *const risei_presets[][24] = {
@@ -11561,16 +11645,16 @@ RISEI_FN int risei_smaller_side(const rise_agent_desc *d)
 {
     return d->frame_width < d->frame_height ? d->frame_width : d->frame_height;
 }
-/* Sets the network of MinAtar (Young & Tian 2019): one conv layer with 16 filters of size 3.
-   The size is smaller if a side of the frame has fewer than 3 pixels. Without frames, sets no conv
-   layer. */
+/* Sets the conv layers of MinAtar's network (Young & Tian 2019): one layer with 16 filters of size
+   3. The size is smaller if a side of the frame has fewer than 3 pixels. Without frames, sets
+   conv_count to 0. */
 RISEI_FN void risei_fill_small(rise_agent_desc *d)
 {
     int const smaller = risei_smaller_side(d);
     d->conv_count = d->frame_width > 0 ? 1 : 0;
     d->conv[0] = risei_conv_desc(16, smaller < 3 ? smaller : 3, 1);
 }
-/* Sets the network of DQN (Mnih et al. 2015). */
+/* Sets the conv layers of DQN (Mnih et al. 2015). */
 RISEI_FN void risei_fill_nature(rise_agent_desc *d)
 {
     d->conv_count = 3;
@@ -11625,19 +11709,20 @@ RISEI_FN void risei_fill_table(rise_agent_desc *d)
         if (risei_is_zero(risei_field_get(field, d))) risei_field_put(field, d, value);
     }
 }
-/* Sets the default of batch_parts: 4 for an agent that learns in a time budget, if 4 *
-   window_samples divides the batch; else 1. With 4 parts and frames of 8 x 8 or 16 x 12, a part
-   takes less than a millisecond, and an update takes 1.2 to 1.5 times as long as with one part
-   (make bench-parts). */
+/* Sets the default of batch_parts. The default is 4 with learn_outside, one process and no
+   background, if 4 * window_samples divides the batch; else 1. With 4 parts and frames of 8 x 8 or
+   16 x 12, a part takes less than a millisecond. An update then takes 1.2 to 1.5 times as long as
+   with one part (make bench-parts). */
 RISEI_FN void risei_fill_batch_parts(rise_agent_desc *d)
 {
     int const budget = d->learn_outside && !d->background && d->processes <= 1;
     int const divides = d->window_samples > 0 && d->batch % (4 * d->window_samples) == 0;
     risei_default(&d->batch_parts, budget && divides ? 4 : 1);
 }
-/* Sets embedding_pool, the side in pixels of the squares that are averaged before a random
-   projection. Chooses the smallest side that leaves at most 1024 squares. The projection's cost
-   grows with the number of squares. No measurement of other limits is recorded. */
+/* Sets the default of embedding_pool, the side in pixels of the squares that are averaged before a
+   random projection. The default is the smallest side that leaves at most 1024 squares. The
+   projection's cost grows with the number of squares. No measurement of other limits is
+   recorded. */
 RISEI_FN void risei_fill_embedding_pool(rise_agent_desc *d)
 {
     int *const pool = &d->embedding_pool;
@@ -11684,8 +11769,9 @@ RISEI_FN void risei_fill(rise_agent_desc *d)
 }
 
 #else
-/* Files hold resolved descriptions. Sets the fields that files do not hold. Also sets the fields
-   that only learning reads to the values with which a pass is smallest. */
+/* Completes a description that was read from a file, and is therefore resolved. Sets play_only to
+   1, because files store 0, and threads to 1. Sets the fields that only learning reads to the
+   values with which a pass is smallest. */
 RISEI_FN void risei_fill(rise_agent_desc *d)
 {
     d->play_only = d->threads = d->environments = 1;
@@ -11714,13 +11800,14 @@ RISEI_FN rise_result risei_check_ranges(const rise_agent_desc *d, int may_be_uns
 {
     int i;
     for (i = 0; i < RISEI_FIELDS; i++)
-        if (risei_check_range(&risei_fields[i], d, "", may_be_unset && i >= RISEI_REQUIRED,
+        if (risei_check_range(&risei_fields[i], d, "", may_be_unset && i >= RISEI_FIELDS_REQUIRED,
                               error) != RISE_OK)
             return RISE_BAD_DESC;
     return RISE_OK;
 }
 #ifdef RISE_PLAY_ONLY
-/* Checks fields whose range includes 0, but not in a resolved description. */
+/* Checks that features, pool_to and embedding are not 0. Their ranges include 0, but a resolved
+   description has other values. */
 RISEI_FN rise_result risei_check_filled(const rise_agent_desc *d, rise_error *error)
 {
     if (d->features != 0 && d->pool_to != 0 && d->embedding != RISE_EMBED_AUTO) return RISE_OK;
@@ -11728,7 +11815,7 @@ RISEI_FN rise_result risei_check_filled(const rise_agent_desc *d, rise_error *er
 }
 #endif
 /* Checks conv layer l. On entry *height, *width and *channels are the sizes of the layer's input;
-   on return, of its output. */
+   on success, of its output. */
 RISEI_FN rise_result risei_check_conv_layer(const rise_conv *c, int l, int *height, int *width,
                                             int *channels, rise_error *error)
 {
@@ -11760,7 +11847,8 @@ RISEI_FN rise_result risei_check_conv_layer(const rise_conv *c, int l, int *heig
     *height = made.pooled_height, *width = made.pooled_width, *channels = made.filters;
     return RISE_OK;
 }
-/* Checks that the agent sees something: frames, numbers or both. */
+/* Checks that the agent has frames, numbers or both. Also checks that CUSTOM has conv layers if
+   there are frames, and that there are no conv layers without frames. */
 RISEI_FN rise_result risei_check_frame(const rise_agent_desc *d, rise_error *error)
 {
     int const frames = d->frame_width > 0 && d->frame_height > 0;
@@ -11801,7 +11889,8 @@ RISEI_FN rise_result risei_check_convs(const rise_agent_desc *d, rise_error *err
             height, channels);
     return RISE_OK;
 }
-/* Checks that sums of 8-bit products keep enough bits. */
+/* With weight_bits 8, checks that no layer has too many inputs: risei_int8_limit must be at least
+   RISEI_INT8_LEAST. */
 RISEI_FN rise_result risei_check_int8(const risei_net *n, const rise_agent_desc *d,
                                       rise_error *error)
 {
@@ -11823,7 +11912,7 @@ RISEI_FN rise_result risei_check_size(const rise_agent_desc *d, rise_error *erro
 {
     int const learn = d->play_only ? 0 : risei_pass_batch(d);
     risei_pass_size const size = risei_pass_size_of(d, risei_pass_lanes(d), learn);
-    /* a float has 24 bits, so its limit leaves room for errors of rounding */
+    /* a float has 24 bits, so the smaller limit allows for errors of rounding */
     risei_value const limit = (risei_value)(RISEI_FLOATS ? INT_MAX / 2 : INT_MAX);
     risei_value largest;
     risei_net net;
@@ -11862,8 +11951,8 @@ RISEI_FN rise_result risei_check_windows(const rise_agent_desc *d, rise_error *e
                           d->batch_parts, d->batch);
     return RISE_OK;
 }
-/* Only files have 8-bit weights, and never those of an agent that has noise or spectral norms: see
-   RISE_SAVE_INT8. */
+/* Checks weight_bits. Only files written as RISE_SAVE_INT8 have 8-bit weights. Such a file has
+   neither noise nor spectral norms: see risei_file_int8_desc. */
 RISEI_FN rise_result risei_check_weight_bits(const rise_agent_desc *d, rise_error *error)
 {
     if (d->weight_bits == 32) return RISE_OK;
@@ -12023,14 +12112,15 @@ enum {
     RISEI_RANDOM_EMBEDDER,
     RISEI_RANDOM_EXPLORE,
     RISEI_RANDOM_SAMPLE,
-    /* This number and all larger ones are used by updates. These streams follow from the seed and
+    /* Updates use this number and larger ones, below 2^48. These streams follow from the seed and
        the number of updates, so they are not saved. See risei_model_random. */
     RISEI_RANDOM_UPDATE
 };
 /* The actions of players. Updates never reach this number. */
 #define RISEI_RANDOM_PLAY (~(uint64_t)0)
-/* Returns the number of the stream for one of two purposes, exploring or playing, in a process.
-   Updates never reach 2^48. */
+/* Returns the number of the random stream that this process uses for `purpose`, which is
+   RISEI_RANDOM_EXPLORE or RISEI_RANDOM_PLAY. Other processes use other numbers. Updates never use
+   the numbers from 2^48 on. */
 RISEI_FN uint64_t risei_random_of_process(const rise_agent_desc *d, uint64_t purpose)
 {
     return purpose - ((uint64_t)d->process << 48);
@@ -12054,15 +12144,16 @@ typedef struct risei_model {
     uint64_t derived_for;
     int part;               /* of the batch, counted over all processes; see risei_learner_part */
     risei_pass pass;        /* arrays of the current forward pass */
-    int *start;             /* [batch or lanes, the larger]: pass.sequence.start */
+    int *start;             /* [part of the batch or lanes, the larger]: pass.sequence.start */
     int *lane;              /* [lanes]: the lanes that act in the pass, see risei_acting */
     /* [images][frame_stack]: the conv net's input, pointers into a history or, for an update with
        `background`, into risei_learner.copies */
     const uint8_t **frames;
-    rise_real *numbers; /* [images][frame_stack][numbers], standardised: input of the encoder */
+    /* [images][frame_stack][numbers], standardised: input of the learnable encoder */
+    rise_real *numbers;
     /* [environments or players, the larger][embedding_size]; one row if the model only learns. Row
        i is the embedding of the newest frame of environment i or player i. A row is valid only
-       until risei_actor_observe or risei_players_play has stored the embedding. Otherwise, the
+       until risei_actor_observe or risei_players_play has stored the embedding. At other times, the
        learner, publishing and loading use the first row as a buffer. */
     rise_real *embeddings;
 } risei_model;
@@ -12078,9 +12169,10 @@ RISEI_FN risei_encoder_input risei_model_input(const risei_model *m, int from)
     input.numbers = m->numbers + (ptrdiff_t)from * m->net.encoder.numbers.in;
     return input;
 }
-/* Takes the scratch. A play_only agent is meant for small machines too, so its scratch for products
-   is at most an eighth of its weights, but at least RISEI_PRODUCT_LEAST bytes. For frames of 8 x 8
-   and 8 players, 12 KB instead of 71 KB made actions 1.1 times as long. */
+/* Takes the scratch of each thread. A play_only agent is also meant for small machines. Its scratch
+   for products is limited to an eighth of its weights, or to RISEI_PRODUCT_SCRATCH_LEAST bytes if
+   that is more. With 8-bit weights there is no limit. For frames of 8 x 8 and 8 players, 12 KB
+   instead of 71 KB made actions 1.1 times as long. */
 RISEI_FN void risei_model_layout_device(risei_arena *arena, risei_model *m,
                                         const risei_pass_size *s, int threads)
 {
@@ -12088,7 +12180,7 @@ RISEI_FN void risei_model_layout_device(risei_arena *arena, risei_model *m,
     const risei_frozen *encoder = &m->embedder->encoder;
     size_t const chunk = risei_encoder_chunk_bytes(&m->net.encoder, s->images);
     size_t const limit = risei_larger(m->net.weights_size * sizeof *m->weights / 8,
-                                      RISEI_PLAIN ? 0 : RISEI_PRODUCT_LEAST);
+                                      RISEI_PLAIN ? 0 : RISEI_PRODUCT_SCRATCH_LEAST);
     d->product_bytes = risei_larger(risei_pass_bytes(&m->net, s), encoder->product_bytes);
     if (m->desc->play_only && m->desc->weight_bits != 8 && d->product_bytes > limit)
         d->product_bytes = risei_arena_aligned(limit);
@@ -12128,12 +12220,12 @@ RISEI_FN void risei_model_layout(risei_arena *arena, risei_model *m, int lanes, 
         RISEI_TAKE(arena, rise_real,
                    risei_arena_times(embeddings, (size_t)m->embedder->encoder.size));
 }
-/* Draws the weights of a new agent, and the frozen encoder's. */
+/* Draws the weights of a new agent, and initialises the frozen encoder. */
 RISEI_FN rise_result risei_model_initialise(risei_model *m, rise_error *error)
 {
     const rise_agent_desc *d = m->desc;
     risei_random random = risei_random_stream(d->seed, RISEI_RANDOM_WEIGHTS);
-    /* files hold the weights of a player */
+    /* else the weights come from a file or from the caller */
     if (RISEI_LEARNS && d->weights == NULL && d->weight_bits != 8)
         risei_net_initialise(&m->net, m->weights, d, &random);
     return risei_embedder_initialise(m->embedder,
@@ -12184,8 +12276,8 @@ RISEI_FN void risei_model_set_fractions(risei_model *m, risei_use use, int rows)
                                    ? risei_random_uniform(&random)
                                    : ((rise_real)(i % h->taus) + (rise_real)0.5) / taus;
 }
-/* Fills in image `image` of the encoder's input: the stack of frames and of numbers up to slot
-   `at`. */
+/* Fills in image `image` of the learnable encoder's input: the stack of frames and of numbers up to
+   slot `at`. */
 RISEI_FN void risei_model_gather_image(risei_model *m, const risei_history *h, int lane, int64_t at,
                                        ptrdiff_t image)
 {
@@ -12388,7 +12480,7 @@ RISEI_FN void risei_log(const rise_agent_desc *desc, const char *format, ...)
 /* >>learner: draws a batch and carries out an update
 
    Holds the batch, its targets and losses, and the update of the online and the target network.
-   Also holds snapshots of the encoder, and decides when an update is due.
+   Also takes snapshots of the encoder, and decides when an update is due.
 
    Main types: risei_batch, risei_learner. Uses statistics, frames, layers, recurrent, targets,
    heads, network, optimizer, replay, embedder, model. Tests: tests/targets.c, tests/agent.c,
@@ -12407,13 +12499,14 @@ typedef struct risei_batch {
     risei_transition *drawn;      /* [windows] each window's last sample, in the order drawn */
     int *start;                   /* [windows] first step without padding; points to model.start */
     int *next_start;              /* [windows] first step in a pass over next states only */
-    rise_real *importance;        /* [size] */
+    rise_real *importance;        /* [size]: importance weights */
     rise_real *td;                /* [size]; points into risei_learner.errors */
     uint8_t *masks; /* [2 size][mask_bytes] of the states, then of the next states */
     rise_real *work;              /* [size] scratch */
-    /* [size][actions] of the next states; with Munchausen [2 size][actions], states first */
+    /* Q of the target network. [size][actions]: of the next states. With Munchausen,
+       [2 size][actions]: of the states, then of the next states. */
     rise_real *target_q;
-    rise_real *target_z;            /* [size][taus][actions][atoms] of the next states */
+    rise_real *target_z;            /* [size][taus][actions][atoms]: z of the next states */
     rise_real *target;              /* [taus or atoms] of one transition */
     rise_real *log_policy, *policy; /* [actions] */
 } risei_batch;
@@ -12425,7 +12518,7 @@ RISEI_FN int risei_batch_back(const risei_batch *b, int i)
 {
     return b->samples - 1 - i / b->windows;
 }
-/* Returns the last sample of a window. */
+/* Returns the last sample of a window row. */
 RISEI_FN risei_transition *risei_batch_last(const risei_batch *b, int row)
 {
     return &b->transition[b->size - b->windows + row];
@@ -12442,30 +12535,31 @@ RISEI_FN int risei_batch_steps(const risei_batch *b, int i, int next)
 typedef struct risei_learner {
     risei_model *model;
     risei_replay *replay;
-    /* embedded again when the frozen encoder or the standardisation changes */
+    /* its frames are embedded again when the frozen encoder or the standardisation changes */
     risei_history *players_history;
-    /* A draw is what one part of a batch learns from. There are as many draws as parts. With
-       background, there are `rounds` times as many: the updates of a round are drawn together. */
+    /* A draw is the set of transitions of one part of a batch. draws: `rounds` * batch_parts.
+       rounds: see risei_learner_rounds. */
     int rounds, draws;
     int draw;                      /* the draw that `batch` holds */
     risei_transition *transitions; /* [draws][size] */
     rise_real *errors;             /* [draws][size] td errors */
     /* With background: copies of all slots that the draws read, because the game may overwrite the
        slots while the worker computes. Lane draw * windows + row has the slots of one window. A
-       copy has the same number `at` as its slot in the replay buffer. Else lanes = 0. */
+       copy has the same number `at` as its slot in the replay buffer. Without background:
+       copies.lanes is 0. */
     risei_history copies;
     rise_real *gradient; /* [net.parameters + RISEI_REDUCED] */
     rise_real *added;    /* [net.parameters], with several parts: the gradient of one part */
     risei_optimizer optimizer;
     risei_batch batch;
-    int part;                     /* parts of the update in progress that are computed */
-    risei_update_metrics metrics; /* of these parts: sums over the parts, divided by their number */
+    int part;                     /* number of computed parts of the update in progress */
+    risei_update_metrics metrics; /* sums over these parts, divided by risei_learner_parts */
     int discards;                 /* 1: a number of these parts is not finite */
     int reduce_failed;            /* what reduce_fn returned when it failed; 0: it did not fail */
     risei_random sample_random;   /* draws batches */
     int64_t owed_steps;         /* environment steps for which no update was done yet */
     int64_t snapshots;          /* begun so far */
-    /* With several processes: the environment steps of process 0 at the last update; 0: there was
+    /* The environment steps of process 0 at the last update, also a discarded one; 0: there was
        none since the agent was made or loaded. Numbers of steps differ between processes, because
        the last frames of episodes are not counted. What all processes must do at the same update
        depends on this number. */
@@ -12485,8 +12579,9 @@ typedef struct risei_learner {
    whether the update is discarded, and the environment steps of process 0 as two numbers. */
 enum { RISEI_REDUCED = 6 };
 
-/* Returns how many updates of a round are drawn together: with background, all that become due in
-   one call, but at most 16. More would take more memory. */
+/* Returns how many updates of a round are drawn together at most. Without background: 1. With
+   background: the number that can become due in one call, but at most 16. More would take more
+   memory. */
 RISEI_FN int risei_learner_rounds(const rise_agent_desc *d)
 {
     int const due = risei_ceil_div(d->environments, d->learn_period);
@@ -12569,10 +12664,11 @@ RISEI_FN int risei_learner_warmed_up(const risei_model *m)
            (!m->net.embeds || m->embedder->statistics.frozen);
 }
 /* Gives every process the x [count] of process 0. reduce_fn sums a copy of x, and the copies of all
-   other processes are zero. The copy is in l->gradient, which holds nothing between updates.
+   other processes are zero. The copy is in l->gradient, which is unused between updates.
    l->gradient has one number for each parameter, and x has at most one for each input of a layer. x
-   may also be l->gradient itself. If reduce_fn fails, x does not change. */
-RISEI_FN void risei_learner_share(risei_learner *l, rise_real *x, size_t count)
+   may also be l->gradient itself. If reduce_fn fails, x does not change, unless x is l->gradient.
+   Does nothing if reduce_fn failed before. */
+RISEI_FN void risei_learner_broadcast(risei_learner *l, rise_real *x, size_t count)
 {
     const rise_agent_desc *d = l->model->desc;
     if (d->processes == 1 || l->reduce_failed != 0 || count == 0) return;
@@ -12583,13 +12679,14 @@ RISEI_FN void risei_learner_share(risei_learner *l, rise_real *x, size_t count)
     l->reduce_failed = d->reduce_fn(d->reduce_user, l->gradient, count);
     if (l->reduce_failed == 0 && x != l->gradient) memcpy(x, l->gradient, count * sizeof *x);
 }
-RISEI_FN void risei_learner_share_statistics(risei_learner *l, risei_statistics *s)
+RISEI_FN void risei_learner_broadcast_statistics(risei_learner *l, risei_statistics *s)
 {
-    risei_learner_share(l, s->shift, (size_t)s->size);
-    risei_learner_share(l, s->gain, (size_t)s->size);
+    risei_learner_broadcast(l, s->shift, (size_t)s->size);
+    risei_learner_broadcast(l, s->gain, (size_t)s->size);
 }
-/* The same for the statistics of frames. Uses l->gradient as a buffer. */
-RISEI_FN void risei_learner_share_frames(risei_learner *l, risei_frames *f)
+/* Gives every process the frame statistics of process 0, as risei_learner_broadcast does. Uses
+   l->gradient as a buffer. */
+RISEI_FN void risei_learner_broadcast_frames(risei_learner *l, risei_frames *f)
 {
     size_t const most = l->model->net.parameters;
     size_t at, i;
@@ -12597,17 +12694,17 @@ RISEI_FN void risei_learner_share_frames(risei_learner *l, risei_frames *f)
     for (at = 0; at < f->bytes; at += most) {
         size_t const count = f->bytes - at < most ? f->bytes - at : most;
         for (i = 0; i < count; i++) l->gradient[i] = f->mean[at + i];
-        risei_learner_share(l, l->gradient, count);
+        risei_learner_broadcast(l, l->gradient, count);
         for (i = 0; i < count && l->reduce_failed == 0; i++) {
             rise_real const mean = l->gradient[i];
             f->mean[at + i] = mean >= 0 && mean <= 255 ? (uint8_t)mean : 0;
         }
     }
-    risei_learner_share(l, &f->scale.factor, 1);
+    risei_learner_broadcast(l, &f->scale.factor, 1);
 }
-/* Continues the warm-up after reduce_fn failed at its end. The agent learns no more. But its file
-   then says that the warm-up has not ended. So after a restart from files, the warm-up ends again,
-   and all processes take the statistics of process 0. */
+/* Continues the warm-up after reduce_fn failed at the end of the warm-up. The agent learns no more.
+   But its file then says that the warm-up has not ended. So after a restart from files, the warm-up
+   ends again, and all processes take the statistics of process 0. */
 RISEI_FN void risei_learner_resume_warm_up(risei_learner *l)
 {
     risei_model *m = l->model;
@@ -12622,9 +12719,10 @@ RISEI_FN void risei_learner_log_start(const risei_learner *l, int64_t now)
     risei_log(l->model->desc, "rise: learning starts after %.0f steps", (double)now);
 }
 /* Ends the warm-up, if it has not ended yet. Freezes the statistics of frames, numbers and
-   embeddings. All processes take those of process 0, because weights depend on them. Then computes
-   the embeddings of all stored frames again. With `background`, only sets snapshot_next:
-   risei_learner_snapshot_continue then computes these embeddings in parts. */
+   embeddings. All processes take the statistics of process 0, because the weights depend on the
+   statistics. If reduce_fn fails, the warm-up continues. Else computes the embeddings of all stored
+   frames again. With `background`, only sets snapshot_next: risei_learner_snapshot_continue then
+   computes these embeddings in parts. */
 RISEI_FN void risei_learner_end_warm_up(risei_learner *l, int64_t now)
 {
     risei_model *m = l->model;
@@ -12632,16 +12730,16 @@ RISEI_FN void risei_learner_end_warm_up(risei_learner *l, int64_t now)
     int const background = m->desc->background;
     if (risei_learner_warmed_up(m) || l->reduce_failed != 0) return;
     risei_frames_freeze_statistics(m->frame_statistics);
-    risei_learner_share_frames(l, m->frame_statistics);
+    risei_learner_broadcast_frames(l, m->frame_statistics);
     if (m->desc->numbers > 0) {
         risei_statistics_freeze(m->number_statistics);
-        risei_learner_share_statistics(l, m->number_statistics);
+        risei_learner_broadcast_statistics(l, m->number_statistics);
     }
     if (m->net.embeds) {
         if (e->encoder.kind->scaled && m->frame_statistics->standardises)
             risei_embedder_measure(&m->device, e, &l->replay->history, m->embeddings);
         risei_statistics_freeze(&e->statistics);
-        risei_learner_share_statistics(l, &e->statistics);
+        risei_learner_broadcast_statistics(l, &e->statistics);
     }
     if (l->reduce_failed != 0) {
         risei_learner_resume_warm_up(l);
@@ -12654,10 +12752,11 @@ RISEI_FN void risei_learner_end_warm_up(risei_learner *l, int64_t now)
             risei_embedder_refresh(&m->device, e, l->players_history, m->embeddings);
         }
     }
-    /* the worker may not call log_fn: risei_background_start does */
+    /* the worker must not call log_fn, so risei_background_start logs this line */
     if (!background) risei_learner_log_start(l, now);
 }
-/* Returns how many frame numbers the snapshot in progress still has to process; else 0. */
+/* Returns how many frame numbers the snapshot in progress still has to process; 0 if none is in
+   progress. */
 RISEI_FN int64_t risei_learner_snapshot_left(const risei_learner *l)
 {
     int64_t const frames = risei_embedder_snapshot_frames(&l->replay->history);
@@ -12684,7 +12783,7 @@ RISEI_FN rise_result risei_learner_snapshot_begin(risei_learner *l, risei_model 
     return RISE_OK;
 }
 /* Processes up to 4 * batch frames of the snapshot in progress. Slots that were never written do
-   not count. This number is an estimate: a call should take about as long as an update. No
+   not count. 4 * batch is an estimate: a call should take about as long as an update. No
    measurement of other numbers is recorded. */
 RISEI_FN void risei_learner_snapshot_continue(risei_learner *l)
 {
@@ -12696,7 +12795,7 @@ RISEI_FN void risei_learner_snapshot_continue(risei_learner *l)
         if (number == RISEI_SAMPLE_FRAMES) { /* refreshes at once the windows that acting reads */
             if (l->snapshots > 0) {
                 risei_embedder_snapshot_switch(m->embedder);
-                risei_learner_share_statistics(l, &m->embedder->statistics);
+                risei_learner_broadcast_statistics(l, &m->embedder->statistics);
             }
             risei_embedder_refresh(&m->device, m->embedder, l->players_history, m->embeddings);
             risei_embedder_refresh_newest(&m->device, m->embedder, h, m->desc->window,
@@ -12731,8 +12830,9 @@ RISEI_FN void risei_batch_fill_earlier(risei_batch *b, const risei_replay *r, in
     int const back = risei_batch_back(b, i);
     risei_transition *t = &b->transition[i];
     int const before_episode = h->episode_frame[risei_history_slot(h, last->lane, last->at)] < back;
-    ptrdiff_t const slot = risei_history_slot(h, last->lane, last->at - back);
-    *t = before_episode ? *last : risei_replay_transition(r, slot);
+    *t = before_episode ? *last
+                        : risei_replay_transition(
+                              r, risei_history_slot(h, last->lane, last->at - back));
     t->leaf = last->leaf; /* the whole window was drawn by the leaf of its last sample */
     t->before_episode = before_episode;
 }
@@ -12845,12 +12945,13 @@ RISEI_FN void risei_learner_load_states(risei_learner *l)
 }
 /* A job of risei_device_run. Copies to l->copies all slots that the batch reads. A window reads up
    to `reach` slots before the slot of its last sample, and its next state is up to n_step slots
-   later. Copies the frames of frame stacks only. Each part handles a range of windows. */
+   later. Copies frames only of the slots that frame stacks read. Each part handles a range of
+   windows. */
 RISEI_FN void risei_learner_copy_part(void *job, int part, int parts, void *scratch)
 {
     risei_learner *const l = (risei_learner *)job;
     const risei_history *h = &l->replay->history;
-    int const stacked = risei_replay_stacked(l->model->desc);
+    int const stacked = risei_replay_frame_reach(l->model->desc);
     int row, end;
     (void)scratch;
     for (risei_part_range(l->batch.windows, 1, part, parts, &row, &end); row < end; row++) {
@@ -12867,9 +12968,9 @@ RISEI_FN void risei_learner_copy_part(void *job, int part, int parts, void *scra
 }
 /* Samples one part of a batch into draw `draw`, and makes it the draw that l->batch holds. One
    random stream serves all parts of all processes: part 0 uses its first numbers, part 1 the next
-   ones, and so on. Each process skips the numbers of the others, so n processes draw as one process
-   with n parts. If desc.background is 1, copies the slots of the replay buffer that the draw reads,
-   because the game may overwrite them. */
+   ones, and so on. Each process skips the numbers of the others. So n processes use the same random
+   numbers as one process with n parts. If desc.background is 1, copies the slots of the replay
+   buffer that the draw reads, because the game may overwrite the slots. */
 RISEI_FN void risei_learner_draw(risei_learner *l, int draw)
 {
     const rise_agent_desc *d = l->model->desc;
@@ -13006,8 +13107,8 @@ RISEI_FN rise_real risei_learner_total(const risei_learner *l)
 }
 /* Returns the large-margin loss of transition i, multiplied by demonstration_weight and by the
    importance weight. Adds the gradient of the returned loss, divided by risei_learner_total, to dz.
-   Returns 0 if transition i is no demonstration, or if one of the two factors is not positive.
-   Returns 0 if Q of the demonstrated action already has the margin. Then dz is unchanged. */
+   Returns 0 and leaves dz unchanged in three cases. Transition i is no demonstration. One of the
+   two factors is not positive. Q of the demonstrated action already has the margin. */
 RISEI_FN double risei_learner_margin(risei_learner *l, int i)
 {
     const rise_agent_desc *d = l->model->desc;
@@ -13093,8 +13194,7 @@ RISEI_FN void risei_learner_update_target(risei_learner *l)
         m->target[i] = m->target[i] + rate * (m->weights[i] - m->target[i]);
 }
 /* Returns whether the loss is finite. If optimizer.suspect is 1, also checks that all weights are
-   finite. The loss alone does not show this: a ReLU can map NaN to 0, so the loss may be finite
-   although a weight is NaN. */
+   finite. A finite loss does not prove this, because a ReLU can map NaN to 0. */
 RISEI_FN int risei_learner_finite(risei_learner *l, double loss)
 {
     risei_model *m = l->model;
@@ -13104,7 +13204,7 @@ RISEI_FN int risei_learner_finite(risei_learner *l, double loss)
             risei_optimizer_sum_squares(&m->device, &l->optimizer, m->net.parameters, m->weights);
     return sum <= DBL_MAX;
 }
-/* Computes new priorities of the transitions of `draws` draws, from their td errors. */
+/* Computes new priorities of the transitions of the first `draws` draws, from their td errors. */
 RISEI_FN void risei_learner_renew_priorities(risei_learner *l, int draws)
 {
     const rise_agent_desc *d = l->model->desc;
@@ -13119,7 +13219,7 @@ RISEI_FN void risei_learner_renew_priorities(risei_learner *l, int draws)
     }
 }
 /* Prepares an update. First ends the warm-up, if it has not ended yet. Returns 0 if a part of a
-   snapshot was done, in place of the update. `now`: environment steps so far.
+   snapshot was done, in place of the update, else 1. `now`: environment steps so far.
 
    An update has these steps:
    - risei_learner_prepare
@@ -13138,7 +13238,7 @@ RISEI_FN int risei_learner_prepare(risei_learner *l, int64_t now)
 }
 /* Computes the gradient of the part that l->batch holds. Adds it to the gradient of the earlier
    parts of the update. */
-RISEI_FN void risei_learner_descend(risei_learner *l)
+RISEI_FN void risei_learner_add_gradient(risei_learner *l)
 {
     risei_model *m = l->model;
     const rise_real *w = risei_net_derives(&m->net) ? m->derived : m->weights;
@@ -13176,13 +13276,14 @@ RISEI_FN void risei_learner_compute_part(risei_learner *l)
         l->metrics.mean_value += one.mean_value / risei_learner_parts(d);
         l->metrics.td_error += one.td_error / risei_learner_parts(d);
     }
-    if (!l->discards) risei_learner_descend(l);
+    if (!l->discards) risei_learner_add_gradient(l);
     l->part++;
 }
-/* Sums the gradient over all processes by reduce_fn. RISEI_REDUCED further numbers lie behind the
-   gradient in l->gradient and are summed by the same call: the metrics, the verdict whether to
-   discard the update, and the steps of process 0. So afterwards these are the same in all
-   processes. If reduce_fn fails, sets l->reduce_failed. `now`: this process's environment steps. */
+/* Sums the gradient over all processes by reduce_fn. RISEI_REDUCED further numbers follow the
+   gradient in l->gradient and are summed by the same call: the metrics, whether to discard the
+   update, and the steps of process 0. So afterwards these are the same in all processes. If
+   reduce_fn fails, sets l->reduce_failed. Without reduce_fn, only sets l->shared_steps to `now`,
+   this process's environment steps. */
 RISEI_FN void risei_learner_reduce(risei_learner *l, int64_t now)
 {
     const rise_agent_desc *d = l->model->desc;
@@ -13203,9 +13304,9 @@ RISEI_FN void risei_learner_reduce(risei_learner *l, int64_t now)
     if (more[4] >= 0 && more[4] < (rise_real)radix && more[5] >= 0 && more[5] < (rise_real)radix)
         l->shared_steps = (int64_t)more[4] * radix + (int64_t)more[5];
 }
-/* Ends an update whose parts are computed: updates the weights by Adam. Discards the update if
-   a number of it is not finite, or if reduce_fn failed. Then weights, moments and metrics stay the
-   same. */
+/* Ends an update whose parts are computed: updates the weights by Adam and, at every
+   target_period-th update, the target network. Discards the update if a number is not finite, or if
+   reduce_fn failed. Then weights, moments and metrics stay the same. */
 RISEI_FN rise_result risei_learner_finish(risei_learner *l, int64_t now, rise_error *error)
 {
     risei_model *m = l->model;
@@ -13239,7 +13340,7 @@ RISEI_FN rise_result risei_learner_finish(risei_learner *l, int64_t now, rise_er
 /* Adds the time since `before`, a time of risei_model_clock, to the moving average of the time that
    an update takes. In rise_agent_learn, this time includes the end of the warm-up, and a part of a
    snapshot counts as an update. Ignores times that are not above 0, because a clock may go back. */
-RISEI_FN void risei_learner_measure(risei_learner *l, double before)
+RISEI_FN void risei_learner_measure_time(risei_learner *l, double before)
 {
     double const seconds = risei_model_clock(l->model->desc) - before;
     if (seconds > 0) risei_model_average(&l->model->metrics.time, seconds * 1e6);
@@ -13366,13 +13467,14 @@ RISEI_FN int risei_learner_run_for(risei_learner *l, int64_t now, double microse
 
    A round has two phases. In the first phase the worker uses the replay buffer and the frozen
    encoder: it draws the batches of all updates of the round, and copies all that they read. Calls
-   wait until this phase ends. In the second phase the worker computes. It uses only what the
-   learner owns, and the scale of frames, which is frozen. Priorities change when the round is put
-   into effect.
+   wait until this phase ends. In the second phase the worker computes. The worker then uses only
+   what the learner owns, and the standardisation of frames and numbers, which does not change
+   meanwhile. Priorities change when the round is put into effect.
 
-   A round of more than risei_learner.rounds updates is done in several passes of both phases. Then
-   calls wait until the batches of the last pass are drawn. This happens if one call makes more than
-   16 updates due, or if updates of earlier calls are still owed.
+   A round of more than risei_learner.rounds updates is done in several passes. Then the first phase
+   lasts until the batches of the last pass are drawn, and the worker also renews the priorities of
+   the earlier passes. Several passes happen if one call makes more than 16 updates due, or if
+   updates of earlier calls are still owed.
 
    Main type: risei_background. Uses threads, replay, embedder, model, learner. Test:
    tests/background.c. */
@@ -13381,8 +13483,8 @@ RISEI_FN int risei_learner_run_for(risei_learner *l, int64_t now, double microse
 /* What the worker does. */
 typedef enum risei_phase {
     RISEI_PHASE_IDLE,
-    RISEI_PHASE_REPLAY, /* it uses the replay buffer and the frozen encoder */
-    RISEI_PHASE_COMPUTE /* it uses only what the learner owns */
+    RISEI_PHASE_REPLAY, /* uses the replay buffer and the frozen encoder */
+    RISEI_PHASE_COMPUTE /* computes, and uses neither of the two */
 } risei_phase;
 
 typedef struct risei_background {
@@ -13395,9 +13497,9 @@ typedef struct risei_background {
     int result;      /* rise_result of the round's first update that failed, or RISE_OK */
     rise_error error; /* of the round's first update that failed */
     double waited;   /* seconds that calls have waited for the worker */
-    int runs;        /* 1: the worker was started; after fork, only `process` has it */
+    int has_worker;  /* 1: the worker was started; after fork, only `process` has it */
 #ifdef RISE_THREADS
-    int phase, stop; /* risei_phase; 1: the worker ends. Guarded by the lock. */
+    int phase, stop; /* phase: a risei_phase. stop: 1 ends the worker. Guarded by the lock. */
     long process;    /* the id of the process that has the worker */
     risei_lock lock;
     risei_condition change; /* of phase or stop */
@@ -13405,7 +13507,8 @@ typedef struct risei_background {
 #endif
 } risei_background;
 
-/* Called by the worker when a phase has begun. Tests define it to delay the worker. */
+/* Called when a phase has begun, by the thread that computes the round. Tests define this macro to
+   delay the worker. */
 #ifndef RISEI_BACKGROUND_PHASE
 #define RISEI_BACKGROUND_PHASE(phase) (void)(phase)
 #endif
@@ -13414,9 +13517,9 @@ typedef struct risei_background {
 RISEI_FN int risei_background_has_worker(const risei_background *b)
 {
 #ifdef RISE_THREADS
-    return b->runs && b->process == risei_thread_process();
+    return b->has_worker && b->process == risei_thread_process();
 #else
-    return b->runs;
+    return b->has_worker;
 #endif
 }
 /* Sets the phase, if this process has the worker. */
@@ -13431,9 +13534,9 @@ RISEI_FN void risei_background_set_phase(risei_background *b, risei_phase phase)
 #endif
     (void)phase;
 }
-/* Waits until the worker is idle. With `gathered`, waits only until the worker does not use the
-   replay buffer and the frozen encoder. Adds the time to b->waited. Returns at once if this process
-   has no worker. */
+/* Waits until the worker is idle. If `gathered` is 1, waits only until the worker no longer uses
+   the replay buffer and the frozen encoder. Adds the time of waiting to b->waited. Returns at once
+   if this process has no worker. */
 RISEI_FN void risei_background_wait(risei_background *b, int gathered)
 {
     if (!risei_background_has_worker(b)) return;
@@ -13453,8 +13556,8 @@ RISEI_FN void risei_background_wait(risei_background *b, int gathered)
 #endif
     (void)gathered;
 }
-/* Draws the batches of up to `updates` updates. Returns the number of updates that were drawn. The
-   others were parts of a snapshot. */
+/* Prepares `updates` updates: draws the batch of each or, while a snapshot is in progress, does a
+   part of the snapshot instead. Returns the number of updates whose batches were drawn. */
 RISEI_FN int risei_background_draw(risei_background *b, int updates)
 {
     risei_learner *l = b->learner;
@@ -13486,7 +13589,7 @@ RISEI_FN void risei_background_update(risei_background *b, int first)
     }
     result = risei_learner_finish(l, b->now, b->result == RISE_OK ? &b->error : NULL);
     if (b->result == RISE_OK) b->result = (int)result;
-    if (result == RISE_OK && measures) risei_learner_measure(l, before);
+    if (result == RISE_OK && measures) risei_learner_measure_time(l, before);
     for (i = 0; i < d->batch_parts * batch->size && result != RISE_OK; i++)
         l->errors[(ptrdiff_t)first * batch->size + i] = (rise_real)NAN;
 }
@@ -13515,11 +13618,11 @@ RISEI_FN void risei_background_compute(risei_background *b)
 }
 
 #ifdef RISE_THREADS
-/* The worker's thread: computes one round after another until it is to stop. */
+/* The worker's thread: computes one round after another until b->stop is 1. */
 RISEI_FN void risei_background_work(void *argument)
 {
     risei_background *const b = (risei_background *)argument;
-    risei_thread_give_way(); /* to the game, which wakes this thread and goes on */
+    risei_thread_use_batch_policy(); /* so that the game keeps its core when it wakes this thread */
     risei_lock_take(&b->lock);
     while (!b->stop) {
         if (b->phase == RISEI_PHASE_IDLE) {
@@ -13544,13 +13647,13 @@ RISEI_FN int risei_background_begin(risei_background *b)
         risei_lock_end(&b->lock);
         return 0;
     }
-    b->runs = risei_thread_begin(&b->worker, risei_background_work, b);
-    if (b->runs) return 1;
+    b->has_worker = risei_thread_begin(&b->worker, risei_background_work, b);
+    if (b->has_worker) return 1;
     risei_condition_end(&b->change);
     risei_lock_end(&b->lock);
     return 0;
 }
-/* Ends the worker, after the round that it computes. */
+/* Waits until the worker is idle, then ends it. Does nothing if this process has no worker. */
 RISEI_FN void risei_background_end(risei_background *b)
 {
     if (!risei_background_has_worker(b)) return;
@@ -13571,7 +13674,7 @@ RISEI_FN void risei_background_end(risei_background *b)
 RISEI_FN void risei_background_leave_replay(risei_background *b) { risei_background_wait(b, 1); }
 /* Waits until the round in progress is computed. */
 RISEI_FN void risei_background_finish(risei_background *b) { risei_background_wait(b, 0); }
-/* Returns whether the worker is idle. */
+/* Returns whether the worker is idle. Returns 1 if this process has no worker. */
 RISEI_FN int risei_background_is_idle(risei_background *b)
 {
     int idle = 1;
@@ -13590,14 +13693,14 @@ RISEI_FN int risei_background_is_idle(risei_background *b)
 RISEI_FN int risei_background_is_torn(const risei_background *b)
 {
 #ifdef RISE_THREADS
-    return b->runs && !risei_background_has_worker(b) && b->phase != RISEI_PHASE_IDLE;
+    return b->has_worker && !risei_background_has_worker(b) && b->phase != RISEI_PHASE_IDLE;
 #else
     (void)b;
     return 0;
 #endif
 }
-/* Puts the round that was started into effect: its weights act from now on. Waits for the worker.
-   Returns the result of the round, or RISE_OK if no round was started. If
+/* Puts the round that was started into effect: acting uses its weights from now on. Waits for the
+   worker. Returns the result of the round, or RISE_OK if no round was started. If
    risei_background_is_torn, puts nothing into effect and returns RISE_UNAVAILABLE. */
 RISEI_FN rise_result risei_background_use(risei_background *b, rise_error *error)
 {
@@ -13681,8 +13784,8 @@ typedef struct risei_call {
     const rise_event *events;
     const uint8_t *allowed; /* NULL: all actions */
     int *actions;
-    /* 1: each element of `actions` is read: 0..actions-1 is the caller's action; for -1, the agent
-       chooses. 0: `actions` is only written. */
+    /* 0: `actions` is only written. 1: `actions` is also read, except for absent lanes and last
+       frames. An element that is read is the caller's action, or -1 if the agent is to choose. */
     int given;
 } risei_call;
 
@@ -13712,10 +13815,10 @@ RISEI_FN risei_observation risei_call_observation(const risei_call *c, const ris
     o.allowed = c->allowed != NULL ? c->allowed + i * m->desc->actions : NULL;
     return o;
 }
-/* Checks an observation against the lane's previous event. `who` names the lane in error sentences:
-   "environment" or "player". `allowed` must allow an action, except at
-   RISE_TERMINATED. RISE_TRUNCATED is no exception, because its target bootstraps from the last
-   frame. */
+/* Checks an observation: its event against the lane's previous event, its reward, its numbers and
+   its mask. `who` names the lane in error sentences: "environment" or "player". The mask must allow
+   an action, except at RISE_TERMINATED. RISE_TRUNCATED is no exception, because its target
+   bootstraps from the last frame. */
 RISEI_FN rise_result risei_call_check_step(const rise_agent_desc *d, const char *who,
                                            const risei_history *h, int lane,
                                            const risei_observation *o, rise_error *error)
@@ -13744,8 +13847,8 @@ RISEI_FN rise_result risei_call_check_step(const rise_agent_desc *d, const char 
         return risei_fail(error, RISE_BAD_CALL, "%s %d allows no action at all", who, lane);
     return RISE_OK;
 }
-/* Checks the observations of all lanes of a call, and computes the embeddings of their frames.
-   Changes nothing but model->embeddings, so a refused call has no effect. `who`: see
+/* Checks the observations of a call, and computes the embeddings of their frames. Skips absent
+   lanes. Changes nothing but model->embeddings, so a refused call has no effect. `who`: see
    risei_call_check_step. */
 RISEI_FN rise_result risei_call_check(const risei_call *c, const risei_model *m, const char *who,
                                       const risei_history *h, rise_error *error)
@@ -13797,10 +13900,10 @@ RISEI_FN double risei_actor_epsilon(const rise_agent_desc *d, int64_t now)
     return risei_model_schedule(d, now, d->epsilon_start < 0 ? 0 : d->epsilon_start,
                                 d->epsilon_end < 0 ? 0 : d->epsilon_end, d->epsilon_steps);
 }
-/* Returns an action for the newest slot of a lane, which is row `row` of the pass. With probability
-   epsilon this is a random allowed action, else the greedy action. Returns 0 at the end of an
-   episode. Always draws both random numbers, so the position in the random stream does not depend
-   on epsilon. */
+/* Returns an action for the newest slot of a lane. The lane is row `row` of the pass. With
+   probability epsilon the action is a random allowed one, else the greedy one. Returns 0 at the end
+   of an episode. Always draws two random numbers: whether to explore, and which random action. So
+   the position in the random stream does not depend on epsilon. */
 RISEI_FN int risei_actor_choose(risei_actor *a, double epsilon, int lane, int row)
 {
     const risei_history *h = &a->replay->history;
@@ -13818,8 +13921,8 @@ RISEI_FN int risei_actor_choose(risei_actor *a, double epsilon, int lane, int ro
     return explores ? i : risei_best_action(actions, q, mask);
 }
 /* Adds the reward to the return of a lane's episode. At RISE_FIRST, ignores the reward and sets the
-   return to 0. Stores the return of an episode that ended. `cut`: RISE_FIRST came in the middle of
-   an episode. */
+   return to 0. Stores the return of an episode that ended or was cut. `cut`: RISE_FIRST came in the
+   middle of an episode. */
 RISEI_FN void risei_actor_count_return(risei_actor *a, int lane, float reward, int event)
 {
     int const first = event == RISE_FIRST;
@@ -13831,7 +13934,7 @@ RISEI_FN void risei_actor_count_return(risei_actor *a, int lane, float reward, i
     }
     *sum = first ? 0 : *sum + (double)reward;
 }
-/* Returns whether the agent never acts in this environment. */
+/* Returns whether environment `lane` is a demonstrator: the agent never acts there. */
 RISEI_FN int risei_actor_demonstrates(const rise_agent_desc *d, int lane)
 {
     return lane >= d->environments - d->demonstrators;
@@ -13863,8 +13966,9 @@ RISEI_FN rise_result risei_actor_check_given(const risei_actor *a, const risei_c
     }
     return RISE_OK;
 }
-/* Stores what each environment reports. The embeddings must be in model->embeddings. Returns how
-   many environments take a step: those that are not absent and whose episode has not ended. */
+/* Stores the observation of each environment that is not absent. Updates the returns and the
+   statistics. The embeddings must be in model->embeddings. Returns how many environments take a
+   step: those that are not absent and whose episode has not ended. */
 RISEI_FN int risei_actor_observe(risei_actor *a, const risei_call *c)
 {
     risei_model *m = a->model;
@@ -13882,7 +13986,7 @@ RISEI_FN int risei_actor_observe(risei_actor *a, const risei_call *c)
         risei_replay_append(a->replay, lane, &o, m->desc->actions);
         if (h->numbers > 0 && !m->number_statistics->frozen)
             risei_statistics_observe(m->number_statistics,
-                                     h->raw + risei_history_newest(h, lane) * h->numbers);
+                                     h->raw_numbers + risei_history_newest(h, lane) * h->numbers);
     }
     return acting;
 }
@@ -14005,8 +14109,8 @@ RISEI_FN int risei_players_choose(risei_players *p, int player, const rise_real 
     return risei_players_draw(p, mask);
 }
 
-/* Runs a pass of the players in model->lane [count], whose observations are stored. Writes their
-   actions. */
+/* Runs a pass of the players in model->lane [count], whose newest observations are stored already.
+   Writes the Q values of these players to p->q, and their actions to c->actions and the history. */
 RISEI_FN void risei_players_act(risei_players *p, const risei_call *c, int count)
 {
     risei_model *m = p->model;
@@ -14030,7 +14134,7 @@ RISEI_FN void risei_players_act(risei_players *p, const risei_call *c, int count
         h->actions[risei_history_newest(h, player)] = (int16_t)*action;
     }
 }
-/* Plays one step of the players of a call. If one of them is refused, none moves. */
+/* Plays one step of the players of a call. If one observation is refused, no player moves. */
 RISEI_FN rise_result risei_players_play(risei_players *p, const risei_call *c,
                                         rise_error *error)
 {
@@ -14062,8 +14166,8 @@ RISEI_FN rise_result risei_players_play(risei_players *p, const risei_call *c,
    tests/advice.c. */
 
 #ifndef RISE_PLAY_ONLY
-/* Steps between two examinations, and before the first one. A mistake in a game at 60 Hz is then
-   reported after 83 seconds. */
+/* Steps between two examinations, and before the first one. With one environment and 60 steps a
+   second, the first examination comes after 83 seconds. */
 enum { RISEI_ADVICE_STEPS = 5000 };
 /* One call of RISEI_ADVICE_CALLS is measured. Reading the clock twice takes about 0.1 microseconds,
    and an action of the smallest agents about 5. */
@@ -14073,19 +14177,20 @@ typedef struct risei_advice {
     risei_model *model;
     unsigned given;     /* bits of rise_advice */
     double action_time; /* moving average, in microseconds */
-    int calls;          /* since the last measured one */
+    int calls;          /* modulo RISEI_ADVICE_CALLS; 1: this call is measured */
     int64_t steps;      /* at the last examination */
-    int rewards, rewards_differ; /* rewards: 1 if `reward` is the first reward */
-    float reward;
+    float reward;              /* the first reward, if has_reward is 1 */
+    int has_reward;
+    int rewards_differ;        /* 1: a later reward differed from `reward` */
     int frames_differ;         /* 1: a frame, or numbers, differed from those of the slot before */
     uint8_t allowed[256 / 8];  /* a bit for each action that a mask allowed */
     int all_allowed;           /* 1: all bits of `allowed` are set */
-    double clock, waited;      /* at the last examination */
-    int64_t owed;              /* updates that were due then */
+    double clock, waited;      /* seconds, at the last examination */
+    int64_t owed;              /* updates that were due at the last examination */
 } risei_advice;
 
-/* Gives an advice, unless it was given before. `text` is the sentence, with a format for `x` and
-   `y`. */
+/* Logs a sentence about `advice` and sets its bit in a->given. Does nothing if the bit is set
+   already. `text` is a printf format for `x` and `y`. */
 RISEI_FN void risei_advice_give(risei_advice *a, rise_advice advice, const char *text, double x,
                                 double y)
 {
@@ -14095,7 +14200,8 @@ RISEI_FN void risei_advice_give(risei_advice *a, rise_advice advice, const char 
     snprintf(line, sizeof line, text, x, y);
     risei_log(a->model->desc, "rise: %s", line);
 }
-/* Gives the advice that a new agent needs. */
+/* Gives advice about the number of threads and the compiler's options, when an agent is made. Sets
+   a->clock for the first examination. */
 RISEI_FN void risei_advice_begin(risei_advice *a)
 {
 #ifdef RISE_THREADS
@@ -14116,15 +14222,14 @@ RISEI_FN void risei_advice_begin(risei_advice *a)
     a->clock = risei_model_clock(a->model->desc);
 }
 /* Prepares the advice of a loaded agent, as if it had just been examined. The next examination
-   comes RISEI_ADVICE_STEPS steps later. Updates that were owed in the file do not cause an
-   advice. */
+   comes RISEI_ADVICE_STEPS steps later. Updates that were owed in the file cause no advice. */
 RISEI_FN void risei_advice_load(risei_advice *a, const risei_actor *actor, const risei_learner *l)
 {
     a->steps = actor->steps;
     a->owed = l->owed_steps / a->model->desc->learn_period;
     a->clock = risei_model_clock(a->model->desc);
 }
-/* Returns the time at the start of a call that is measured, or 0 if this call is not measured. */
+/* Returns the time in seconds if the call that begins is measured, else 0. */
 RISEI_FN double risei_advice_call_begins(risei_advice *a)
 {
     a->calls = (a->calls + 1) % RISEI_ADVICE_CALLS;
@@ -14159,29 +14264,30 @@ RISEI_FN void risei_advice_note(risei_advice *a, const risei_history *h, int lan
 {
     ptrdiff_t const slot = risei_history_newest(h, lane);
     ptrdiff_t const before = risei_history_slot(h, lane, h->written[lane] - 2);
-    size_t const bytes = (size_t)h->frame_bytes, numbers = (size_t)h->numbers * sizeof *h->raw;
+    size_t const bytes = (size_t)h->frame_bytes;
+    size_t const numbers = (size_t)h->numbers * sizeof *h->raw_numbers;
     float const reward = h->rewards[slot];
     if (h->mask_bytes > 0 && !a->all_allowed) risei_advice_note_mask(a, h, slot);
     if (h->episode_frame[slot] == 0) return; /* a first frame comes without a reward */
-    if (!a->rewards) a->reward = reward;
-    a->rewards_differ |= a->rewards && (reward < a->reward || reward > a->reward);
-    a->rewards = 1;
+    if (!a->has_reward) a->reward = reward;
+    a->rewards_differ |= a->has_reward && (reward < a->reward || reward > a->reward);
+    a->has_reward = 1;
     if (!a->frames_differ)
         a->frames_differ = memcmp(h->frames + slot * h->frame_bytes,
                                   h->frames + before * h->frame_bytes, bytes) != 0 ||
-                           memcmp(h->raw + slot * h->numbers, h->raw + before * h->numbers,
-                                  numbers) != 0;
+                           memcmp(h->raw_numbers + slot * h->numbers,
+                                  h->raw_numbers + before * h->numbers, numbers) != 0;
 }
 /* Examines what was noted of rewards, frames and masks. */
 RISEI_FN void risei_advice_examine_game(risei_advice *a)
 {
     int const unused = risei_advice_unused_action(a);
-    if (!a->rewards_differ && a->rewards)
+    if (!a->rewards_differ && a->has_reward)
         risei_advice_give(a, RISE_ADVICE_SAME_REWARD,
                           "every reward was %g in %.0f steps; without different rewards there is "
                           "nothing to learn",
                           (double)a->reward, (double)RISEI_ADVICE_STEPS);
-    if (!a->frames_differ && a->rewards)
+    if (!a->frames_differ && a->has_reward)
         risei_advice_give(a, RISE_ADVICE_SAME_FRAME,
                           "no observation differed from the one before in %.0f steps; draw the "
                           "frame before each call",
@@ -14261,8 +14367,8 @@ RISEI_FN void risei_advice_learn_for(risei_advice *a, const risei_learner *l, do
    recurrent, network, replay, frozen, embedder, describe, model, learner, background, calls,
    actor, players, advice. Tests: tests/rules.c, tests/agent.c. */
 
-/* Pointers to what an agent acts with, apart from its description: to the arrays and numbers that
-   rise_agent_publish copies. Sizes follow from the model. */
+/* Pointers to the arrays and numbers that rise_agent_publish copies: all that acting uses and that
+   does not follow from the description. The sizes of the arrays follow from the model. */
 typedef struct risei_policy {
     rise_real *weights;     /* [net.weights_size] */
     uint8_t *mean;          /* [bytes of a frame], unless raw_frames is 1 */
@@ -14280,7 +14386,7 @@ typedef struct risei_published {
     rise_real factor;
     int frames_frozen, embeddings_frozen, numbers_frozen;
     int fresh; /* 1: `policy` is newer than what the agent uses. Guarded by the lock. */
-    int runs;  /* 1: there is a lock */
+    int has_lock; /* 1: the lock was made */
 #ifdef RISE_THREADS
     risei_lock lock;
 #endif
@@ -14309,7 +14415,7 @@ struct rise_agent {
 
 #ifndef RISE_PLAY_ONLY
 /* Returns whether the agent learns in the background. */
-RISEI_FN int risei_agent_is_behind(const rise_agent *a)
+RISEI_FN int risei_agent_learns_in_background(const rise_agent *a)
 {
     return a->desc.background && !a->desc.play_only;
 }
@@ -14365,7 +14471,7 @@ RISEI_FN int risei_policy_copy(const rise_agent *a, const risei_policy *to,
     return changed;
 }
 /* Lets the agent act with what was copied to risei_policy_of(a). `changed`: the result of
-   risei_policy_copy. If it is 1, embeds the frames of the players again. */
+   risei_policy_copy. If `changed` is 1, embeds the frames of the players again. */
 RISEI_FN void risei_policy_use(rise_agent *a, int changed)
 {
     risei_model *m = &a->model;
@@ -14397,7 +14503,7 @@ RISEI_FN void risei_published_layout(risei_arena *arena, rise_agent *a)
 /* Makes the lock. Returns 0 if the system refuses. */
 RISEI_FN int risei_published_begin(risei_published *p)
 {
-    return p->runs = risei_lock_begin(&p->lock);
+    return p->has_lock = risei_lock_begin(&p->lock);
 }
 #endif
 /* Lets a play_only agent act with what was published since its last call. Does not wait: if the
@@ -14408,7 +14514,7 @@ RISEI_FN void risei_published_take(rise_agent *a)
     risei_published *p = &a->published;
     risei_policy const own = risei_policy_of(a);
     int fresh, changed = 0;
-    if (!p->runs || !risei_lock_try(&p->lock)) return;
+    if (!p->has_lock || !risei_lock_try(&p->lock)) return;
     fresh = p->fresh;
     if (fresh) changed = risei_policy_copy(a, &own, &p->policy);
     p->fresh = 0;
@@ -14417,9 +14523,11 @@ RISEI_FN void risei_published_take(rise_agent *a)
 #endif
     (void)a;
 }
-/* Returns the name of a field that must be equal for publishing and differs, or NULL. */
-RISEI_FN const char *risei_published_differs(const rise_agent_desc *a, const rise_agent_desc *b)
+/* Returns the name of a field that must be equal for publishing and differs, or NULL. Two names of
+   embedding_file are equal if the files hold the same weights. */
+RISEI_FN const char *risei_published_differs(const rise_agent *learner, const rise_agent *player)
 {
+    const rise_agent_desc *a = &learner->desc, *b = &player->desc;
     /* fields that change the number or the meaning of the weights, but have no `shape` in
        risei_fields */
     static const char *const meaning[] = {"noisy",         "spectral_norm", "raw_frames",
@@ -14434,6 +14542,9 @@ RISEI_FN const char *risei_published_differs(const rise_agent_desc *a, const ris
     }
     for (l = 0; l < a->conv_count; l++)
         if (memcmp(&a->conv[l], &b->conv[l], sizeof a->conv[l]) != 0) return "conv";
+    if (risei_embedder_fingerprint(&learner->embedder) !=
+        risei_embedder_fingerprint(&player->embedder))
+        return "embedding_file";
     return a->seed != b->seed ? "seed" : NULL;
 }
 RISE_API rise_result rise_agent_publish(rise_agent *learner, rise_agent *player)
@@ -14448,7 +14559,7 @@ RISE_API rise_result rise_agent_publish(rise_agent *learner, rise_agent *player)
         return risei_fail(&learner->error, RISE_BAD_CALL,
                           "the player reads its weights in place, so they cannot change; load the "
                           "player with rise_agent_load");
-    differs = risei_published_differs(&learner->desc, &player->desc);
+    differs = risei_published_differs(learner, player);
     if (differs != NULL)
         return risei_fail(&learner->error, RISE_MISMATCH,
                           "%s of the player is not that of the learner; make the player with the "
@@ -14457,7 +14568,7 @@ RISE_API rise_result rise_agent_publish(rise_agent *learner, rise_agent *player)
     risei_background_leave_replay(&learner->background);
     from = risei_policy_of(learner), own = risei_policy_of(player);
 #ifdef RISE_THREADS
-    if (player->published.runs) {
+    if (player->published.has_lock) {
         risei_lock_take(&player->published.lock);
         risei_policy_copy(player, &player->published.policy, &from);
         player->published.fresh = 1;
@@ -14471,13 +14582,14 @@ RISE_API rise_result rise_agent_publish(rise_agent *learner, rise_agent *player)
 
 #endif /* !RISE_PLAY_ONLY */
 #ifndef RISE_PLAY_ONLY
-/* Does the same for the members that learning needs. The players' are planned. */
+/* Sets the members that learning needs and that follow from the resolved description. Called by
+   risei_agent_plan after it has set the other members, because some of those are copied here. */
 RISEI_FN void risei_agent_plan_learning(rise_agent *a)
 {
     const rise_agent_desc *desc = &a->desc;
     risei_history *training = &a->replay.history;
     a->learning = a->model;
-    a->learner.model = risei_agent_is_behind(a) ? &a->learning : &a->model;
+    a->learner.model = risei_agent_learns_in_background(a) ? &a->learning : &a->model;
     a->actor.model = a->background.acting = a->advice.model = &a->model;
     a->background.learner = &a->learner;
     a->learner.replay = a->actor.replay = &a->replay;
@@ -14528,7 +14640,7 @@ RISEI_FN void risei_agent_layout(risei_arena *arena, rise_agent *a)
     risei_model_layout(arena, &a->model, risei_pass_lanes(d), 0, 1);
     risei_players_layout(arena, &a->players);
 #else
-    if (risei_agent_is_behind(a)) {
+    if (risei_agent_learns_in_background(a)) {
         risei_model_layout(arena, &a->model, risei_pass_lanes(d), 0, 1);
         risei_model_layout(arena, &a->learning, 0, risei_pass_batch(d), d->threads);
     } else {
@@ -14558,7 +14670,7 @@ RISEI_FN size_t risei_agent_measure(const rise_agent_desc *resolved)
     if (arena.overflow || arena.used > RISEI_SIZE_MAX - RISEI_ALIGN) return 0;
     return arena.used + RISEI_ALIGN;
 }
-/* Returns the name of the field that most of an agent's memory depends on. */
+/* Returns the name of the field to lower if an agent needs too much memory. */
 RISEI_FN const char *risei_agent_largest_field(const rise_agent_desc *d)
 {
     return d->play_only ? "players" : "replay_capacity";
@@ -14605,8 +14717,8 @@ RISEI_FN rise_result risei_agent_check_machine(const rise_agent_desc *resolved, 
 #endif
     return RISE_OK;
 }
-/* Sets *block to memory of `bytes` bytes: the caller's memory_block or, without one, zeroed memory
-   of the system. */
+/* Sets *block to memory of at least `bytes` bytes: the caller's memory_block or, without one,
+   zeroed memory of the system. Refuses 0, which risei_agent_measure returns for too large sizes. */
 RISEI_FN rise_result risei_agent_get_block(const rise_agent_desc *d, size_t bytes,
                                            unsigned char **block, rise_error *error)
 {
@@ -14659,12 +14771,13 @@ RISEI_FN rise_result risei_agent_start(rise_agent *a, rise_error *error)
 #ifdef RISE_THREADS
     risei_device *d = &learning->device;
     if (d->threads != NULL &&
-        !risei_threads_begin(d->threads, a->desc.threads, d->scratch, d->scratch_bytes)) {
+        !risei_threads_begin(d->threads, a->desc.threads, risei_agent_learns_in_background(a),
+                             d->scratch, d->scratch_bytes)) {
         d->threads = NULL;
         return risei_fail(error, RISE_UNAVAILABLE,
                           "the system refuses %d threads; set threads lower", a->desc.threads);
     }
-    if (risei_agent_is_behind(a) && !risei_background_begin(&a->background))
+    if (risei_agent_learns_in_background(a) && !risei_background_begin(&a->background))
         return risei_fail(error, RISE_UNAVAILABLE,
                           "the system refuses a thread; set background to 0");
     if (a->desc.play_only && a->desc.background && !risei_published_begin(&a->published))
@@ -14683,7 +14796,8 @@ RISEI_FN rise_result risei_agent_start(rise_agent *a, rise_error *error)
         a->desc.seed, risei_random_of_process(&a->desc, RISEI_RANDOM_PLAY));
     return result;
 }
-/* Makes an agent of a resolved description. On failure there is no agent. */
+/* Makes an agent of a resolved description. On failure, frees what was allocated and leaves *agent
+   unchanged. */
 RISEI_FN rise_result risei_agent_make(rise_agent **agent, const rise_agent_desc *resolved,
                                       rise_error *error)
 {
@@ -14729,7 +14843,7 @@ RISE_API void rise_agent_destroy(rise_agent *agent)
     if (agent == NULL) return;
 #ifdef RISE_THREADS
     risei_background_end(&agent->background);
-    if (agent->published.runs) risei_lock_end(&agent->published.lock);
+    if (agent->published.has_lock) risei_lock_end(&agent->published.lock);
     if (agent->learner.model->device.threads != NULL)
         risei_threads_end(agent->learner.model->device.threads, agent->desc.threads);
 #endif
@@ -14740,8 +14854,8 @@ RISE_API void rise_agent_destroy(rise_agent *agent)
 
 /* -- Training -- */
 
-/* Checks that no needed array of a call is NULL. Checks that `frames` and `numbers` are NULL if the
-   description has no frames or no numbers. Checks no element. */
+/* Checks that no needed array of a call is NULL. Checks that `frames` is NULL if agents of this
+   description see no frames, and `numbers` if they see no numbers. Checks no element. */
 RISEI_FN rise_result risei_agent_check_call(rise_agent *a, const risei_call *c)
 {
     const rise_agent_desc *d = &a->desc;
@@ -14776,15 +14890,15 @@ RISEI_FN rise_result risei_agent_check_arguments(rise_agent *a, const risei_call
                           c->allowed == NULL ? "" : " not", a->desc.action_masks);
     return RISE_OK;
 }
-/* Does the updates that are due and returns their result. In the background, if updates are due,
-   puts the last round into effect, starts these updates, and returns the result of the last
-   round. */
+/* Does the updates that are due, up to the first that fails. Returns the result of the last update,
+   or RISE_OK if none is due. In the background, if updates are due, puts the last round into
+   effect, starts these updates, and returns the result of the last round. */
 RISEI_FN rise_result risei_agent_learn_due(rise_agent *a)
 {
     risei_learner *l = &a->learner;
     rise_result result = RISE_OK;
     int due = 0;
-    if (risei_agent_is_behind(a)) {
+    if (risei_agent_learns_in_background(a)) {
         for (; risei_learner_is_due(l); due++) l->owed_steps -= a->desc.learn_period;
         return due == 0 ? RISE_OK
                         : risei_background_next(&a->background, due, a->actor.steps, &a->error);
@@ -14874,11 +14988,11 @@ RISE_API rise_result rise_agent_learn(rise_agent *a)
             &a->error, RISE_BAD_CALL,
             "the replay buffer holds no transition yet; it needs more than n_step, %d, steps",
             a->desc.n_step);
-    if (risei_agent_is_behind(a))
+    if (risei_agent_learns_in_background(a))
         return risei_background_next(&a->background, 1, a->actor.steps, &a->error);
     before = risei_model_clock(&a->desc);
     result = risei_learner_update(&a->learner, a->actor.steps, &a->error);
-    if (result == RISE_OK) risei_learner_measure(&a->learner, before);
+    if (result == RISE_OK) risei_learner_measure_time(&a->learner, before);
     return result;
 }
 RISE_API int rise_agent_learn_for(rise_agent *a, double microseconds)
@@ -14887,7 +15001,7 @@ RISE_API int rise_agent_learn_for(rise_agent *a, double microseconds)
     if (!(microseconds >= 0 && microseconds <= 1e12))
         return risei_fail(&a->error, RISE_BAD_CALL,
                           "microseconds is %g; it must be between 0 and 1e12", microseconds);
-    if (risei_agent_is_behind(a))
+    if (risei_agent_learns_in_background(a))
         return risei_background_poll(&a->background, a->actor.steps, &a->error);
     risei_advice_learn_for(&a->advice, &a->learner, microseconds);
     return risei_learner_run_for(&a->learner, a->actor.steps, microseconds, &a->error);
@@ -15044,9 +15158,9 @@ RISE_API const rise_error *rise_agent_error(const rise_agent *a)
 #ifndef RISE_PLAY_ONLY
 RISE_API rise_real *rise_agent_parameters(rise_agent *a)
 {
-    if (a == NULL) return NULL;
-    if (risei_agent_is_behind(a)) risei_background_use(&a->background, &a->error);
-    a->learner.part = 0; /* the parts of an update in progress had other weights */
+    if (a == NULL || a->desc.weight_bits == 8) return NULL;
+    if (risei_agent_learns_in_background(a)) risei_background_use(&a->background, &a->error);
+    a->learner.part = 0; /* the caller may change the weights that the computed parts used */
     a->learner.optimizer.suspect = 1;
     a->model.derived_for = 0;
     return a->model.weights;
@@ -15054,12 +15168,14 @@ RISE_API rise_real *rise_agent_parameters(rise_agent *a)
 
 /* -- What always holds for an agent -- */
 
-/* Returns a sentence about an invalid counter, snapshot or power of the optimizer, or NULL. */
+/* Returns a sentence about an invalid value of the learner, or NULL. `steps`: environment steps so
+   far. */
 RISEI_FN const char *risei_learner_wrong(const risei_learner *l, int64_t steps)
 {
     const risei_model *m = l->model;
     int const snapshots = risei_embedder_takes_snapshots(m->embedder);
-    int const warm_up = l->snapshots == 0 && l->snapshot_next > 0; /* its end is in progress */
+    /* 1: the end of the warm-up is in progress */
+    int const warm_up = l->snapshots == 0 && l->snapshot_next > 0;
     if (l->owed_steps < 0 || l->owed_steps > steps) return "the count of owed steps is invalid";
     if (l->snapshots < 0 || l->snapshot_next < 0) return "a counter of snapshots is negative";
     if (l->snapshots > 0 && !snapshots)
@@ -15097,7 +15213,8 @@ RISEI_FN const char *risei_agent_wrong(const rise_agent *a)
     if (a->actor.steps < 0 || a->actor.episodes < 0 || a->model.updates < 0)
         return "a counter is negative";
     wrong = risei_learner_wrong(&a->learner, a->actor.steps);
-    if (wrong == NULL && risei_agent_is_behind(a)) wrong = risei_background_wrong(&a->background);
+    if (wrong == NULL && risei_agent_learns_in_background(a))
+        wrong = risei_background_wrong(&a->background);
     return wrong != NULL ? wrong : risei_replay_wrong(&a->replay, a->desc.actions);
 #endif
 }
@@ -15278,9 +15395,9 @@ RISEI_FN rise_result risei_desc_read_line(risei_desc_reader *r, const char *line
     if (risei_check_range(field, object, "", 0, NULL) == RISE_OK) return RISE_OK;
     return risei_desc_wrong(r, "bad line:", line);
 }
-/* Handles the fields that were not read: marks [count] is 1 for each field that was read. If a
-   revision after `revision` added the field, the field gets its value_before. Returns the first
-   other field that was not read, or NULL if there is none. */
+/* Sets each field that was not read to its value_before, if a revision after `revision` added the
+   field. marks [count]: 1 for each field that was read. Returns the first other field that was not
+   read, or NULL if there is none. */
 RISEI_FN const risei_field *risei_fields_fill_missing(const risei_field *fields, int count,
                                                       const unsigned char *marks, int revision,
                                                       void *object)
@@ -15336,7 +15453,9 @@ RISEI_FN rise_result risei_desc_read(rise_agent_desc *desc, risei_io *f, rise_er
     return at > 0 ? risei_desc_wrong(&r, "its last line", "has no end") : risei_desc_complete(&r);
 }
 
-/* -- The other sections -- */
+/* -- The other sections --
+
+   "Visits" means: counts, measures, writes or reads, as the mode of the byte stream says. */
 
 /* Visits what acting needs of the statistics of frames: statistics_frozen, mean and factor. */
 RISEI_FN void risei_file_visit_scale(risei_io *f, risei_frames *s)
@@ -15346,7 +15465,7 @@ RISEI_FN void risei_file_visit_scale(risei_io *f, risei_frames *s)
     risei_io_integers(f, &frozen, 1, "frames.statistics_frozen");
     risei_io_numbers(f, s->mean, s->bytes, 1);
     risei_io_reals(f, &s->scale.factor, 1, 0, "frames.factor");
-    if (f->mode != RISEI_READ) return;
+    if (f->mode != RISEI_IO_READ) return;
     if (frozen != 0)
         risei_frames_use(s, s->scale.factor);
     else
@@ -15365,7 +15484,7 @@ RISEI_FN void risei_file_visit_frame_statistics(risei_io *f, risei_frames *s)
         risei_io_invalid(f, "frames.seen");
         return;
     }
-    for (i = 0; i < s->bytes && f->mode == RISEI_READ; i++)
+    for (i = 0; i < s->bytes && f->mode == RISEI_IO_READ; i++)
         if (s->sums[i] > 255 * s->seen) risei_io_invalid(f, "frames.sums");
 }
 #endif /* !RISE_PLAY_ONLY */
@@ -15378,9 +15497,9 @@ RISEI_FN void risei_file_visit_standard(risei_io *f, risei_statistics *s)
     risei_io_reals(f, s->shift, (size_t)s->size, -FLT_MAX, "statistics.shift");
     risei_io_reals(f, s->gain, (size_t)s->size, 0, "statistics.gain");
 }
-/* Counts, measures, writes or reads the numbers at .. end - 1 of `weights`. With `bytes`, each
-   holds four 8-bit weights. If the model's weights are in place, reading compares the file with
-   them and records a difference. */
+/* Visits the numbers at .. end - 1 of `weights`. If `bytes` is 1, each number holds four 8-bit
+   weights. If the model's weights are in place, reading compares the file with them and records a
+   difference. */
 RISEI_FN void risei_file_visit_part(risei_io *f, const risei_model *m, rise_real *weights,
                                     size_t at, size_t end, int bytes)
 {
@@ -15388,9 +15507,9 @@ RISEI_FN void risei_file_visit_part(risei_io *f, const risei_model *m, rise_real
     rise_real chunk[64], *x;
     size_t part;
     for (; at < end && !f->failed && f->wrong == NULL; at += part) {
-        int const in_place = f->mode == RISEI_READ && m->desc->weights != NULL;
+        int const in_place = f->mode == RISEI_IO_READ && m->desc->weights != NULL;
         part = in_place && end - at > 64 ? 64 : end - at;
-        x = in_place ? chunk : f->mode == RISEI_COUNT ? NULL : weights + at;
+        x = in_place ? chunk : f->mode == RISEI_IO_COUNT ? NULL : weights + at;
         if (bytes)
             risei_io_numbers(f, x, part * sizeof *x, 1);
         else
@@ -15399,7 +15518,7 @@ RISEI_FN void risei_file_visit_part(risei_io *f, const risei_model *m, rise_real
             risei_io_invalid(f, "desc.weights are not its weights");
     }
 }
-/* Visits the weights. */
+/* Visits the model's weights. */
 RISEI_FN void risei_file_visit_weights(risei_io *f, risei_model *m)
 {
     risei_layer layer;
@@ -15428,9 +15547,9 @@ RISEI_FN rise_matrix risei_layer_matrix(const risei_layer *l, const rise_real *w
     if (l->panels) return rise_matrix_panels(w + l->weights, l->runs * l->run, l->outputs);
     return rise_matrix_plain(w + l->weights, l->outputs);
 }
-/* Returns the scale of output j of a layer of floats. With it, the largest weight becomes 127 or
-   -127. A denormal scale would have too few bits, so the result is 0. Records a weight that is not
-   finite. */
+/* Returns the scale of output j of a layer of floats: the largest magnitude of its weights, divided
+   by 127. Returns 0 in place of a denormal scale, which would have too few bits. Records a weight
+   that is not finite. */
 RISEI_FN rise_real risei_file_scale(risei_io *f, const risei_layer *l, const rise_matrix *weights,
                                     int j)
 {
@@ -15444,7 +15563,7 @@ RISEI_FN rise_real risei_file_scale(risei_io *f, const risei_layer *l, const ris
     }
     return largest / 127 < (rise_real)FLT_MIN ? 0 : largest / 127;
 }
-/* Returns weight (k, j) as a whole number. */
+/* Returns weight (k, j) / scale, rounded to the nearest integer. Returns 0 if the scale is 0. */
 RISEI_FN int8_t risei_file_byte(const rise_matrix *weights, int k, int j, rise_real scale)
 {
     rise_real const w =
@@ -15452,8 +15571,8 @@ RISEI_FN int8_t risei_file_byte(const rise_matrix *weights, int k, int j, rise_r
     rise_real const x = scale > 0 ? w / scale : 0;
     return (int8_t)(int)(x + (x < 0 ? (rise_real)-0.5 : (rise_real)0.5));
 }
-/* Rounds and writes the weights of one block: of the outputs from `first` on, at most
-   RISEI_INT8_BLOCK. The layout is that of rise_int8_product. */
+/* Rounds the weights of one block, and measures or writes them. The block has the outputs from
+   `first` on, at most RISEI_INT8_BLOCK. The layout is that of rise_int8_product. */
 RISEI_FN void risei_file_write_block(risei_io *f, const risei_layer *l, const rise_matrix *weights,
                                      int first)
 {
@@ -15474,7 +15593,8 @@ RISEI_FN void risei_file_write_block(risei_io *f, const risei_layer *l, const ri
             risei_io_numbers(f, pairs, (size_t)outputs * 2, 1);
         }
 }
-/* Writes a layer of floats with 8-bit weights: the weights, then the scales. */
+/* Measures or writes a layer of floats as a layer of 8-bit weights: the weights, zeros up to a
+   multiple of 4 bytes, then the scales. */
 RISEI_FN void risei_file_write_layer(risei_io *f, const risei_layer *l, const rise_real *w)
 {
     rise_matrix const weights = risei_layer_matrix(l, w);
@@ -15495,16 +15615,18 @@ RISEI_FN rise_result risei_file_check_int8(const rise_agent *a, rise_error *erro
     rise_agent_desc const desc = risei_file_int8_desc(&a->desc);
     return risei_check_int8(&a->model.net, &desc, error);
 }
-/* Writes a float model as a network with weight_bits = 8. Weights of linear layers and convs become
-   bytes and scales; other parameters stay floats. Noise and what spectral normalisation stores are
-   not written. Apart from them, both networks have the same parameters in the same order. */
+/* Measures or writes a float model as a network with weight_bits = 8. Weights of linear layers and
+   convs become bytes and scales; other parameters stay floats. Noise and what spectral
+   normalisation stores are left out. Apart from these, both networks have the same parameters in
+   the same order. */
 RISEI_FN void risei_file_write_int8(risei_io *f, risei_model *m)
 {
     rise_agent_desc const desc = risei_file_int8_desc(m->desc);
     rise_real *const w = (rise_real *)(uintptr_t)risei_model_weights(m, RISEI_USE_PLAY);
     risei_net net;
     risei_layer from, to;
-    size_t at = 0, left = 0; /* ends of the last layer's weights and scales, in both networks */
+    /* at: end of the last layer's weights in m->net. left: end of its scales in `net`. */
+    size_t at = 0, left = 0;
     int i;
     risei_net_make(&net, &desc);
     for (i = 0; risei_net_layer(&m->net, i, &from) && risei_net_layer(&net, i, &to); i++) {
@@ -15533,8 +15655,7 @@ RISEI_FN void risei_file_visit_acting(risei_io *f, risei_model *m)
     risei_file_visit_standard(f, &e->statistics);
     if (m->desc->numbers > 0) risei_file_visit_standard(f, m->number_statistics);
     if (e->encoder.kind == NULL || e->encoder.kind->fingerprint == NULL) return;
-    own = f->mode != RISEI_COUNT ? e->encoder.kind->fingerprint(&e->encoder) : 0;
-    fingerprint = own;
+    fingerprint = own = f->mode != RISEI_IO_COUNT ? risei_embedder_fingerprint(e) : 0;
     risei_io_numbers(f, &fingerprint, 1, sizeof fingerprint);
     f->other_embedding_file = fingerprint != own;
 }
@@ -15581,8 +15702,8 @@ RISEI_FN void risei_file_visit_round(risei_io *f, risei_background *b)
     int64_t started = b->started, updates = b->updates;
     /* after loading, reduce_fn may work again, so its failure is not saved */
     int64_t failed = b->result == RISE_NOT_FINITE;
-    /* the learning model's weights have a meaning only while a round is not in effect */
-    rise_real *weights = f->mode == RISEI_READ || b->started ? m->weights : b->acting->weights;
+    /* if no round was started, the learning model's weights have no meaning */
+    rise_real *weights = f->mode == RISEI_IO_READ || b->started ? m->weights : b->acting->weights;
     risei_io_integers(f, &started, 1, "round.started");
     risei_io_integers(f, &updates, 1, "round.updates");
     risei_io_integers(f, &failed, 1, "round.failed");
@@ -15591,7 +15712,7 @@ RISEI_FN void risei_file_visit_round(risei_io *f, risei_background *b)
                    "a weight that was learned last is not a finite number");
     risei_file_visit_metrics(f, &m->metrics);
     if (updates < 0 || updates > INT_MAX) risei_io_invalid(f, "round.updates");
-    if (f->mode != RISEI_READ || f->wrong != NULL) return;
+    if (f->mode != RISEI_IO_READ || f->wrong != NULL) return;
     b->started = started != 0, b->updates = (int)updates;
     b->result = failed != 0 ? (int)RISE_NOT_FINITE : (int)RISE_OK;
     if (failed != 0)
@@ -15636,7 +15757,7 @@ RISEI_FN void risei_file_visit_slot(risei_io *f, risei_replay *r, ptrdiff_t slot
     double leaf = r->tree[slot];
     rise_real reward = h->rewards[slot];
     risei_io_numbers(f, h->frames + slot * h->frame_bytes, (size_t)h->frame_bytes, 1);
-    risei_io_reals(f, h->raw + slot * h->numbers, (size_t)h->numbers, -FLT_MAX,
+    risei_io_reals(f, h->raw_numbers + slot * h->numbers, (size_t)h->numbers, -FLT_MAX,
                    "a number of an observation is not finite");
     risei_io_numbers(f, h->masks + slot * h->mask_bytes, (size_t)h->mask_bytes, 1);
     risei_io_reals(f, &reward, 1, -FLT_MAX, "a reward is not a finite number");
@@ -15648,7 +15769,7 @@ RISEI_FN void risei_file_visit_slot(risei_io *f, risei_replay *r, ptrdiff_t slot
     /* risei_replay_set_priorities writes no leaf below 0.001; 1e-6 leaves a margin */
     if (leaf > (double)FLT_MAX || (leaf > 0 && leaf < 1e-6))
         risei_io_invalid(f, "a priority is out of range");
-    if (f->mode != RISEI_READ || f->failed) return;
+    if (f->mode != RISEI_IO_READ || f->failed) return;
     if (h->actions[slot] < 0 || h->actions[slot] >= actions)
         risei_io_invalid(f, "an action is out of range");
     if (h->events[slot] > RISE_TRUNCATED) risei_io_invalid(f, "an event is out of range");
@@ -15657,9 +15778,9 @@ RISEI_FN void risei_file_visit_slot(risei_io *f, risei_replay *r, ptrdiff_t slot
     risei_replay_tree_set(r, slot, leaf);
     if (risei_event_is_last(h->events[slot])) risei_replay_count_episode(r, slot, 1);
 }
-/* Measures, writes or reads draws 0 .. *draws - 1: their transitions and td errors. When reading,
-   sets *draws. These draws were sampled before the agent was saved, and their priorities were not
-   renewed yet: the draws of a round, or the computed parts of the update in progress. */
+/* Visits draws 0 .. *draws - 1: their transitions and td errors. Reading sets *draws. These draws
+   were sampled before the agent was saved, and their priorities were not renewed yet: the draws of
+   a round, or the computed parts of the update in progress. */
 RISEI_FN void risei_file_visit_draws(risei_io *f, risei_learner *l, int *draws)
 {
     int64_t count = *draws;
@@ -15677,7 +15798,7 @@ RISEI_FN void risei_file_visit_draws(risei_io *f, risei_learner *l, int *draws)
         number[0] = t->lane, number[1] = t->at, number[2] = skips;
         risei_io_integers(f, number, 3, "a transition of a draw");
         risei_io_reals(f, &td, 1, -FLT_MAX, "a td error is not a finite number");
-        if (f->mode != RISEI_READ) continue;
+        if (f->mode != RISEI_IO_READ) continue;
         memset(t, 0, sizeof *t);
         t->lane = (int)number[0], t->at = number[1], t->before_episode = number[2] != 0;
         l->errors[i] = td;
@@ -15691,7 +15812,7 @@ RISEI_FN void risei_file_visit_parts(risei_io *f, risei_learner *l)
     if (f->wrong != NULL || l->part == 0) return;
     risei_io_integers(f, &discards, 1, "discards");
     l->discards = discards != 0;
-    if (l->discards) return; /* its other numbers need not be finite, and nobody reads them */
+    if (l->discards) return; /* the update's other numbers may not be finite and are not read */
     risei_file_visit_metrics(f, &l->metrics);
     risei_io_reals(f, l->gradient, l->model->net.parameters, -FLT_MAX,
                    "a gradient is not a finite number");
@@ -15722,7 +15843,7 @@ RISEI_FN void risei_file_visit_episodes(risei_io *f, rise_agent *a)
         risei_file_visit_parts(f, &a->learner);
 }
 #endif /* !RISE_PLAY_ONLY */
-/* Measures, writes or reads one section. To read the description, use risei_file_read_desc. */
+/* Visits one section. To read the description, use risei_file_read_desc. */
 RISEI_FN void risei_file_visit(risei_io *f, rise_agent *a, int section)
 {
     if (section == RISEI_SECTION_ACTING) risei_file_visit_acting(f, &a->model);
@@ -15743,7 +15864,7 @@ typedef struct risei_file_header {
     uint64_t size;
     uint32_t kind[RISEI_SECTIONS], crc[RISEI_SECTIONS];
     uint64_t length[RISEI_SECTIONS];
-    int has_round; /* desc.background of the file, which is in the section of the description */
+    int has_round; /* desc.background of the file; set when the description is read */
 } risei_file_header;
 
 /* Returns how many sections a file with these flags has. */
@@ -15767,7 +15888,7 @@ RISEI_FN void risei_file_visit_table(risei_io *f, risei_file_header *h)
     sum = crc = f->crc;
     risei_io_numbers(f, &crc, 1, sizeof crc);
     if (crc != sum) risei_io_invalid(f, "its checksum");
-    if (f->mode == RISEI_READ && !f->failed) {
+    if (f->mode == RISEI_IO_READ && !f->failed) {
         uint64_t total = f->length;
         for (s = 0; s < h->sections && h->length[s] <= h->size; s++) total += h->length[s];
         if (s < h->sections || total != h->size) risei_io_invalid(f, "its size");
@@ -15800,19 +15921,19 @@ RISEI_FN void risei_file_visit_header(risei_io *f, risei_file_header *h)
 
 /* Fills in kinds, checksums, lengths and size of the header. Returns the name or the description of
    the first invalid value, or NULL. */
-RISEI_FN const char *risei_file_measure(rise_agent *a, risei_file_header *header, int int8)
+RISEI_FN const char *risei_file_fill_header(rise_agent *a, risei_file_header *header, int int8)
 {
     risei_io f;
     uint32_t s;
     for (s = 0; s < header->sections; s++) {
-        risei_io_begin(&f, RISEI_MEASURE, 0);
+        risei_io_begin(&f, RISEI_IO_MEASURE, 0);
         f.has_round = a->desc.background, f.int8 = int8;
         risei_file_visit(&f, a, (int)s + 1);
         if (f.wrong != NULL) return f.wrong;
         header->kind[s] = s + 1, header->crc[s] = f.crc, header->length[s] = f.length;
         header->size += f.length;
     }
-    risei_io_begin(&f, RISEI_MEASURE, 0);
+    risei_io_begin(&f, RISEI_IO_MEASURE, 0);
     risei_file_visit_header(&f, header);
     header->size += f.length;
     return NULL;
@@ -15820,8 +15941,8 @@ RISEI_FN const char *risei_file_measure(rise_agent *a, risei_file_header *header
 RISE_API rise_result rise_agent_write(const rise_agent *agent, rise_save what, rise_write_fn fn,
                                       void *user, rise_error *error)
 {
-    /* The visit functions also read files, so their agent is not const. Writing changes nothing of
-       the agent, except background.waited. */
+    /* The visit functions also read files, so their agent is not const. Writing changes only
+       background.waited and, with RISE_SAVE_INT8, what risei_model_weights derives. */
     rise_agent *a = (rise_agent *)(uintptr_t)agent;
     int const int8 = what == RISE_SAVE_INT8, plays = what == RISE_SAVE_POLICY || int8;
     risei_file_header header;
@@ -15851,11 +15972,11 @@ RISE_API rise_result rise_agent_write(const rise_agent *agent, rise_save what, r
     if (what == RISE_SAVE_ALL) header.flags |= RISEI_FILE_REPLAY;
     if (plays) header.flags |= RISEI_FILE_POLICY;
     header.sections = risei_file_sections(header.flags);
-    wrong = risei_file_measure(a, &header, int8);
+    wrong = risei_file_fill_header(a, &header, int8);
     if (wrong != NULL)
         return risei_fail(error, RISE_NOT_FINITE, "not saved, because loading it would fail: %s",
                           wrong);
-    risei_io_begin(&f, RISEI_WRITE, 0);
+    risei_io_begin(&f, RISEI_IO_WRITE, 0);
     f.write = fn, f.user = user, f.has_round = a->desc.background, f.int8 = int8;
     risei_file_visit_header(&f, &header);
     for (s = 0; s < header.sections; s++) risei_file_visit(&f, a, (int)s + 1);
@@ -15871,7 +15992,7 @@ RISEI_FN rise_result risei_file_read_header(rise_read_fn fn, void *user, uint64_
                                             risei_file_header *header, rise_error *error)
 {
     risei_io f;
-    risei_io_begin(&f, RISEI_READ, size);
+    risei_io_begin(&f, RISEI_IO_READ, size);
     f.read = fn, f.user = user;
     memset(header, 0, sizeof *header);
     risei_file_visit_header(&f, header);
@@ -15903,7 +16024,7 @@ RISEI_FN rise_result risei_file_read_desc(rise_read_fn fn, void *user,
     char rest = 0;
     if (header->length[0] > RISEI_DESC_BYTES)
         return risei_fail(error, RISE_BAD_FILE, "the description in the file is too long");
-    risei_io_begin(&f, RISEI_READ, header->length[0]);
+    risei_io_begin(&f, RISEI_IO_READ, header->length[0]);
     f.read = fn, f.user = user;
     result = risei_desc_read(desc, &f, error);
     /* after an error, reads the rest, because the checksum tells whether the file is damaged */
@@ -16006,7 +16127,7 @@ RISEI_FN rise_result risei_file_read_section(rise_agent *a, rise_read_fn fn, voi
                                              rise_error *error)
 {
     risei_io f;
-    risei_io_begin(&f, RISEI_READ, header->length[section - 1]);
+    risei_io_begin(&f, RISEI_IO_READ, header->length[section - 1]);
     f.read = fn, f.user = user, f.has_round = header->has_round;
     risei_file_visit(&f, a, section);
     if (f.wrong != NULL)
@@ -16037,12 +16158,13 @@ RISEI_FN rise_result risei_file_read_sections(rise_agent *a, rise_read_fn fn, vo
         result = risei_file_read_section(a, fn, user, header, (int)s, error);
     return result;
 }
-/* Checks the description, and the lengths of the sections ACTING and LEARNING against the lengths
-   that the description requires. Allocates no memory, so a forged description of a large network is
-   refused before the agent is created. These lengths do not depend on replay_capacity, environments
-   or players. If such a field is forged, rise_agent_create refuses the agent only if its memory
-   exceeds memory_bytes or the system refuses the memory. The length of section EPISODES depends on
-   the number of stored frames, so only risei_file_read_section checks that length. */
+/* Checks the lengths of the sections ACTING and LEARNING (with play_only, of ACTING alone) against
+   the lengths that the description requires. Allocates no memory, so a forged description of a
+   large network is refused before the agent is made. These lengths do not depend on
+   replay_capacity, environments or players. If such a field is forged, risei_agent_make refuses the
+   agent only if its memory exceeds memory_bytes or the system refuses the memory. The length of
+   section EPISODES depends on the number of stored frames, so only risei_file_read_section checks
+   that length. */
 RISEI_FN rise_result risei_file_check_lengths(const risei_file_header *header,
                                               const rise_agent_desc *resolved, rise_error *error)
 {
@@ -16061,7 +16183,7 @@ RISEI_FN rise_result risei_file_check_lengths(const risei_file_header *header,
                                   ? encoder->snapshot_weights * sizeof(rise_real)
                                   : 0;
         uint64_t const length = header->length[section - 1];
-        risei_io_begin(&f, RISEI_COUNT, 0);
+        risei_io_begin(&f, RISEI_IO_COUNT, 0);
         f.has_round = header->has_round;
         risei_file_visit(&f, &plan, section);
         if (length != f.length && length != f.length + more)
@@ -16118,18 +16240,19 @@ RISEI_FN rise_result risei_file_begin(const risei_file_source *source,
     return result == RISE_OK ? risei_file_check_lengths(header, desc, error) : result;
 }
 #ifndef RISE_PLAY_ONLY
-/* Completes an agent whose sections were read. */
-RISEI_FN void risei_file_complete(rise_agent *a, const risei_file_header *header)
+/* Corrects what was read from the sections, if `machine` has changed environments or background. */
+RISEI_FN void risei_file_adapt(rise_agent *a, const risei_file_header *header)
 {
     int const replay = (header->flags & RISEI_FILE_REPLAY) != 0;
     /* Without a replay buffer in the file, `environments` may differ from the saved agent. Then the
-       number of slots may be smaller, and snapshot_next may be too large. No slot is written, so
-       nothing is left to embed. */
+       number of slots may be smaller, and snapshot_next may be too large. No slot was written, so
+       no frame is left to embed. */
     if (!replay && a->learner.snapshot_next > 0) {
         int64_t const most = risei_embedder_snapshot_frames(&a->replay.history);
         if (a->learner.snapshot_next > most) a->learner.snapshot_next = most;
     }
-    if (!header->has_round && risei_agent_is_behind(a)) { /* `machine` has set background */
+    /* `machine` has set background */
+    if (!header->has_round && risei_agent_learns_in_background(a)) {
         a->learning.updates = a->model.updates, a->learning.metrics = a->model.metrics;
         a->learner.part = 0;
     }
@@ -16162,7 +16285,7 @@ RISEI_FN rise_result risei_file_read(rise_agent **agent, const risei_file_source
     if (result != RISE_OK) return result;
     result = risei_file_read_sections(a, source->fn, source->user, &header, error);
 #ifndef RISE_PLAY_ONLY
-    if (result == RISE_OK) risei_file_complete(a, &header);
+    if (result == RISE_OK) risei_file_adapt(a, &header);
 #endif
     wrong = result == RISE_OK ? risei_agent_wrong(a) : NULL;
     if (wrong != NULL)
@@ -16299,21 +16422,21 @@ RISE_API rise_result rise_agent_peek(rise_agent_desc *desc, const char *path, ri
 /* ---------------------------------------------------------------------------------------------- */
 /* >>selftest: one call that checks this build on this machine
 
-   Each kernel is compared with the reference. If rise_real is float and the kernels fuse, the hash
-   of the weights after a training run is compared with a fixed hash. So the test finds compiler
-   flags that change results, compilers that generate wrong code, and processors that compute wrong
-   results.
+   Compares each kernel with the reference. Trains an agent, and a copy that was saved and loaded;
+   both must learn the same weights. If rise_real is float and the kernels fuse multiply-adds, the
+   weights must also have a fixed hash. So the test finds compiler flags that change results,
+   compilers that generate wrong code, and processors that compute wrong results.
 
    Main type: risei_selftest. Uses random, kernels, agent, files. Test: tests/selftest.c. */
 
 #ifndef RISE_PLAY_ONLY
 /* The most results, and the most calls of risei_selftest_add, for one table. */
-enum { RISEI_SELFTEST_SIZE = 4096, RISEI_SELFTEST_PARTS = 40 };
+enum { RISEI_SELFTEST_SIZE = 4096, RISEI_SELFTEST_PARTS = 48 };
 
 /* The results of the kernels of one table, one after the other. */
 typedef struct risei_selftest {
     rise_real result[RISEI_SELFTEST_SIZE];
-    int count, parts;
+    int count, parts; /* used elements of `result`; used elements of `name` and of `end` */
     const char *name[RISEI_SELFTEST_PARTS]; /* of the kernel */
     int end[RISEI_SELFTEST_PARTS];          /* index after the kernel's last result */
 } risei_selftest;
@@ -16362,7 +16485,7 @@ RISEI_FN void risei_selftest_functions(risei_selftest *t, const rise_kernels *k)
     risei_selftest_fill(y, N, 3);
     k->norm_forward(N, x, y, y, z, stats), risei_selftest_add(t, "norm_forward", z, N);
     k->norm_backward(N, x, y, stats, z, a, b), risei_selftest_add(t, "norm_backward", z, N);
-    risei_selftest_add(t, "norm_backward", a, N);
+    risei_selftest_add(t, "norm_backward", a, N), risei_selftest_add(t, "norm_backward", b, N);
 }
 RISEI_FN void risei_selftest_adam(risei_selftest *t, const rise_kernels *k)
 {
@@ -16372,8 +16495,9 @@ RISEI_FN void risei_selftest_adam(risei_selftest *t, const rise_kernels *k)
     rise_real w[N], g[N], m[N], v[N];
     risei_selftest_fill(w, N, 14), risei_selftest_fill(g, N, 15);
     risei_selftest_fill(m, N, 16), memcpy(v, w, sizeof v);
-    k->maximum(N, g, v), k->multiply(N, v, v, 0, v); /* not negative */
-    k->adam(N, &adam, w, g, m, v), risei_selftest_add(t, "adam", w, N);
+    k->maximum(N, g, v), k->multiply(N, v, v, 0, v); /* v >= 0 */
+    g[0] = (rise_real)k->adam(N, &adam, w, g, m, v), risei_selftest_add(t, "adam", g, 1);
+    risei_selftest_add(t, "adam", w, N);
     risei_selftest_add(t, "adam", m, N), risei_selftest_add(t, "adam", v, N);
 }
 RISEI_FN void risei_selftest_cells(risei_selftest *t, const rise_kernels *k)
@@ -16387,19 +16511,23 @@ RISEI_FN void risei_selftest_cells(risei_selftest *t, const rise_kernels *k)
     risei_selftest_fill(dh, N, 8), risei_selftest_fill(dc, N, 9);
     k->lstm_backward(N, gates, c, c_next, dh, dc, dgates);
     risei_selftest_add(t, "lstm_backward", dgates, 4 * N);
+    risei_selftest_add(t, "lstm_backward", dc, N);
     k->gru_forward(N, gates, u, h, next), risei_selftest_add(t, "gru_forward", next, N);
     k->gru_backward(N, gates, u, h, dh, dgates, du);
     risei_selftest_add(t, "gru_backward", dgates, 3 * N);
     risei_selftest_add(t, "gru_backward", du, 3 * N);
+    risei_selftest_add(t, "gru_backward", dh, N);
     k->mingru_forward(N, gates, h, next), risei_selftest_add(t, "mingru_forward", next, N);
     k->mingru_backward(N, gates, h, dh, dgates);
     risei_selftest_add(t, "mingru_backward", dgates, 2 * N);
+    risei_selftest_add(t, "mingru_backward", dh, N);
 }
-/* Computes two products: plain with a bias and ReLU, and transposed with accumulation. */
+/* Computes two products: one with a bias and ReLU, one with a transposed A that is added to C. The
+   second one also adds the sums of B's columns. */
 RISEI_FN void risei_selftest_products(risei_selftest *t, const rise_kernels *k, void *scratch)
 {
     enum { M = 9, COLUMNS = 21, K = 19 };
-    rise_real a[M * K], b[K * COLUMNS], c[M * COLUMNS], bias[COLUMNS];
+    rise_real a[M * K], b[K * COLUMNS], c[M * COLUMNS], bias[COLUMNS], sums[COLUMNS];
     rise_product p;
     risei_selftest_fill(a, M * K, 10), risei_selftest_fill(b, K * COLUMNS, 11);
     risei_selftest_fill(c, M * COLUMNS, 12), risei_selftest_fill(bias, COLUMNS, 13);
@@ -16410,11 +16538,12 @@ RISEI_FN void risei_selftest_products(risei_selftest *t, const rise_kernels *k, 
     p.bias = bias, p.relu = 1;
     k->product(&p, 0, 1, scratch), risei_selftest_add(t, "product", c, M * COLUMNS);
     p.bias = NULL, p.relu = 0, p.accumulate = 1, p.transposed = 1;
-    p.a = rise_matrix_plain(a, M);
+    p.a = rise_matrix_plain(a, M), p.sums = sums, memcpy(sums, bias, sizeof sums);
     k->product(&p, 0, 1, scratch), risei_selftest_add(t, "product", c, M * COLUMNS);
+    risei_selftest_add(t, "product", sums, COLUMNS);
 }
-/* Computes a product with 8-bit weights: of five rows, which overlap, and 17 outputs: a block of 16
-   and one of 1. x [28]. */
+/* Computes a product with 8-bit weights: five overlapping rows of x [28], and 17 outputs in a
+   block of 16 and a block of 1. */
 RISEI_FN void risei_selftest_int8(risei_selftest *t, const rise_kernels *k, const int16_t *x)
 {
     enum { LENGTH = 8, OUTPUTS = 17, ROWS = 5, STEP = 5 };
@@ -16431,7 +16560,7 @@ RISEI_FN void risei_selftest_int8(risei_selftest *t, const rise_kernels *k, cons
     p.y = y, p.y_step = OUTPUTS;
     k->int8_product(&p), risei_selftest_add(t, "int8_product", y, ROWS * OUTPUTS);
 }
-/* Computes the results of the kernels that read bytes, 16-bit floats or integers. */
+/* Computes the results of the kernels that read or write bytes, 16-bit floats or integers. */
 RISEI_FN void risei_selftest_bytes(risei_selftest *t, const rise_kernels *k)
 {
     enum { N = RISEI_SELFTEST_N, BITS = 6 };
@@ -16474,9 +16603,10 @@ RISEI_FN void risei_selftest_kernels(risei_selftest *t, const rise_kernels *k, v
     risei_selftest_products(t, k, scratch);
     risei_selftest_bytes(t, k);
 }
-/* Compares the results of a table with the results of the reference, `right`. With `same_bits`, all
-   bits must be equal. Otherwise the kernels round differently, and the error must be at most
-   1e-4 * (1 + |reference|). No measurement of other limits is recorded. */
+/* Compares the results of a table with those of the reference, `right`. Returns RISE_BROKEN at the
+   first wrong result. With `same_bits`, all bits must be equal. Otherwise the kernels round
+   differently, and the error must be at most 1e-4 * (1 + |reference|). No measurement of other
+   limits is recorded. */
 RISEI_FN rise_result risei_selftest_compare(const risei_selftest *t, const risei_selftest *right,
                                             const char *isa, int same_bits, rise_error *error)
 {
@@ -16497,7 +16627,7 @@ RISEI_FN rise_result risei_selftest_compare(const risei_selftest *t, const risei
 
 /* A file in memory. */
 typedef struct risei_selftest_file {
-    unsigned char *data; /* NULL: only counts */
+    unsigned char *data; /* [size]; NULL: risei_selftest_write only counts bytes, in `at` */
     size_t size, at;
 } risei_selftest_file;
 
@@ -16515,8 +16645,8 @@ RISEI_FN int risei_selftest_read(void *user, void *data, size_t size)
     f->at += size;
     return 1;
 }
-/* The head of the test's agent, and the hash of its weights after the training run, for float
-   kernels that fuse, on all machines. */
+/* The value head of the test's agent, and the hash of the agent's weights after the training run.
+   The hash is for float kernels that fuse multiply-adds, on all machines. */
 #ifdef RISE_NO_RAINBOW
 #define RISEI_SELFTEST_HEAD "noisy=0", "head=mean",
 #define RISEI_SELFTEST_HASH UINT64_C(0xF400692B020C0A98)
@@ -16525,7 +16655,7 @@ RISEI_FN int risei_selftest_read(void *user, void *data, size_t size)
 #define RISEI_SELFTEST_HASH UINT64_C(0x80CC3E9FEC834E4A)
 #endif
 /* Creates the agent of the test. Sets fields whose defaults may change, because the hash depends on
-   them. Other fields, such as target_rate, have their defaults. */
+   these fields. Other fields, such as target_rate, have their defaults. */
 RISEI_FN rise_result risei_selftest_agent(rise_agent **agent, rise_isa isa, rise_error *error)
 {
     static const char *const fields[] = {
@@ -16603,7 +16733,7 @@ RISEI_FN rise_result risei_selftest_copy(const rise_agent *a, rise_agent **copy,
     return result;
 }
 /* Trains an agent and a copy that was saved and loaded. The hashes of both must be equal. If
-   rise_real is float and the kernels fuse, the hash of the agent must also be `hash`. */
+   rise_real is float and the kernels fuse multiply-adds, the agent's hash must also be `hash`. */
 RISEI_FN rise_result risei_selftest_train(rise_isa isa, uint64_t hash, rise_error *error)
 {
     rise_agent *a = NULL, *copy = NULL;
@@ -16624,7 +16754,7 @@ RISEI_FN rise_result risei_selftest_train(rise_isa isa, uint64_t hash, rise_erro
     rise_agent_destroy(a), rise_agent_destroy(copy);
     return result;
 }
-/* Tests one table. `t` is [2]: room for its results and for those of the reference. */
+/* Tests the table of `isa`. `t` [2] receives the results of the table and of the reference. */
 RISEI_FN rise_result risei_selftest_run(rise_isa isa, risei_selftest *t, void *scratch,
                                         rise_error *error)
 {
@@ -16674,9 +16804,10 @@ RISE_API rise_result rise_self_test(rise_isa isa, rise_error *error)
 /* ---------------------------------------------------------------------------------------------- */
 /* >>template: the kernels, compiled once for each instruction set
 
-   Holds: elementwise kernels, sums, recurrent cells, normalisation, random projections, Adam and
-   matrix products, and at the end one rise_kernels table. The comments of rise_kernels in the API
-   say what each kernel computes. The room kernels includes this file once for each pass.
+   Holds: elementwise kernels, sums, recurrent cells, LayerNorm, conversions to numbers, products
+   with 8-bit weights, random projections, Adam, matrix products, and one rise_kernels table. The
+   comments of rise_kernels in the API say what each kernel computes. The room kernels includes this
+   file once for each pass.
    Main types: RISEK(a_block) and RISEK(b_block), the blocks of a matrix product.
    Uses: platform, random, kernels. Test: tests/kernels.c, which runs every table of the machine.
 
@@ -16687,30 +16818,30 @@ RISE_API rise_result rise_self_test(rise_isa isa, rise_error *error)
    RISEK_ISA              the rise_isa of the table
    RISEK_FUSED            1: vfma rounds once
    RISEK_FN               a static function with the target attribute of the pass
-   RISEK_INLINE           the same, inlined
+   RISEK_INLINE           the same, inlined (but not in c with RISE_PLAY_ONLY)
    RISEK_REFERENCE        in the pass ref, and in c with RISE_PLAY_ONLY: products are plain loops
                           without tiles
    V, VL                  type of a vector, and its number of lanes
    M                      type of a comparison's result
-   MR, NV                 tile of a product: MR rows of NV vectors (not for ref)
-   RISEK_TILE_SIZES(X)    applies X to 1, 2 .. MR (not for ref)
+   MR, NV                 largest tile of a product: MR rows of NV vectors (without RISEK_REFERENCE)
+   RISEK_TILE_SIZES(X)    applies X to 1, 2 .. MR (without RISEK_REFERENCE)
    vload(p)               VL numbers from any address
    vstore(p, x)           VL numbers to any address
    vset1(x)               the number x in all lanes
    vbytes(p)              VL bytes as numbers (where VL >= 4)
    vhalves(p)             VL 16-bit floats as numbers (only where there is an instruction)
-   RISEK_INT8(name)       `name` with the suffix of the pass whose functions for 8-bit weights this
-                          table has (default: this pass, which may define the next names)
-   VI, VIW, VIL           32-bit sums of VIL / 2 outputs (NEON: two lanes for each sum); vector of
-                          16-bit numbers, and how many it has
-   VIC                    rows of x that a tile computes together: 1, 2 or 4
+   RISEK_INT8(name)       `name` with the suffix of the pass whose 8-bit functions this table uses
+                          (default: this pass; VI .. vint16_store are optional, for vector code)
+   VI                     32-bit sums of VIL / 2 outputs (NEON: two lanes for each sum)
+   VIW, VIL               a vector of 16-bit integers, and its number of lanes
+   VIC                    the most rows of x that int8_tile computes together: 1, 2 or 4
    vint8_load(w)          the VIL bytes at w as a VIW
    vint8_pair(x)          x[0], x[1], x[0], x[1], ... as a VIW
    vint8_zero()           a VI whose sums are 0
-   vint8_add(sum, w, x)   adds w[2 j] x[2 j] + w[2 j + 1] x[2 j + 1] to the sum of output j
-   vint8_store(p, sum)    stores the VIL / 2 sums of a VI as 32-bit numbers
-   vints(p)               the VL 32-bit numbers at p as a V
-   vint16_store(q, x)     stores a V of whole numbers as VL 16-bit numbers
+   vint8_add(sum, w, x)   `sum`, with w[2 j] x[2 j] + w[2 j + 1] x[2 j + 1] added for output j
+   vint8_store(p, sum)    stores the VIL / 2 sums of a VI as 32-bit integers
+   vints(p)               the VL 32-bit integers at p as a V
+   vint16_store(q, x)     stores a V of whole numbers as VL 16-bit integers
    vadd vsub vmul vdiv    (a, b)
    vsqrt vabs             (x)
    vfma(a, b, c)          a b + c
@@ -16724,13 +16855,14 @@ RISE_API rise_result rise_self_test(rise_isa isa, rise_error *error)
    vtranspose(from, from_stride, to, to_stride), VTRANSPOSE
                           transposes VTRANSPOSE x VTRANSPOSE numbers (default: risei_transpose4)
 
-   With RISE_DOUBLE there is only the pass ref, whose V is double. */
+   With RISE_DOUBLE there is only the pass ref. Then V is double, and vfma rounds twice although
+   RISEK_FUSED is 1. */
 
 RISEK_INLINE V RISEK(relu)(V x) { return vmax(x, vset1(0)); }
 
-/* Returns x, or 0 where |x| < 2^-100. Gradients shrink along a sequence, and the moments of Adam
-   shrink from update to update. Arithmetic on denormals can be a hundred times slower. Also,
-   processors differ in how they flush denormals, so the results would differ. */
+/* Returns x, or 0 where |x| < 2^-100. Gradients would become denormal along a sequence, and the
+   moments of Adam from update to update. Arithmetic on denormals can be a hundred times slower.
+   Also, some processors replace denormals by 0, so the results would differ. */
 RISEK_INLINE V RISEK(flush)(V x)
 {
     return vselect(vgt(vset1((rise_real)7.888609e-31), vabs(x)), vset1(0), x);
@@ -16765,7 +16897,8 @@ RISEK_INLINE V RISEK(vexp)(V x)
     return vselect(vgt(vset1(89.0f), y), vscale(p, t), x);
 }
 
-/* Returns log x = e ln 2 + log m with m in [sqrt(1/2), sqrt(2)). The polynomial is from Cephes. */
+/* Returns log x = e ln 2 + log m, where x = 2^e m and m is in [sqrt(1/2), sqrt(2)). The polynomial
+   is from Cephes. */
 RISEK_INLINE V RISEK(vlog)(V x)
 {
     V m = vmantissa(x), e = vexponent(x), z, p;
@@ -16788,7 +16921,7 @@ RISEK_INLINE V RISEK(vlog)(V x)
     return vfma(e, vset1(0.693359375f), vadd(m, p));
 }
 
-/* Returns 1 / (1 + e^-x), for x clamped at -80. */
+/* Returns 1 / (1 + e^-x), for x clamped to at least -80. */
 RISEK_INLINE V RISEK(vsigmoid)(V x)
 {
     V const e = RISEK(vexp)(vsub(vset1(0), vmax(vset1(-80.0f), x)));
@@ -16813,10 +16946,10 @@ RISEK_INLINE V RISEK(vtanh)(V x)
 #endif
 
 /* Elementwise kernels. RISEK_EACH_VECTOR(n) divides n elements into vectors of VL elements and runs
-   its body once for each vector. The vector starts at element i, and `left` elements remain.
-   RISEK_LOAD and RISEK_STORE access the vector at p + i. The last vector may have fewer than VL
-   elements and is then copied to or from an array of VL lanes. So one body serves all elements, and
-   the last elements go through the same operations as the others. */
+   its body once for each vector. In the body, i is the index of the vector's first element, and
+   `left` is n - i. RISEK_LOAD and RISEK_STORE access the vector at p + i. The last vector may have
+   fewer than VL elements and is then copied to or from an array of VL lanes. So the last elements
+   go through the same operations as the others. */
 RISEK_INLINE V RISEK(load_part)(const rise_real *p, int n)
 {
     rise_real lane[VL];
@@ -16897,9 +17030,9 @@ RISEK_FN void RISEK(relu_backward)(int n, const rise_real *y, const rise_real *d
     { RISEK_STORE(dx, vselect(vgt(RISEK_LOAD(y), vset1(0)), RISEK_LOAD(dy), vset1(0))); }
 }
 
-/* Returns the sum of 16 lanes, added in halves. The sums of dot and of LayerNorm have 16 lanes,
-   whatever VL is: element i is added to lane i % 16. So the order of additions is the same in all
-   tables. */
+/* Returns the sum of 16 lanes, added in halves. Overwrites `lane`. The sums of dot and of LayerNorm
+   have 16 lanes, whatever VL is: element i is added to lane i % 16. So the order of additions is
+   the same in all tables. */
 RISEK_FN rise_real RISEK(sum_lanes)(rise_real *lane)
 {
     int width, i;
@@ -16963,12 +17096,12 @@ RISEK_FN void RISEK(lstm_forward)(int n, rise_real *gates, const rise_real *c, r
         RISEK_STORE(h, vmul(out, RISEK(vtanh)(next)));
     }
 }
-/* Returns flush(dy y (1 - y)): the gradient of a sigmoid's input, where y is its output. */
+/* Returns flush(dy y (1 - y)): the gradient of x, where y = sigmoid(x) has the gradient dy. */
 RISEK_INLINE V RISEK(dsigmoid)(V dy, V y)
 {
     return RISEK(flush)(vmul(dy, vmul(y, vsub(vset1(1), y))));
 }
-/* Returns dy (1 - y^2): the gradient of a tanh's input, where y is its output. */
+/* Returns dy (1 - y^2): the gradient of x, where y = tanh(x) has the gradient dy. */
 RISEK_INLINE V RISEK(dtanh)(V dy, V y) { return vmul(dy, vfma(vsub(vset1(0), y), y, vset1(1))); }
 
 RISEK_FN void RISEK(lstm_backward)(int n, const rise_real *gates, const rise_real *c,
@@ -17082,8 +17215,8 @@ RISEK_FN void RISEK(norm_forward)(int n, const rise_real *x, const rise_real *ga
         }
     }
 }
-/* Computes dx = scale (d - mean(d) - xhat mean(d xhat)), with xhat = (x - mean) scale and
-   d = dy gain. */
+/* Overwrites dy with dx = scale (d - mean(d) - xhat mean(d xhat)), where d = dy gain,
+   xhat = (x - stats[0]) scale and scale = stats[1]. */
 RISEK_FN void RISEK(norm_backward)(int n, const rise_real *x, const rise_real *gain,
                                    const rise_real *stats, rise_real *dy, rise_real *dgain,
                                    rise_real *dbias)
@@ -17111,8 +17244,8 @@ RISEK_FN void RISEK(norm_backward)(int n, const rise_real *x, const rise_real *g
 }
 
 #if VL >= 4
-/* Converts VL bytes as rise_frame_scale says. If `mean` is NULL, subtracts no mean and does not
-   clamp. */
+/* Returns VL bytes as numbers, converted as rise_frame_scale says. If `mean` is NULL, subtracts no
+   mean and does not clamp. */
 RISEK_INLINE V RISEK(scale_bytes)(const uint8_t *bytes, const uint8_t *mean, V factor, V limit)
 {
     V const x = vbytes(bytes);
@@ -17127,7 +17260,7 @@ RISEK_FN void RISEK(stack)(int pixels, int channels, int stack, const uint8_t *c
 #if VL >= 4
     V const factor = vset1(scale->factor), limit = vset1(scale->limit);
     const uint8_t *const means[4] = {mean, mean, mean, mean};
-    /* vectors for the usual cases: a stack of four grey frames, or one frame of any kind */
+    /* vectors for the usual cases: a stack of four grey frames, or one frame with any channels */
     for (; stack == 4 && channels == 1 && x + 16 <= pixels; x += 16) {
         uint8_t interleaved[64], mean4[64];
         risei_interleave4(frames, x, interleaved);
@@ -17149,7 +17282,7 @@ RISEK_FN void RISEK(stack)(int pixels, int channels, int stack, const uint8_t *c
         for (s = 0; s < stack; s++)
             for (c = 0; c < channels; c++)
                 out[(x * stack + s) * channels + c] =
-                    risei_frame_number(scale, frames[s][x * channels + c],
+                    risei_frame_scale_byte(scale, frames[s][x * channels + c],
                                        mean != NULL ? mean[x * channels + c] : 0);
 }
 
@@ -17157,7 +17290,7 @@ RISEK_FN void RISEK(stack)(int pixels, int channels, int stack, const uint8_t *c
 #define RISEK_INT8(name) RISEK(name)
 RISEK_FN rise_real RISEK(int8_round)(int n, const rise_real *x, int limit, int16_t *q)
 {
-    rise_real const magic = 12582912; /* 1.5 * 2^23: adding and subtracting it rounds */
+    rise_real const magic = 12582912; /* 1.5 * 2^23: adding and subtracting it rounds a float */
     rise_real largest = 0, zero = 0, factor;
     int k = 0;
 #ifdef VI
@@ -17183,7 +17316,7 @@ RISEK_FN rise_real RISEK(int8_round)(int n, const rise_real *x, int limit, int16
         return zero;
     }
     factor = largest > 0 ? (rise_real)limit / largest : 0;
-    if (!(factor <= (rise_real)FLT_MAX)) factor = 0; /* all x are tiny */
+    if (!(factor <= (rise_real)FLT_MAX)) factor = 0; /* infinite: all x are tiny */
     k = 0;
 #ifdef VI
     for (; k + VL <= n; k += VL) {
@@ -17198,7 +17331,7 @@ RISEK_FN rise_real RISEK(int8_round)(int n, const rise_real *x, int limit, int16
     return factor > 0 ? largest / (rise_real)limit : 0;
 }
 
-/* Computes the sums of row x with a block of `outputs` outputs. */
+/* Computes sums[j], the sum of x times weight over one row x, for a block of `outputs` outputs. */
 RISEK_FN void RISEK(int8_row)(const rise_int8_product *p, const int8_t *w, int outputs,
                               const int16_t *x, int32_t *sums)
 {
@@ -17210,8 +17343,8 @@ RISEK_FN void RISEK(int8_row)(const rise_int8_product *p, const int8_t *w, int o
                 sums[j] = sums[j] + x[k] * w[0] + x[k + 1] * w[1];
 }
 #ifdef VI
-/* Computes the sums [count][BLOCK] of `count` rows with a whole block. `count` is a constant, at
-   most VIC. */
+/* Computes the sums [count][RISEI_INT8_BLOCK] of `count` rows from x on, for a whole block. Returns
+   `count`, a compile-time constant of at most VIC. */
 RISEK_INLINE int RISEK(int8_tile)(const rise_int8_product *p, const int8_t *w, int count,
                                   const int16_t *x, int32_t *sums)
 {
@@ -17235,7 +17368,7 @@ RISEK_INLINE int RISEK(int8_tile)(const rise_int8_product *p, const int8_t *w, i
             vint8_store(sums + row * RISEI_INT8_BLOCK + i * VIL / 2, sum[row][i]);
     return count;
 }
-/* Computes the sums of some of the `left` rows from x on. Returns how many. */
+/* Computes the sums of the first 1, 2 or 4 of the `left` rows from x on. Returns this number. */
 RISEK_FN int RISEK(int8_rows)(const rise_int8_product *p, const int8_t *w, int left,
                               const int16_t *x, int32_t *sums)
 {
@@ -17272,7 +17405,7 @@ RISEK_FN void RISEK(int8_write)(const rise_int8_product *p, int row, int first, 
 }
 RISEK_FN void RISEK(int8_product)(const rise_int8_product *p)
 {
-    ptrdiff_t const each = (ptrdiff_t)p->runs * risei_int8_even(p->run); /* bytes */
+    ptrdiff_t const each = (ptrdiff_t)p->runs * risei_int8_even(p->run); /* bytes per output */
     int32_t sums[4 * RISEI_INT8_BLOCK];
     int first, row, some, i;
     for (first = 0; first < p->outputs; first += RISEI_INT8_BLOCK) {
@@ -17308,8 +17441,8 @@ RISEK_FN void RISEK(half_to_real)(int n, const uint16_t *x, rise_real *y)
 }
 
 /* The kernels of random projections are plain C. Sums of integers are exact in any order, so
-   compilers may vectorise these loops. The loops of project_signs have a length that is written as
-   a multiple of the constant `lanes`, which helps compilers to vectorise them. */
+   compilers may vectorise these loops. In project_signs, lengths of loops are written as multiples
+   of the constant `lanes`. Such lengths help compilers to vectorise the loops. */
 enum { RISEK(lanes) = 16 };
 /* Replaces a and b by a + b and a - b; both have groups * lanes numbers. */
 RISEK_FN void RISEK(butterflies)(int groups, int32_t *RISEI_RESTRICT a, int32_t *RISEI_RESTRICT b)
@@ -17320,10 +17453,10 @@ RISEK_FN void RISEK(butterflies)(int groups, int32_t *RISEI_RESTRICT a, int32_t 
         a[i] = x + y, b[i] = x - y;
     }
 }
-/* Computes a subsampled randomised Hadamard transform (see rise_sign). Each round of butterflies
-   replaces one bit of an input's index by one bit of a row's index, from the top bit down. For the
-   last four bits, row r(j) is a sum of 16 numbers with signs. Rows that are not an r(j) are not
-   computed. */
+/* Computes a subsampled randomised Hadamard transform (see rise_sign). An index of x is at first
+   an input. Each round of butterflies replaces one bit of the indices by a bit of a row, from the
+   top bit down. The last four bits have no rounds. Instead, each sums[j] adds 16 numbers of x with
+   the signs of row r(j). So rows that are not an r(j) are not computed. */
 RISEK_FN void RISEK(project_signs)(int n, int32_t *x, int size, uint32_t seed, int32_t *sums)
 {
     int const bits = rise_sign_bits(n, size), padded = 1 << bits;
@@ -17433,23 +17566,24 @@ RISEK_FN int RISEK(adam)(ptrdiff_t n, const rise_adam *a, rise_real *w, const ri
 /* Matrix products: C = init + A B
 
    Names. i is a row of A and C. j is a column of B and C. k is the index of the sum: a column of A
-   and a row of B. v is one of the vectors in a row of a tile. A part of a matrix has rows
-   i0 .. i0+rows-1, columns j0 .. j0+columns-1, and terms k0 .. k0+depth-1 of the sums.
+   and a row of B. v is one of the vectors in a row of a tile. Ranges of these indices are
+   i0 .. i0+rows-1, j0 .. j0+columns-1 and k0 .. k0+depth-1.
 
    Offsets count elements. c_at[] holds the offsets of rows of C, and b_at[] of rows of B. a_at[]
    holds the offsets of rows of a block of A. If A is stored transposed, a_at[] holds the offsets of
    columns of a packed block, and k_at[] holds the offsets of columns of A itself.
 
-   The terms block, panel, pack and micro-kernel are those of Goto and van de Geijn (2008). The
-   functions, from the outermost loop to the innermost:
+   The terms block, panel and pack are those of Goto and van de Geijn (2008). The term micro-kernel
+   is that of Van Zee and van de Geijn (2015). The functions, from the outermost loop to the
+   innermost:
      product            divides B into blocks
      product_rows       multiplies some rows of A by a block of B
      product_block      multiplies some rows of A by some rows of a block of B
-     block_times_panel  multiplies a block of A by one panel of B, which is NR columns wide
-     a micro-kernel     computes one tile of C, MR rows x NV vectors. The sums of the tile stay in
-                        registers while k runs.
+     block_times_panel  multiplies a block of A by one panel of B, which has at most NR columns
+     a micro-kernel     computes one tile of C, at most MR rows x NV vectors. The sums of the tile
+                        stay in registers while k runs.
 
-   A and B are read in place where their layout allows it, else they are packed:
+   A and B are read in place (see block_by_rows, block_by_columns and b_in_place) or packed:
      B: a block has up to b_size elements, as panels [columns / NR][depth][NR];
      A: a block has up to mc rows and kc columns, as [rows][packed_row], or as panels
         [rows / MR][depth][MR] if A is stored transposed.
@@ -17462,8 +17596,9 @@ RISEK_FN int RISEK(adam)(ptrdiff_t n, const rise_adam *a, rise_real *w, const ri
 
 #if defined(RISEK_REFERENCE) && defined(RISE_PLAY_ONLY)
 
-/* Small code: plain loops. The rows of B must be equally spaced. So must the rows of A, if A is
-   transposed. All products of acting are like this. */
+/* Small code: plain loops. The rows of p->b must be equally spaced, and with p->transposed also the
+   rows of p->a. p->sums must be NULL. All products of acting satisfy these conditions. Each part
+   computes the whole product, because RISE_PLAY_ONLY has no threads. */
 
 /* Computes `columns` (1 or 4) adjacent numbers of a row of C. With 4, each element of A is loaded
    once for all four. */
@@ -17539,11 +17674,10 @@ RISEK_FN void RISEK(product)(const rise_product *p, int part, int parts, void *s
 
 #else
 
-/* Size in elements. */
 #define NR (NV * VL) /* columns of a tile */
-/* Returns the elements from one panel of a packed transposed A to the next: a panel and 16 more.
-   The last vector that pack_a writes may end a few elements after the panel. The 16 elements also
-   keep the distance from being a power of two (see risei_blocks_set_kc). */
+/* Returns the distance in elements from one panel of a packed transposed A to the next: a panel and
+   16 more. The last vector that pack_a writes may end a few elements after the panel. The 16
+   elements also keep the distance from being a power of two (see risei_blocks_set_kc). */
 RISEK_INLINE int RISEK(a_panel)(const risei_blocks *w) { return w->kc * MR + 16; }
 
 /* The initial value of the sums of a tile. */
@@ -17570,9 +17704,9 @@ enum {
    elements after the start of a run. Rows come in groups of group_rows with equal distances, and a
    tile has rows of one group only. The block begins group_offset rows after the start of a group.
 
-   By columns, if A is stored transposed: column k of the block starts at data + at[k]. A column
-   consists of runs of `run` adjacent elements, run_stride apart. A tile has rows of one run only.
-   The block begins with row first_row. */
+   By columns, if A is stored transposed: row 0 of column k is at data + at[k]. A column consists of
+   runs of `run` adjacent elements, run_stride apart. A tile has rows of one run only. The block
+   begins with row first_row. */
 typedef struct RISEK(a_block) {
     const rise_real *data;
     const ptrdiff_t *at;
@@ -17585,20 +17719,21 @@ typedef struct RISEK(a_block) {
 /* Micro-kernels.
 
    A micro-kernel computes one tile of `rows` rows and vectors * VL columns:
-       c[i][j] = init + sum over k < depth of a(i, k) b[k * ldb + j], where a(i, k) is of `block`.
-   If A is by rows, `a` is the address of a(0, 0). If A is by columns, a(i, k) is at
-   a + block->at[k] + i. ldb is the number of elements from row to row of b.
+       c[i][j] = init + sum over k < depth of a(i, k) b[k * ldb + j]
+   a(i, k) is an element of `block`. If A is by rows, `a` is the address of a(0, 0). If A is by
+   columns, a(i, k) is at a + block->at[k] + i. ldb is the number of elements from row to row of b.
+   With `relu`, negative results become 0.
 
    An iteration adds several terms, so there are few instructions besides the multiply-adds. An
-   iteration does not prefetch b, because processors prefetch b without instructions. With AVX2,
-   these two choices saved 4 of 30 instructions for 12 multiply-adds. On a core that two threads
-   share, products became 1.1 to 1.25 times as fast. On a core with one thread, dense layers of 32
-   to 256 rows became 1.04 to 1.1 times as fast.
+   iteration does not prefetch the next rows of b, because processors do so without instructions.
+   With AVX2, these two choices saved 4 of 30 instructions for 12 multiply-adds. On a core that two
+   threads share, products became 1.1 to 1.25 times as fast. On a core with one thread, dense layers
+   of 32 to 256 rows became 1.04 to 1.1 times as fast.
 
-   An iteration prefetches data that may not be in a cache yet. One cache line (16 numbers) is
-   prefetched from the data at `prefetch`. This is C, or the next run of columns of a B that is read
-   in place. If there is no such data, `prefetch` is b (see block_times_panel). If A is by rows, one
-   cache line of the next run of the tile's first row is prefetched, too. */
+   An iteration prefetches one cache line (16 numbers) of data that may not be in a cache yet.
+   `prefetch` points to this data: the next tile's part of C, or the next run of columns of a B that
+   is read in place. Without such data, `prefetch` is b (see block_times_panel). If A is by rows, an
+   iteration also prefetches one cache line of the next run of the tile's first row. */
 #define RISEK_TILE_BEGIN(name, rows, vectors)                                                      \
     RISEK_FN void RISEK(name)(int depth, const RISEK(a_block) * block, const rise_real *a,         \
                               const rise_real *b, ptrdiff_t ldb, const rise_real *prefetch,        \
@@ -17628,16 +17763,16 @@ typedef struct RISEK(a_block) {
 #define RISEK_TILE_SUMS(from, to, vectors, sum)                                                    \
     RISEI_UNROLL for (i = from; i < to; i++) RISEI_UNROLL                                          \
         for (v = 0; v < vectors; v++) acc[i][v] = sum;
-/* Prefetches a cache line, except in tiles that are one vector wide. Such tiles belong to narrow
-   matrices, which are usually small enough to stay in a cache. */
+/* Prefetches the cache line at `address`, and moves `address` to the next line. Does nothing in
+   tiles one vector wide: their matrices are usually narrow, and small enough to stay in a cache. */
 #define RISEK_TILE_PREFETCH(vectors, which, address)                                               \
     if (vectors > 1) {                                                                             \
         which(address);                                                                            \
         address += 16;                                                                             \
     }
 
-/* Adds one term from an A by rows. Only every third row has a pointer, row[i / 3], because one for
-   each row would need more registers than a processor has. */
+/* Adds one term from an A by rows. Only every third row has a pointer, row[i / 3]. A pointer for
+   each row, up to 14, would need too many registers. */
 #define RISEK_TILE_ROW_TERM(rows, vectors)                                                         \
     RISEK_TILE_TERM(vectors,                                                                       \
                     RISEK_TILE_SUMS(0, rows, vectors,                                              \
@@ -17710,9 +17845,9 @@ enum { RISEK(row_terms) = 2 };
         RISEK_TILE_TERM(vectors, RISEK_TILE_ALL_COLUMN_SUMS(rows, vectors))                        \
     }
 /* Defines the micro-kernel of an A by columns. An iteration adds two terms. Tiles of more than 16
-   vectors (AVX-512 with at least 9 rows) also prefetch columns of A. The reason: the pixels of an
-   image may not be in a cache. Smaller tiles have too few multiply-adds to hide such
-   prefetches. */
+   vectors (AVX-512 with at least 9 rows) also prefetch columns of A. In the weight gradient of a
+   conv, these columns are pixels of images, which may not be in a cache. Smaller tiles have too few
+   multiply-adds to hide such prefetches. */
 #define RISEK_TILE_BY_COLUMNS(name, rows, vectors)                                                 \
     RISEK_TILE_BEGIN(name, rows, vectors)                                                          \
     const ptrdiff_t *at = block->at;                                                               \
@@ -17748,8 +17883,8 @@ typedef void (*RISEK(micro_kernel))(int depth, const RISEK(a_block) * block, con
 /* ---------------------------------------------------------------------------------------------- */
 /* A block of A times a panel of B. */
 
-/* Copies an edge tile [rows][NR] to C: row i to c + c_at[i]. In C, columns are column_stride
-   elements apart. */
+/* Copies the first `columns` columns of an edge tile [rows][NR] to C: row i to c + c_at[i]. In C,
+   columns are column_stride elements apart. */
 RISEK_FN void RISEK(store_edge_tile)(const rise_real *edge, rise_real *c, const ptrdiff_t *c_at,
                                      ptrdiff_t column_stride, int rows, int columns)
 {
@@ -17800,10 +17935,10 @@ RISEK_FN void RISEK(block_times_panel)(const rise_product *p, int depth, const p
     rise_real edge[MR][NR], edge_bias[NR];
     const rise_real *bias = p->bias ? p->bias + j0 : 0, *next;
     rise_real *c[MR];
-    /* rows that one tile may have: those of a group, or of a run */
+    /* rows of a group or of a run: a tile never has rows of two of them */
     int const group = a->by_columns ? a->run : a->group_rows;
     int const max_rows = MR > 12 && column_stride != 1 ? 12 : MR;
-    /* cache lines that each tile prefetches: one an iteration */
+    /* cache lines that each tile prefetches: one for each iteration */
     int tile_lines = depth / RISEK(row_terms);
     int in_group = (a->by_columns ? a->first_row : a->group_offset) % group;
     int groups = a->by_columns ? a->first_row / group : 0, i0, i, j, size;
@@ -17891,7 +18026,7 @@ RISEK_FN void RISEK(pack_a)(const rise_product *p, const ptrdiff_t *k_at, int i0
 }
 /* Returns whether tiles have at least three fifths of MR rows on average. A tile never has rows of
    two groups, and a group has group_rows rows. From 8 * MR rows on, the result is always 1. This
-   comparison is the first one, because group_rows may be INT_MAX. */
+   case is tested first: group_rows may be INT_MAX, and 5 * group_rows would overflow. */
 RISEK_FN int RISEK(groups_fill_tiles)(int group_rows)
 {
     return group_rows >= 8 * MR || 5 * group_rows >= 3 * MR * risei_ceil_div(group_rows, MR);
@@ -17924,9 +18059,9 @@ RISEK_FN void RISEK(block_by_columns)(const rise_product *p, const risei_blocks 
    the block (few_columns), the second condition is not needed. Otherwise the block is packed into
    w->a, and w->a_at receives the offsets of the rows in w->a.
 
-   With one panel of B, each element of A is used once. So A is read in place even if tiles have
-   only MR / 2 rows. This rule and sum_columns, which needs no packed panel, reduced the time of a
-   FULL update of RISE_NETWORK_SMALL by 14%. */
+   With one panel of B (one_panel), each element of A is used once. So A is read in place even if
+   groups have only MR / 2 rows. This rule and sum_columns, which needs no packed panel, reduced the
+   time of an update of RISE_MEMORY_FULL with RISE_NETWORK_SMALL by 14%. */
 RISEK_FN void RISEK(block_by_rows)(const rise_product *p, const risei_blocks *w, int i0, int rows,
                                    int k0, int depth, int few_columns, int one_panel,
                                    RISEK(a_block) * block)
@@ -17961,8 +18096,8 @@ RISEK_FN void RISEK(block_by_rows)(const rise_product *p, const risei_blocks *w,
 #define VTRANSPOSE 4
 #endif
 /* Packs one panel of a B that is stored transposed, such as the weights in a data gradient. In
-   memory, the columns of B are run_stride apart, and the rows of B are adjacent. In the transpose
-   of a panel matrix, at most RISE_PANEL rows are adjacent: a run.
+   memory, the columns of B are run_stride apart, and the rows of B are adjacent. A run is at most
+   RISE_PANEL adjacent rows, as in the transpose of a panel matrix. Row k of B is at offset at[k].
 
    Runs are packed one after another, in squares that are transposed. With AVX, this order and
    squares of 8 x 8 made the data gradient of one image 1.15 times as fast. The data gradient of 256
@@ -18037,8 +18172,8 @@ RISEK_FN int RISEK(b_in_place)(const rise_product *p)
            (p->m <= RISEI_UNPACKED_ROWS || (p->b.rows.stride[0] <= RISE_PANEL && p->n % NR == 0));
 }
 
-/* Sums the first `columns` columns of a panel of B: sums[j] = (from_c: sums[j], else 0) + sum over
-   k of b[k ldb + j]. */
+/* Adds the rows of a panel of B to sums [columns]: b[k * ldb + j] to sums[j] for all k < depth. If
+   `init` is not from_c, first sets sums[j] to 0. */
 RISEK_FN void RISEK(sum_columns)(int depth, const rise_real *b, ptrdiff_t ldb, int columns,
                                  int init, rise_real *sums)
 {
@@ -18062,7 +18197,7 @@ RISEK_FN void RISEK(sum_columns)(int depth, const rise_real *b, ptrdiff_t ldb, i
 /* A single row of C. */
 
 /* Panels of B that are multiplied together by one row of A. One panel has only NV vectors of sums,
-   which are too few to keep a processor busy. */
+   too few to hide the latency of multiply-adds. */
 enum { RISEK(row_panels) = 4 };
 /* Computes `panels` (up to row_panels) times NR columns of one row of C, from column j0 on. `a` is
    the row of A, and `c` is the row of C. Panel q begins at column j0 + q * NR. */
@@ -18092,7 +18227,8 @@ RISEK_INLINE void RISEK(row_times_panels)(const rise_product *p, const rise_real
         for (v = 0; v < NV; v++)
             vstore(c + j0 + q * NR + v * VL, p->relu ? RISEK(relu)(acc[q][v]) : acc[q][v]);
 }
-/* Computes columns j_from .. j_to-1 of row i of C. B is read once, so its rows are prefetched. */
+/* Computes columns j_from .. j_to-1 of row i of C. Prefetches rows of B, because each element of B
+   is read only once. */
 RISEK_FN void RISEK(product_row)(const rise_product *p, int i, int j_from, int j_to)
 {
     const rise_real *const a = p->a.data + risei_walk_offset(&p->a.rows, i);
@@ -18102,8 +18238,8 @@ RISEK_FN void RISEK(product_row)(const rise_product *p, int i, int j_from, int j
         RISEK(row_times_panels)(p, a, c, j, RISEK(row_panels));
     for (; j < j_to; j += NR) RISEK(row_times_panels)(p, a, c, j, 1);
 }
-/* Returns whether product_row can compute a row. The rows of A and C must be contiguous. B must be
-   read in place and have no edge tiles. p->sums must be NULL. */
+/* Returns whether product_row can compute a row. A must not be transposed. The rows of A and C must
+   be contiguous. B must be read in place and have no edge tiles. p->sums must be NULL. */
 RISEK_FN int RISEK(row_is_plain)(const rise_product *p, int in_place)
 {
     return in_place && !p->transposed && !p->sums && p->n % NR == 0 && p->a.run >= p->k &&
@@ -18113,8 +18249,9 @@ RISEK_FN int RISEK(row_is_plain)(const rise_product *p, int in_place)
 /* ---------------------------------------------------------------------------------------------- */
 /* Blocks of B, and the whole product. */
 
-/* A block of B: rows k0 .. k0+depth-1, columns j0 .. j0+columns-1. It is read in place or, if
-   in_place is 0, packed in the scratch. */
+/* A block of B: rows k0 .. k0+depth-1, columns j0 .. j0+columns-1. If in_place is 0, the block is
+   packed in the scratch. Otherwise product_block reads its panels in place, except for a panel that
+   has neither NR nor VL columns. */
 typedef struct RISEK(b_block) {
     int k0, depth, j0, columns, in_place;
 } RISEK(b_block);
@@ -18174,9 +18311,9 @@ RISEK_FN void RISEK(product_rows)(const rise_product *p, const risei_blocks *w,
     }
 }
 /* Writes the range of C that part `part` of `parts` computes: rows *i_from .. *i_to-1 and columns
-   *j_from .. *j_to-1. Columns are divided if each part gets at least four RISE_PANELs of them, or
-   if C has fewer rows than two tiles. Otherwise rows are divided. The choice depends on what must
-   be packed. Parts with different columns each pack all of A. Parts with different rows each pack
+   *j_from .. *j_to-1. Columns are divided if each part gets at least 4 * RISE_PANEL columns, or if
+   C has fewer rows than two tiles. Otherwise rows are divided. The choice depends on what must be
+   packed. Parts with different columns each pack all of A. Parts with different rows each pack
    all of B. */
 RISEK_FN void RISEK(part_of_c)(const rise_product *p, int part, int parts, int *i_from, int *i_to,
                                int *j_from, int *j_to)
@@ -18189,16 +18326,17 @@ RISEK_FN void RISEK(part_of_c)(const rise_product *p, int part, int parts, int *
 }
 /* Writes the largest size of a block of B, for a part of C with `columns` columns: *kc rows and *nc
    columns. The caller cuts blocks at the edges of B. A packed block then has at most w->b_size
-   elements. If all columns fit into w->b_size and A is not transposed, *kc may be larger than w->kc
-   (at most w->b_rows). product_rows then adds several pieces of w->kc terms to the same rows of C,
-   before these rows leave the cache. If B has few rows, *nc is larger, so that A is packed less
-   often. A B that is read in place is not divided by columns. */
+   elements. If A is not transposed, *kc may be larger than w->kc (at most w->b_rows). Then *kc rows
+   of all columns have at most w->b_size elements, or RISEI_KC * RISEI_NC if B is read in place.
+   product_rows adds several pieces of w->kc terms to the same rows of C, before these rows leave
+   the cache. If B has few rows, *nc is larger, so that A is packed less often. A B that is read in
+   place is not divided by columns. */
 RISEK_FN void RISEK(b_block_size)(const rise_product *p, const risei_blocks *w, int columns,
                                   int in_place, int *kc, int *nc)
 {
     int const width = (columns > 0 ? risei_ceil_div(columns, NR) : 1) * NR;
     int const size = in_place ? RISEI_KC * RISEI_NC : w->b_size;
-    *nc = in_place ? INT_MAX : w->b_size / (p->k > 0 && p->k < w->kc ? p->k : w->kc) / NR * NR;
+    *nc = in_place ? INT_MAX : w->b_size / w->kc / NR * NR;
     *kc = p->transposed || width > size / w->kc ? w->kc : size / width / w->kc * w->kc;
     if (*kc > w->b_rows) *kc = w->b_rows;
 }
@@ -18257,7 +18395,7 @@ static const rise_kernels RISEK(table) = {
     RISEK(multiply),
     RISEI_TRANSPOSED(RISEK(perturb)),
     RISEI_TRANSPOSED(RISEK(dot)),
-    RISEK(relu_backward), /* residual units use it in the forward pass, too */
+    RISEK(relu_backward), /* the forward pass of residual units calls this kernel, too */
     RISEK(maximum),
     RISEI_LEARN(RISEK(maximum_backward)),
     RISEK(map_exp),

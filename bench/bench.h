@@ -69,8 +69,9 @@ RISEI_FN void device_make(void)
 #ifdef RISE_THREADS
     if (option.threads > 1) {
         device.threads = (risei_threads *)calloc(1, sizeof(risei_threads));
-        if (device.threads == NULL || !risei_threads_begin(device.threads, option.threads,
-                                                           device.scratch, rise_product_scratch()))
+        if (device.threads == NULL ||
+            !risei_threads_begin(device.threads, option.threads, 0, device.scratch,
+                                 rise_product_scratch()))
             exit(1);
     }
 #endif

@@ -124,13 +124,13 @@ CHECK_UNUSED static buffer saved_blindly(rise_agent *a, rise_save what)
     header.size = TABLE + 16 * (uint64_t)header.sections + 4;
     while (b.size < header.size) buffer_write(&b, "", 1); /* room for the header */
     for (s = 0; s < header.sections; s++) {
-        risei_io_begin(&f, RISEI_WRITE, 0);
+        risei_io_begin(&f, RISEI_IO_WRITE, 0);
         f.write = buffer_write, f.user = &b, f.int8 = what == RISE_SAVE_INT8;
         risei_file_visit(&f, a, (int)s + 1);
         header.kind[s] = s + 1, header.crc[s] = f.crc, header.length[s] = f.length;
         header.size += f.length;
     }
-    risei_io_begin(&f, RISEI_WRITE, 0);
+    risei_io_begin(&f, RISEI_IO_WRITE, 0);
     f.write = buffer_write, f.user = &head;
     risei_file_visit_header(&f, &header);
     memcpy(b.data, head.data, head.size);

@@ -9,6 +9,10 @@
 #include <windows.h>
 static void pause_for(int microseconds) { Sleep((unsigned)microseconds / 1000 + 1); }
 #else
+#ifdef __linux__
+#include <dirent.h>
+#endif
+#include <sched.h>
 #include <sys/wait.h>
 #include <unistd.h>
 static void pause_for(int microseconds)
@@ -226,7 +230,7 @@ static void smaller_files_load(void)
     memset(&machine, 0, sizeof machine);
     machine.play_only = 1;
     p = loaded(&policy, &machine);
-    CHECK(!p->background.runs && rise_agent_play(p, 0, w.frames, 0, RISE_FIRST, NULL) >= 0);
+    CHECK(!p->background.has_worker && rise_agent_play(p, 0, w.frames, 0, RISE_FIRST, NULL) >= 0);
     rise_agent_destroy(a), rise_agent_destroy(p), rise_agent_destroy(w.agent);
     free(agent.data), free(policy.data);
 }
@@ -513,7 +517,41 @@ static void forked_processes_go_on(void) { a_forked_process_goes_on(0); }
 static void a_fork_while_computing_is_said(void) { a_forked_process_goes_on(1); }
 #endif
 
+#ifdef __linux__
+/* Returns how many threads of this process have the scheduling policy SCHED_BATCH (3). */
+static int batch_threads(void)
+{
+    DIR *const folder = opendir("/proc/self/task");
+    const struct dirent *entry;
+    int count = 0;
+    if (folder == NULL) return 0;
+    while ((entry = readdir(folder)) != NULL) count += sched_getscheduler(atoi(entry->d_name)) == 3;
+    closedir(folder);
+    return count;
+}
+/* All threads that compute updates while the game goes on give way to it: the thread of the
+   background and the workers of its pool. Without a game beside them, none does. */
+static void threads_give_way_to_the_game(void)
+{
+    int background;
+    if (sched_getscheduler(0) != SCHED_OTHER || access("/proc/self/task", R_OK) != 0) return;
+    for (background = 0; background < 2; background++) {
+        rise_agent_desc d = described("memory=none");
+        rise_agent *a;
+        int tries;
+        d.threads = 3, d.background = background;
+        a = created(&d);
+        for (tries = 0; tries < 1000 && batch_threads() != 3 * background; tries++) pause_for(1000);
+        CHECK(batch_threads() == 3 * background);
+        rise_agent_destroy(a);
+    }
+}
+#endif
+
 static const check_test tests[] = {
+#ifdef __linux__
+    TEST(threads_give_way_to_the_game),
+#endif
     TEST(speed_and_threads_change_no_bit),
     TEST(updates_are_those_of_the_foreground),
     TEST(a_round_takes_effect_when_the_next_is_due),

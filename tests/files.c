@@ -245,13 +245,13 @@ static void failed_streams_move_nothing(void)
     uint32_t number = 77;
     risei_io f;
     check_about("a stream that has failed");
-    risei_io_begin(&f, RISEI_WRITE, 0);
+    risei_io_begin(&f, RISEI_IO_WRITE, 0);
     f.write = buffer_write, f.user = &b;
     f.failed = 1;
     risei_io_move(&f, bytes, sizeof bytes);
     risei_io_numbers(&f, &number, 1, sizeof number);
     CHECK(b.size == 0 && f.length == 0 && f.crc == 0 && number == 77);
-    risei_io_begin(&f, RISEI_READ, 3);
+    risei_io_begin(&f, RISEI_IO_READ, 3);
     f.read = buffer_read, f.user = &b;
     risei_io_numbers(&f, &number, 1, sizeof number);
     CHECK(f.failed && f.past_end && number == 0 && f.length == 0);
@@ -402,8 +402,8 @@ static void refuses_hostile_numbers(rise_agent *a, float value)
         hostile_float(a, &s->gain[i], value, "gain");
         hostile_double(a, &s->mean[i], (double)value, "mean");
         hostile_double(a, &s->squared_deviations[i], (double)value, "squared_deviations");
-        hostile_float(a, &h->raw[oldest * s->size + i], value, "number of an observation");
-        hostile_float(a, &h->raw[risei_history_newest(h, lane) * s->size + i], value,
+        hostile_float(a, &h->raw_numbers[oldest * s->size + i], value, "number of an observation");
+        hostile_float(a, &h->raw_numbers[risei_history_newest(h, lane) * s->size + i], value,
                       "number of an observation");
     }
     hostile_float(a, &s->gain[0], -1e-30f, "gain");
@@ -2509,7 +2509,7 @@ static void odd_statistics_of_numbers_do_no_harm(void)
         check_about("shift %g, gain %g", (double)shifts[i % 3], (double)gains[i / 3]);
         for (j = 0; j < s->size; j++) s->shift[j] = shifts[i % 3], s->gain[j] = gains[i / 3];
         for (slot = 0; slot < w.agent->replay.history.capacity * s->size; slot++)
-            w.agent->replay.history.raw[slot] = slot % 2 ? FLT_MAX : -FLT_MAX;
+            w.agent->replay.history.raw_numbers[slot] = slot % 2 ? FLT_MAX : -FLT_MAX;
         b = saved_blindly(w.agent, RISE_SAVE_ALL);
         again = loaded(&b, &machine);
         CHECK(same_reals(again->numbers.gain, s->gain, (size_t)s->size));

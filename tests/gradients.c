@@ -1212,7 +1212,7 @@ static void plain_derive(network *t)
     const risei_linear *const layer[3] = {&n->heads.hidden, &n->heads.advantage, &n->heads.value};
     const double *noise = t->noise, *s = t->spectral;
     int i, k, j;
-    memcpy(t->derived, t->w, (n->heads.hidden.weights + (size_t)n->heads.sigma) * sizeof *t->w);
+    memcpy(t->derived, t->w, (n->heads.hidden.weights + (size_t)n->heads.sigmas) * sizeof *t->w);
     for (k = 0; k < (n->heads.dueling ? 3 : 2) && n->heads.noisy; k++) {
         const risei_linear *l = layer[k];
         int const panel = l->out % 32 == 0 ? 32 : l->out;
@@ -1220,10 +1220,10 @@ static void plain_derive(network *t)
             for (i = 0; i < l->in; i++) {
                 size_t const at = l->weights +
                                   (size_t)(j / panel * panel * l->in + i * panel + j % panel);
-                t->derived[at] = t->w[at] +
-                                 t->w[(ptrdiff_t)at + n->heads.sigma] * noise[i] * noise[l->in + j];
+                double const sigma = t->w[(ptrdiff_t)at + n->heads.sigmas];
+                t->derived[at] = t->w[at] + sigma * noise[i] * noise[l->in + j];
             }
-            t->derived[l->bias + (size_t)j] += t->w[(ptrdiff_t)l->bias + j + n->heads.sigma] *
+            t->derived[l->bias + (size_t)j] += t->w[(ptrdiff_t)l->bias + j + n->heads.sigmas] *
                                                noise[l->in + j];
         }
         noise += l->in + l->out;
@@ -1537,12 +1537,12 @@ static void network_case(const network_kind *k)
     once = numbers(t.net.weights_size, 0);
     network_backward(&t);
     memcpy(once, t.derived,
-           (t.net.heads.hidden.weights + (size_t)t.net.heads.sigma) * sizeof *once);
+           (t.net.heads.hidden.weights + (size_t)t.net.heads.sigmas) * sizeof *once);
     network_loss(&t);
-    for (i = 0; i < t.net.heads.hidden.weights + (size_t)t.net.heads.sigma; i++)
+    for (i = 0; i < t.net.heads.hidden.weights + (size_t)t.net.heads.sigmas; i++)
         /* 1e-12 keeps a length of 0 safe */
         if (!(fabs(once[i] - t.derived[i]) <= 1e-11 * (1 + fabs(once[i])))) break;
-    CHECK(i == t.net.heads.hidden.weights + (size_t)t.net.heads.sigma);
+    CHECK(i == t.net.heads.hidden.weights + (size_t)t.net.heads.sigmas);
     CHECK(network_encoder_good(&t));
     for (row = 0; row < t.rows; row++) CHECK(network_row_good(&t, row));
     check_gradient("weights", network_loss, &t, t.w, t.g, t.net.parameters);
@@ -1661,12 +1661,12 @@ static void noise_has_its_distribution(void)
         inputs += layer[i]->in + layer[i]->out;
         const double *mu = w + layer[i]->weights; /* and then the bias */
         for (j = 0; j < (layer[i]->in + 1) * layer[i]->out; j++)
-            good &= mu[j + n.heads.sigma] == sigma && fabs(mu[j]) <= 2 * sigma;
+            good &= mu[j + n.heads.sigmas] == sigma && fabs(mu[j]) <= 2 * sigma;
     }
     CHECK(good && size == (size_t)inputs);
-    CHECK(n.parameters == n.heads.value.bias + (size_t)n.heads.value.out + (size_t)n.heads.sigma &&
+    CHECK(n.parameters == n.heads.value.bias + (size_t)n.heads.value.out + (size_t)n.heads.sigmas &&
           n.weights_size == n.parameters);
-    CHECK(n.heads.sigma ==
+    CHECK(n.heads.sigmas ==
           (ptrdiff_t)(n.heads.value.bias + (size_t)n.heads.value.out - n.heads.hidden.weights));
     for (round = 0; round < 200; round++) {
         risei_random same = dice;

@@ -396,6 +396,7 @@ static void all_save_the_same_policy(void)
                   strstr(error.text, "play_only") != NULL && none.size == 0);
         CHECK(rise_agent_publish(w.agent, a) == RISE_MISMATCH);
         CHECK(strstr(rise_agent_error(w.agent)->text, "weight_bits") != NULL);
+        CHECK(rise_agent_parameters(a) == NULL && rise_agent_parameters(f) != NULL);
         for (i = 0; i < 4; i++) free(file[i].data);
         free(policy.data);
         rise_agent_destroy(a), rise_agent_destroy(f), rise_agent_destroy(w.agent);

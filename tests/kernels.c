@@ -447,7 +447,8 @@ static int product_parts_good(product_trial *t, const rise_kernels *k, int parts
    size. */
 static int product_scratch_good(product_trial *t, const rise_kernels *k)
 {
-    size_t const least = RISEI_PRODUCT_LEAST, most = risei_product_bytes(t->p.m, t->p.n, t->p.k, 0);
+    size_t const least = RISEI_PRODUCT_SCRATCH_LEAST;
+    size_t const most = risei_product_bytes(t->p.m, t->p.n, t->p.k, 0);
     int i, good = most <= rise_product_scratch();
     for (i = 0; i < 4; i++) {
         t->p.scratch_bytes = i == 0 && most > least ? most : least;

@@ -393,7 +393,7 @@ static void players_see_their_own_numbers(void)
                 CHECK(rise_agent_play_all(together, frames ? pixels : NULL, numbers, rewards,
                                           events, allowed, actions) == RISE_OK);
                 for (i = 1; i >= 0; i--) {
-                    CHECK(same_reals(h->raw + risei_history_newest(h, i) * NUMBERS,
+                    CHECK(same_reals(h->raw_numbers + risei_history_newest(h, i) * NUMBERS,
                                      numbers + i * NUMBERS, NUMBERS));
                     CHECK(rise_agent_play_numbers(alone, i, frames ? pixels + i * PIXELS : NULL,
                                                   numbers + i * NUMBERS, 0, event, allowed) ==

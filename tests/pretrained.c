@@ -558,6 +558,23 @@ static void descriptions_are_checked(void)
     CHECK(a->bytes == rise_agent_bytes(&d, NULL));
     rise_agent_destroy(a);
 }
+/* An agent publishes only to players whose encoder has the same weights. */
+static void publishing_needs_the_same_weights(void)
+{
+    rise_agent_desc d = resnet_desc();
+    rise_agent *same, *other, *player;
+    save_recipe(SIZE, 2);
+    other = created(&d);
+    save_recipe(SIZE, 1);
+    same = created(&d);
+    d.play_only = 1;
+    player = created(&d);
+    CHECK(rise_agent_publish(other, player) == RISE_MISMATCH &&
+          strstr(rise_agent_error(other)->text, "embedding_file of the player") != NULL);
+    CHECK(rise_agent_publish(same, player) == RISE_OK);
+    rise_agent_destroy(same), rise_agent_destroy(other), rise_agent_destroy(player);
+    remove(PATH);
+}
 static void agent_learns_and_resumes(void)
 {
     rise_agent_desc d = resnet_desc(), machine;
@@ -722,6 +739,7 @@ static const check_test tests[] = {
     TEST(each_failed_read_is_reported),
     TEST(hostile_numbers_are_refused),
     TEST(descriptions_are_checked),
+    TEST(publishing_needs_the_same_weights),
     TEST(agent_learns_and_resumes),
     TEST(mutated_files_do_no_harm),
 };

@@ -644,7 +644,7 @@ static int runs_on(rise_agent *a, risei_use use, int noisy)
         for (i = 0; i < l->in; i++)
             for (j = 0; j < l->out; j++) {
                 size_t const at = l->weights + (size_t)(i * l->out + j);
-                double const sigma = (double)w[(ptrdiff_t)at + a->model.net.heads.sigma];
+                double const sigma = (double)w[(ptrdiff_t)at + a->model.net.heads.sigmas];
                 double const right =
                     (double)w[at] +
                     (noisy ? sigma * (double)noise[i] * (double)noise[l->in + j] : 0);
@@ -722,7 +722,7 @@ static void acting_noise_lasts_until_the_next_update(void)
     d.noisy = 1;
     quiet = created(&d);
     memcpy(quiet->model.weights, a->model.weights,
-           (a->model.net.heads.hidden.weights + (size_t)a->model.net.heads.sigma) *
+           (a->model.net.heads.hidden.weights + (size_t)a->model.net.heads.sigmas) *
                sizeof *a->model.weights);
     memcpy(quiet->model.weights + quiet->model.net.parameters,
            a->model.weights + a->model.net.parameters,
@@ -1244,10 +1244,10 @@ static void btr_has_its_published_size(void)
               d.conv_count == 3);
         risei_net_make(&n, &d);
         check_note("%d actions: %d parameters, %d sigmas", actions,
-                   (int)(n.parameters - (size_t)n.heads.sigma), (int)n.heads.sigma);
+                   (int)(n.parameters - (size_t)n.heads.sigmas), (int)n.heads.sigmas);
         CHECK(n.encoder.flat == 2304 && n.fused_size == 2304 && n.heads.taus == 8);
-        CHECK(n.parameters - (size_t)n.heads.sigma == right &&
-              (size_t)n.heads.sigma == 2360320 + 513 + 513 * (size_t)actions);
+        CHECK(n.parameters - (size_t)n.heads.sigmas == right &&
+              (size_t)n.heads.sigmas == 2360320 + 513 + 513 * (size_t)actions);
         /* a direction for each of 12 conv layers */
         CHECK(n.weights_size - n.parameters == 4 * 32 + 8 * 64);
         if (actions == 18) CHECK(right >= 2905000 && right < 2915000);
@@ -1278,7 +1278,7 @@ static named_field field_at(int i)
         snprintf(f.name, sizeof f.name, "conv[%d].%s", l, f.field->name);
     f.low = f.field->low;
     f.high = f.field->word_of != NULL ? risei_words_count(f.field->word_of) - 1 : f.field->high;
-    f.required = i < RISEI_REQUIRED;
+    f.required = i < RISEI_FIELDS_REQUIRED;
     return f;
 }
 /* Returns a description with every conv layer in use. All its fields are in their ranges. */

@@ -393,8 +393,8 @@ static uint64_t hash_history(uint64_t hash, const risei_history *h)
             ptrdiff_t const slot = risei_history_slot(h, lane, at);
             size_t const size = (size_t)h->embedding_size;
             hash = hash_words(hash, h->frames + slot * h->frame_bytes, (size_t)h->frame_bytes);
-            hash = hash_words(hash, h->raw + slot * h->numbers,
-                              (size_t)h->numbers * sizeof *h->raw);
+            hash = hash_words(hash, h->raw_numbers + slot * h->numbers,
+                              (size_t)h->numbers * sizeof *h->raw_numbers);
             hash = hash_words(hash, &h->rewards[slot], sizeof *h->rewards);
             hash = hash_words(hash, &h->actions[slot], sizeof *h->actions);
             hash = hash_words(hash, &h->events[slot], sizeof *h->events);

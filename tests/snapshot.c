@@ -74,7 +74,7 @@ static void plain_embedding(rise_agent *a, const rise_real *convs, const uint8_t
     for (i = 0; i < pixels; i++)
         for (s = 0; s < stack; s++)
             input.images[risei_image_at(&in, i / e->width, i % e->width) + s] =
-                risei_frame_number(scale, frame[i], scale->mean[i]);
+                risei_frame_scale_byte(scale, frame[i], scale->mean[i]);
     risei_encoder_forward(&a->model.device, e, convs, 1, &input, &a->model.pass.encoder);
     free(input.images);
     risei_linear_forward(&a->model.device, &net->linear, m->encoder.weights, 1,

@@ -135,7 +135,7 @@ static void file_find_slots(rise_agent *a, int agent, int kind)
     FILE_FIND(h->written[lane]);
     for (at = risei_history_oldest(h, lane); at < h->written[lane]; at += 3) {
         ptrdiff_t const slot = risei_history_slot(h, lane, at);
-        if (h->numbers > 0) FILE_FIND(h->raw[slot * h->numbers]);
+        if (h->numbers > 0) FILE_FIND(h->raw_numbers[slot * h->numbers]);
         FILE_FIND(h->rewards[slot]);
         FILE_FIND(h->actions[slot]);
         FILE_FIND(h->events[slot]);
@@ -308,7 +308,7 @@ static void file_fit(program *p, file_parts *f)
     buffer b;
     int s, int8;
     int const policy = (f->flags & RISEI_FILE_POLICY) != 0;
-    risei_io_begin(&text, RISEI_READ, f->part[0].size);
+    risei_io_begin(&text, RISEI_IO_READ, f->part[0].size);
     memory.at = f->part[0].data, memory.left = f->part[0].size;
     text.read = risei_memory_read, text.user = &memory;
     if (risei_desc_read(&desc, &text, NULL) != RISE_OK) return;
