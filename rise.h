@@ -1873,7 +1873,8 @@ typedef struct rise_agent_desc {
     /* 1: a thread of the library computes updates while the game goes on; needs RISE_THREADS. The
        weights of an update are used from the next due update on; with learn_outside, from the
        next rise_agent_learn_for on that finds them ready. See LEARNING IN THE BACKGROUND in the
-       manual. With play_only, see rise_agent_publish [0] */
+       manual. With play_only, see rise_agent_publish. -1: no, also if a file that is loaded says 1
+       [0] */
     int background;
     /* of prioritised replay (Schaul et al. 2016), up to 1; negative: uniform replay [0.5] */
     double priority_exponent;
@@ -2286,12 +2287,14 @@ RISE_API rise_result rise_agent_write(const rise_agent *agent, rise_save what, r
    `machine` (may be NULL) supplies what files do not hold: isa, threads, processes, process,
    memory_block, memory_bytes, embedding_file, weights, play_only, and log_fn, clock_fn, embed_fn
    and reduce_fn with their `user` pointers. background = 1 replaces the file's 0, so an agent that
-   was trained without a game can go on learning inside a game. With play_only, `machine` decides on
-   background. `players`, if not zero, replaces the file's value. Fields such as environments,
-   frame_width and actions decide the shape of arrays. If not zero, these fields must agree with the
-   file, else the result is RISE_MISMATCH. But if no replay buffer is loaded, `environments` may
-   differ, and replaces the file's value. Other fields, such as learn_period, are ignored: the file
-   decides.
+   was trained without a game can go on learning inside a game. background = -1 replaces the file's
+   1: the updates in progress take effect, but their transitions keep their old priorities. With
+   play_only, `machine` decides on background. `players`, if not zero, replaces the file's value.
+
+   Fields such as environments, frame_width and actions decide the shape of arrays. If not zero,
+   these fields must agree with the file, else the result is RISE_MISMATCH. But if no replay buffer
+   is loaded, `environments` may differ, and replaces the file's value. Other fields, such as
+   learn_period, are ignored: the file decides.
 
    Returns RISE_IO, RISE_BAD_FILE, RISE_NEWER_FILE, RISE_MISMATCH, or an error of rise_agent_create.
    A policy file without play_only, or other weights in embedding_file, is RISE_MISMATCH too. */
@@ -11125,7 +11128,7 @@ static const risei_field risei_fields[] = {
     RISEI_INT2(learn_start, 1, 1e9, 1000, 20000),
     RISEI_INT(learn_period, 1, 1e6, 4),
     RISEI_INT(learn_outside, 0, 1, 0),
-    RISEI_ADDED(background, 0, 0, 1, 0, 0, 3, 0),
+    RISEI_ADDED(background, 0, -1, 1, 0, 0, 3, 0),
     RISEI_REAL(priority_exponent, -1, 1, 0.5),
     RISEI_REAL(priority_mix, 0, 1, 0),
     RISEI_REAL(importance_exponent, -1, 1, 0.4),
@@ -11749,6 +11752,7 @@ RISEI_FN void risei_fill(rise_agent_desc *d)
     risei_default(&d->embedding_size, risei_embedder_default_size(d));
     risei_fill_network(d);
     risei_fill_table(d);
+    if (d->background < 0) d->background = 0;
     risei_fill_batch_parts(d);
     risei_default(&d->processes, 1);
     risei_default_real(&d->adam_epsilon,
@@ -12579,13 +12583,14 @@ typedef struct risei_learner {
    whether the update is discarded, and the environment steps of process 0 as two numbers. */
 enum { RISEI_REDUCED = 6 };
 
+/* The most updates of a round that are drawn together. More would take more memory. */
+enum { RISEI_ROUNDS_MAX = 16 };
 /* Returns how many updates of a round are drawn together at most. Without background: 1. With
-   background: the number that can become due in one call, but at most 16. More would take more
-   memory. */
+   background: the number that can become due in one call, but at most RISEI_ROUNDS_MAX. */
 RISEI_FN int risei_learner_rounds(const rise_agent_desc *d)
 {
     int const due = risei_ceil_div(d->environments, d->learn_period);
-    return !d->background ? 1 : due < 16 ? due : 16;
+    return !d->background ? 1 : risei_minimum(due, RISEI_ROUNDS_MAX);
 }
 /* Returns the number of part `part` of this process, counted over all processes. */
 RISEI_FN int risei_learner_part(const rise_agent_desc *d, int part)
@@ -14713,7 +14718,8 @@ RISEI_FN rise_result risei_agent_check_machine(const rise_agent_desc *resolved, 
             resolved->threads);
     if (resolved->background)
         return risei_fail(error, RISE_UNAVAILABLE,
-                          "background is 1; define RISE_THREADS beside RISE_IMPLEMENTATION");
+                          "background is 1; define RISE_THREADS beside RISE_IMPLEMENTATION, or set "
+                          "background to -1");
 #endif
     return RISE_OK;
 }
@@ -15695,7 +15701,8 @@ RISEI_FN void risei_file_visit_metrics(risei_io *f, risei_update_metrics *m)
     risei_io_doubles(f, &m->td_error, 1, -DBL_MAX, "td_error");
     risei_io_doubles(f, &m->gradient_norm, 1, -DBL_MAX, "gradient_norm");
 }
-/* Visits the round that the worker has computed and that is not in effect yet. */
+/* Visits the round that the worker has computed and that is not in effect yet. An agent without
+   background that reads a round has only one model, so the round takes effect. */
 RISEI_FN void risei_file_visit_round(risei_io *f, risei_background *b)
 {
     risei_model *m = b->learner->model;
@@ -15712,7 +15719,7 @@ RISEI_FN void risei_file_visit_round(risei_io *f, risei_background *b)
                    "a weight that was learned last is not a finite number");
     risei_file_visit_metrics(f, &m->metrics);
     if (updates < 0 || updates > INT_MAX) risei_io_invalid(f, "round.updates");
-    if (f->mode != RISEI_IO_READ || f->wrong != NULL) return;
+    if (f->mode != RISEI_IO_READ || f->wrong != NULL || m == b->acting) return;
     b->started = started != 0, b->updates = (int)updates;
     b->result = failed != 0 ? (int)RISE_NOT_FINITE : (int)RISE_OK;
     if (failed != 0)
@@ -15804,6 +15811,18 @@ RISEI_FN void risei_file_visit_draws(risei_io *f, risei_learner *l, int *draws)
         l->errors[i] = td;
     }
 }
+/* Reads the draws of a round, and drops them. */
+RISEI_FN void risei_file_skip_draws(risei_io *f, const risei_learner *l)
+{
+    int64_t count = 0, i, number[3];
+    rise_real td;
+    risei_io_integers(f, &count, 1, "draws");
+    if (count < 0 || count > RISEI_ROUNDS_MAX * l->draws) risei_io_invalid(f, "draws");
+    for (i = 0; i < count * l->batch.size && f->wrong == NULL && !f->failed; i++) {
+        risei_io_integers(f, number, 3, "a transition of a draw");
+        risei_io_reals(f, &td, 1, -FLT_MAX, "a td error is not a finite number");
+    }
+}
 /* Visits the parts of the update in progress that are computed. */
 RISEI_FN void risei_file_visit_parts(risei_io *f, risei_learner *l)
 {
@@ -15837,8 +15856,10 @@ RISEI_FN void risei_file_visit_episodes(risei_io *f, rise_agent *a)
             risei_file_visit_slot(f, r, risei_history_slot(h, lane, at), a->desc.actions);
     }
     if (f->wrong != NULL) return;
-    if (f->has_round)
+    if (f->has_round && risei_agent_learns_in_background(a))
         risei_file_visit_draws(f, &a->learner, &a->background.renews);
+    else if (f->has_round)
+        risei_file_skip_draws(f, &a->learner);
     else if (a->desc.batch_parts > 1)
         risei_file_visit_parts(f, &a->learner);
 }
@@ -16040,7 +16061,7 @@ RISEI_FN rise_result risei_file_read_start(rise_read_fn fn, void *user, uint64_t
 {
     rise_result result = risei_file_read_header(fn, user, size, header, error);
     if (result == RISE_OK) result = risei_file_read_desc(fn, user, header, desc, error);
-    if (result == RISE_OK) header->has_round = desc->background;
+    if (result == RISE_OK) header->has_round = desc->background == 1;
     return result;
 }
 /* Checks one field. `has` is the field's value in the file, `stated` its value in `machine`; 0:
@@ -16096,10 +16117,10 @@ RISEI_FN rise_result risei_file_check_shape(const rise_agent_desc *desc,
 }
 /* Copies from `machine` to `desc` the fields that the caller who loads the file chooses: isa,
    threads, processes, process, memory_block, memory_bytes, functions and their user data,
-   embedding_file, weights and play_only. Copies background if it is 1 or if play_only is 1. Copies
-   players and environments if they are not 0. Does not copy environments if the file has a replay
-   buffer (replay = 1) and play_only is 0, because the buffer is then loaded. If `machine` is NULL,
-   only sets play_only to 0. */
+   embedding_file, weights and play_only. Copies background if it is not 0 or if play_only is 1.
+   Copies players and environments if they are not 0. Does not copy environments if the file has a
+   replay buffer (replay = 1) and play_only is 0, because the buffer is then loaded. If `machine` is
+   NULL, only sets play_only to 0. */
 RISEI_FN void risei_file_take_machine(rise_agent_desc *desc, const rise_agent_desc *machine,
                                       int replay)
 {
@@ -16251,11 +16272,15 @@ RISEI_FN void risei_file_adapt(rise_agent *a, const risei_file_header *header)
         int64_t const most = risei_embedder_snapshot_frames(&a->replay.history);
         if (a->learner.snapshot_next > most) a->learner.snapshot_next = most;
     }
-    /* `machine` has set background */
+    /* `machine` has set background to 1 */
     if (!header->has_round && risei_agent_learns_in_background(a)) {
         a->learning.updates = a->model.updates, a->learning.metrics = a->model.metrics;
         a->learner.part = 0;
     }
+    /* `machine` has set background to -1: the end of the warm-up cannot be in progress. All frames
+       of the file will be embedded by risei_file_resume. */
+    if (header->has_round && !risei_agent_learns_in_background(a) && a->learner.snapshots == 0)
+        a->learner.snapshot_next = 0;
 }
 /* Prepares a valid agent for its first call. */
 RISEI_FN void risei_file_resume(rise_agent *a, const risei_file_header *header)

@@ -517,12 +517,21 @@ static double run_score(const bench *b, int t, int v, int i, measure how, double
     return run_mean(r, last);
 }
 
-/* Returns whether every variant has a complete run of this game and seed; others are left out. */
-static int paired(const bench *b, int t, int i)
+/* Returns whether a variant has a complete run of this game and seed, and the reference, too. */
+static int paired(const bench *b, int t, int v, int i)
 {
-    int v = 0;
-    while (v < b->variant_count && b->runs[t][v][i].complete) v++;
-    return v == b->variant_count;
+    return b->runs[t][v][i].complete && b->runs[t][reference_of(b)][i].complete;
+}
+
+/* Returns whether a game counts: every variant must have a paired run of it. */
+static int counts(const bench *b, int t)
+{
+    int v, i;
+    for (v = 0; v < b->variant_count; v++) {
+        for (i = 0; i < b->seeds && !paired(b, t, v, i); i++) continue;
+        if (i == b->seeds) return 0;
+    }
+    return 1;
 }
 
 /* Returns the normalised scores of a variant in the games of a group; if `only` is not negative, in
@@ -534,11 +543,11 @@ static stats_scores gather(const bench *b, int v, group which, int only, measure
     memset(&s, 0, sizeof s);
     for (t = 0; t < b->task_count; t++) {
         int *const seeds = &s.seeds[s.games];
-        if (group_of(b, t) != which || (only >= 0 && only != t)) continue;
+        if (group_of(b, t) != which || (only >= 0 && only != t) || !counts(b, t)) continue;
         for (i = 0; i < b->seeds; i++)
-            if (paired(b, t, i))
+            if (paired(b, t, v, i))
                 s.at[s.games][(*seeds)++] = normalised(b, t, run_score(b, t, v, i, how, where));
-        s.games += *seeds > 0;
+        s.games++;
     }
     return s;
 }
@@ -559,7 +568,9 @@ static cost cost_of(const bench *b, int v, group which, int only)
     for (t = 0; t < b->task_count; t++)
         for (i = 0; i < b->seeds; i++) {
             const run *const r = &b->runs[t][v][i];
-            if (group_of(b, t) != which || (only >= 0 && only != t) || !paired(b, t, i)) continue;
+            if (group_of(b, t) != which || (only >= 0 && only != t) || !counts(b, t) ||
+                !paired(b, t, v, i))
+                continue;
             for (p = 0; p < r->count && normalised(b, t, r->points[p].score) < 0.9; p++) continue;
             c.seconds += run_seconds(r);
             c.updates += run_updates(r);
@@ -596,17 +607,18 @@ static void print_group(const bench *b, FILE *file, group which)
     if (base.games == 0) return;
     fprintf(file, "\n## %s: %d\n\n%s\n\n", group_titles[which], base.games, group_texts[which]);
     fprintf(file,
-            "| kind | what | score (IQM) | best evaluation (IQM) | score in %s's time (IQM) | "
-            "P(%s scores more) | P(%s scores more in the same time) | runs that reached 0.9 | "
+            "| kind | what | runs | score (IQM) | best evaluation (IQM) | "
+            "score in %s's time (IQM) | P(%s scores more) | "
+            "P(%s scores more in the same time) | runs that reached 0.9 | "
             "reached after (of the steps) | updates/s | ms an update | s a run |\n",
             name, name, name);
-    fprintf(file, "|---|---|---|---|---|---|---|---|---|---|---|---|\n");
+    fprintf(file, "|---|---|---|---|---|---|---|---|---|---|---|---|---|\n");
     for (v = 0; v < b->variant_count; v++) {
         stats_scores const end = gather(b, v, which, -1, AT_END, 0);
         stats_scores const best = gather(b, v, which, -1, AT_BEST, 0);
         stats_scores const then = gather(b, v, which, -1, IN_ITS_TIME, 0);
         cost const c = cost_of(b, v, which, -1);
-        fprintf(file, "| %s | %s |", b->variants[v].name, b->variants[v].text);
+        fprintf(file, "| %s | %s | %.0f |", b->variants[v].name, b->variants[v].text, c.runs);
         print_estimate(file, stats_of(&end, NULL));
         print_estimate(file, stats_of(&best, NULL));
         print_estimate(file, stats_of(&then, NULL));
@@ -678,18 +690,20 @@ static void print_terms(const bench *b, FILE *file)
 static int write_table(const bench *b, const char *path)
 {
     FILE *const file = fopen(path, "w");
-    int t, i, counted = 0, bad;
+    int t, v, i, counted = 0, games = 0, bad;
     if (file == NULL) return failed(path, strerror(errno));
-    for (t = 0; t < b->task_count; t++)
-        for (i = 0; i < b->seeds; i++) counted += paired(b, t, i);
-    fprintf(
-        file,
-        "# %s\n\nMade from %d runs: %d games, up to %d seeds, %d kinds of agent. A seed of a game "
-        "counts if\nevery kind has a run of it. The settings for each game are in "
-        "examples/game_trainer.h. Kinds differ\nonly in the settings that the table names. The "
-        "command:\n\n    %s\n\n",
-        b->title, counted * b->variant_count, b->task_count, b->seeds, b->variant_count,
-        b->command);
+    for (t = 0; t < b->task_count; t++) {
+        games += counts(b, t);
+        for (v = 0; v < b->variant_count && counts(b, t); v++)
+            for (i = 0; i < b->seeds; i++) counted += paired(b, t, v, i);
+    }
+    fprintf(file,
+            "# %s\n\nMade from %d runs: %d games, up to %d seeds, %d kinds of agent. A run counts "
+            "if there is a run of\n%s with the same seed. The settings for each game are in "
+            "examples/game_trainer.h. Kinds differ\nonly in the settings that the table names. The "
+            "command:\n\n    %s\n\n",
+            b->title, counted, games, b->seeds, b->variant_count,
+            b->variants[reference_of(b)].name, b->command);
     print_terms(b, file);
     for (i = 0; i < GROUPS; i++) print_group(b, file, (group)i);
     fprintf(file, "\n## Every game\n\nMeans over seeds. The first score is in the game's own "
@@ -773,7 +787,7 @@ static double longest_run(const bench *b, int v, group which)
     int t, i;
     for (t = 0; t < b->task_count; t++)
         for (i = 0; i < b->seeds; i++)
-            if (group_of(b, t) == which && paired(b, t, i))
+            if (group_of(b, t) == which && paired(b, t, v, i))
                 longest = fmax(longest, run_seconds(&b->runs[t][v][i]));
     return longest;
 }
@@ -855,7 +869,7 @@ static void svg_game_panel(const bench *b, FILE *file, int t, chart_frame f)
             e[p].value = 0, e[p].low = HUGE_VAL, e[p].high = -HUGE_VAL;
             for (i = 0; i < b->seeds; i++) {
                 double const score = b->runs[t][v][i].points[p].score;
-                if (!paired(b, t, i)) continue;
+                if (!paired(b, t, v, i)) continue;
                 e[p].value += score, e[p].low = fmin(e[p].low, score),
                                      e[p].high = fmax(e[p].high, score);
                 seeds++;

@@ -296,6 +296,48 @@ static void loading_can_turn_background_on(void)
             rise_agent_destroy(a), free(b.data);
         }
 }
+/* An agent that learned in the background goes on without it, if `machine` says so. A round in
+   progress takes effect. A warm-up whose end is in progress has ended. The agent then computes the
+   same bits as its copy, which was saved and loaded once more. */
+static void loading_can_turn_background_off(void)
+{
+    static const char *const words[] = {"memory=rise environments=3 learn_period=1",
+                                        "memory=none batch_parts=3 learn_outside=1",
+                                        "memory=rise batch=2 learn_start=40 learn_period=4"};
+    rise_agent_desc machine;
+    int k, kind, steps, warm_ups = 0; /* whose end was in progress */
+    memset(&machine, 0, sizeof machine);
+    machine.background = -1;
+    for (k = 0; k < COUNT(words); k++)
+        for (steps = 30; steps <= 70; steps += 4)
+            for (kind = RISE_SAVE_AGENT; kind <= RISE_SAVE_ALL; kind++) {
+                world w = world_after(behind(words[k]), steps), again;
+                rise_metrics before, m;
+                rise_real *after;
+                buffer b;
+                rise_agent *a;
+                check_about("%s, %d steps, kind %d", words[k], steps, kind);
+                if (w.agent->desc.learn_outside) rise_agent_learn_for(w.agent, 0);
+                b = saved(w.agent, (rise_save)kind); /* waits for the worker */
+                warm_ups += w.agent->learner.snapshot_next > 0;
+                a = loaded(&b, &machine);
+                CHECK(a->desc.background == 0 && risei_agent_wrong(a) == NULL);
+                CHECK(!a->background.started && a->learner.snapshot_next == 0);
+                after = rise_agent_parameters(w.agent); /* puts the round into effect */
+                rise_agent_metrics(w.agent, &before), rise_agent_metrics(a, &m);
+                CHECK(same_reals(rise_agent_parameters(a), after, (int)m.parameters));
+                CHECK(m.updates == before.updates);
+                free(b.data), rise_agent_destroy(w.agent);
+                b = saved(a, RISE_SAVE_ALL);
+                w = world_of(a), again = world_of(loaded(&b, NULL));
+                world_run(&w, 90), world_run(&again, 90);
+                CHECK(state_of(w.agent) == state_of(again.agent));
+                rise_agent_metrics(w.agent, &m);
+                CHECK(w.agent->desc.learn_outside || m.updates > before.updates);
+                free(b.data), rise_agent_destroy(w.agent), rise_agent_destroy(again.agent);
+            }
+    CHECK(warm_ups > 0);
+}
 /* A number of updates that no round can have is refused. */
 static void wrong_results_are_refused(void)
 {
@@ -317,6 +359,32 @@ static void wrong_results_are_refused(void)
         CHECK(load(&a, &b, NULL, &error) == RISE_BAD_FILE && a == NULL);
         CHECK(strstr(error.text, "round.updates") != NULL);
     }
+    rise_agent_destroy(w.agent);
+    free(b.data);
+}
+/* A number of draws that no round can have is refused, also by an agent without background, which
+   drops the draws. A file that ends within the draws is refused, too. */
+static void wrong_draws_are_refused(void)
+{
+    static const uint64_t wrong[] = {UINT64_MAX, RISEI_ROUNDS_MAX + 1, (uint64_t)1 << 60, 2};
+    world w = world_after(behind("memory=none"), 101);
+    buffer b = saved(w.agent, RISE_SAVE_ALL);
+    size_t const at = place_of(w.agent, RISE_SAVE_ALL, &w.agent->background.renews, sizeof(int));
+    rise_agent *a;
+    int i, off;
+    CHECK(get(&b, at, 8) == 1);
+    for (i = 0; i < COUNT(wrong); i++)
+        for (off = 0; off < 2; off++) {
+            rise_agent_desc machine;
+            rise_error error = {RISE_OK, ""};
+            memset(&machine, 0, sizeof machine);
+            machine.background = -off;
+            put(&b, at, 8, wrong[i]);
+            fix_sums(&b);
+            check_about("%d: %s", i, error.text);
+            CHECK(load(&a, &b, &machine, &error) == RISE_BAD_FILE && a == NULL);
+            CHECK(strstr(error.text, wrong[i] == 2 ? "section" : "draws") != NULL);
+        }
     rise_agent_destroy(w.agent);
     free(b.data);
 }
@@ -560,6 +628,8 @@ static const check_test tests[] = {
     TEST(results_of_rounds_are_saved),
     TEST(wrong_results_are_refused),
     TEST(loading_can_turn_background_on),
+    TEST(loading_can_turn_background_off),
+    TEST(wrong_draws_are_refused),
     TEST(wrong_rounds_are_refused),
     TEST(nothing_waits_with_learn_outside),
     TEST(waiting_is_counted),

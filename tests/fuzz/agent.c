@@ -12,6 +12,7 @@ static void fuzz_agent(const uint8_t *data, size_t size)
     if (options & 1) machine.environments = 1 + (int)(options / 8 % 4);
     if (options & 2) machine.players = 1 + (int)(options / 16 % 4);
     if (options & 4) machine.isa = RISE_ISA_REF;
+    if (options & 128) machine.background = -1;
     b = file_of(&p, RISE_SAVE_AGENT, RISE_SAVE_ALL);
     p.at = data; /* frames and events are from the same bytes */
     file_use(&b, &machine, &p);
