@@ -2125,13 +2125,16 @@ RISE_API rise_result rise_agent_publish(rise_agent *learner, rise_agent *player)
 RISE_API const rise_real *rise_agent_values(const rise_agent *agent, int player);
 
 #ifndef RISE_PLAY_ONLY
-/* Does one update now, in addition to the updates of desc.learn_period; or finishes the update that
-   rise_agent_learn_for has begun. Returns RISE_BAD_CALL while no transition is complete and for
-   play_only agents. Returns RISE_NOT_FINITE if the loss, the gradient or a weight is NaN or
-   infinite, and RISE_UNAVAILABLE after reduce_fn failed or after fork (see THREADS). Then the
-   update is discarded: weights and priorities stay as they were. The first update freezes the
-   standardisation of frames, numbers and embeddings, and embeds all stored frames again. While a
-   snapshot is in progress, the call embeds stored frames instead of doing an update.
+/* Does one update now, or finishes the update that rise_agent_learn_for has begun. With
+   desc.learn_outside, this counts as an update that is due, if one is due. Otherwise, the update is
+   in addition to those of desc.learn_period. The first update freezes the standardisation of
+   frames, numbers and embeddings, and embeds all stored frames again. While a snapshot is in
+   progress, the call embeds stored frames instead of doing an update.
+
+   Returns RISE_BAD_CALL while no transition is complete and for play_only agents. Returns
+   RISE_NOT_FINITE if the loss, the gradient or a weight is NaN or infinite, and RISE_UNAVAILABLE
+   after reduce_fn failed or after fork (see THREADS). Then the update is discarded: weights and
+   priorities stay as they were.
 
    With desc.background, waits for the last update, puts that one into effect and starts this one.
    The result is that of the last update. When learning starts, the stored frames are embedded in
@@ -14985,21 +14988,27 @@ RISE_API rise_result rise_agent_learn(rise_agent *a)
 {
     rise_result result;
     double before;
+    int64_t due; /* environment steps that make this update due */
     if (a == NULL) return RISE_BAD_CALL;
     if (a->desc.play_only)
         return risei_fail(&a->error, RISE_BAD_CALL, "a play_only agent does not learn");
     risei_background_leave_replay(&a->background);
+    due = a->desc.learn_outside && risei_learner_is_due(&a->learner) ? a->desc.learn_period : 0;
     if (a->replay.ready == 0)
         return risei_fail(
             &a->error, RISE_BAD_CALL,
             "the replay buffer holds no transition yet; it needs more than n_step, %d, steps",
             a->desc.n_step);
-    if (risei_agent_learns_in_background(a))
+    if (risei_agent_learns_in_background(a)) {
+        a->learner.owed_steps -= due;
         return risei_background_next(&a->background, 1, a->actor.steps, &a->error);
+    }
     before = risei_model_clock(&a->desc);
     result = risei_learner_update(&a->learner, a->actor.steps, &a->error);
-    if (result == RISE_OK) risei_learner_measure_time(&a->learner, before);
-    return result;
+    if (result != RISE_OK) return result;
+    a->learner.owed_steps -= due;
+    risei_learner_measure_time(&a->learner, before);
+    return RISE_OK;
 }
 RISE_API int rise_agent_learn_for(rise_agent *a, double microseconds)
 {

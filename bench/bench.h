@@ -86,7 +86,7 @@ static inline rise_agent_desc bench_desc(int width, int height, rise_memory memo
     desc.frame_width = width, desc.frame_height = height;
     desc.actions = actions;
     desc.memory = memory;
-    desc.learn_outside = 1;
+    desc.learn_outside = 1, desc.batch_parts = 1;
     desc.isa = option.isa;
     desc.threads = option.threads;
     return desc;

@@ -40,7 +40,7 @@ int main(int count, char **arguments)
     desc.batch = atoi(arguments[5]);
     desc.window = WINDOW;
     desc.actions = ACTIONS;
-    desc.learn_outside = 1;
+    desc.learn_outside = 1, desc.batch_parts = 1;
     desc.replay_capacity = desc.learn_start = CAPACITY;
     /* random actions need no network, so the buffer is filled quickly */
     desc.epsilon_end = 1;

@@ -194,7 +194,7 @@ static rise_agent *agent_make(const step_case *c)
     desc.recurrent_units = desc.embedding_size = c->units;
     desc.cell = RISE_CELL_LSTM; /* PyTorch's agent has the same */
     desc.carry_state = 1;
-    desc.learn_outside = 1;
+    desc.learn_outside = 1, desc.batch_parts = 1;
     desc.replay_capacity = desc.learn_start = CAPACITY;
     desc.isa = option.isa;
     desc.threads = option.threads;

@@ -341,7 +341,7 @@ static int describe(const options *o, const arcade *a, rise_agent_desc *d)
     d->memory = o->memory;
     d->threads = o->threads;
     d->seed = (uint64_t)o->seed;
-    d->learn_outside = 1;
+    d->learn_outside = 1, d->batch_parts = 1; /* nobody waits between the parts of an update */
     for (i = 0; i < o->setting_count; i++)
         if (rise_agent_set(d, o->settings[i], &error) != RISE_OK)
             return fprintf(stderr, "atari: %s\n", error.text), 0;

@@ -233,8 +233,8 @@ static void players_are_measured(void)
 /* ---------------------------------------------------------------------------------------------- */
 /* Updates that do not keep up, threads, optimization */
 
-/* Returns the advice after `steps` steps, in which each step gives `budget` microseconds. An update
-   takes 3 ms by the clock. */
+/* Returns the advice after `steps` steps, in which each step gives `budget` microseconds or, if
+   `budget` is negative, calls rise_agent_learn. An update takes 3 ms by the clock. */
 static unsigned advice_for(const char *words, double budget, int steps, int *lines)
 {
     rise_agent_desc d = described(words);
@@ -248,8 +248,11 @@ static unsigned advice_for(const char *words, double budget, int steps, int *lin
     while (steps-- > 0) {
         world_run(&w, 1);
         if (budget > 0) CHECK(rise_agent_learn_for(w.agent, budget) >= 0);
+        rise_agent_metrics(w.agent, &m);
+        if (budget < 0 && m.replay_ready > 0) CHECK(rise_agent_learn(w.agent) == RISE_OK);
     }
     rise_agent_metrics(w.agent, &m);
+    CHECK(budget >= 0 || m.updates_owed == 0);
     rise_agent_destroy(w.agent);
     *lines = c.lines;
     return m.advice & RISE_ADVICE_SLOW_UPDATES;
@@ -261,6 +264,8 @@ static void slow_updates_are_noticed(void)
     int lines;
     check_about("enough time");
     CHECK(advice_for(usual, 6000, RISEI_ADVICE_STEPS * 5 / 4, &lines) == 0 && lines == 0);
+    check_about("updates at other times than those of rise_agent_learn_for");
+    CHECK(advice_for(usual, -1, 3 * RISEI_ADVICE_STEPS, &lines) == 0 && lines == 0);
     check_about("less time than an update takes");
     CHECK(advice_for(usual, 1000, 100, &lines) == RISE_ADVICE_SLOW_UPDATES && lines == 1);
     check_about("no time, so updates pile up");
