@@ -1,16 +1,16 @@
-# make            builds the examples
+# make            builds the examples, but not cluster and web; npc only if SDL2 is installed
 # make test       builds and runs all tests
 # make fuzz       fuzzes each target of tests/fuzz for 20 seconds, with libFuzzer if clang has it
 # make demo       builds and runs the demo; takes less than a minute
 # make small      builds and runs the small examples; each checks its result; half a minute
 # make npc        builds the game of hide and seek; needs SDL2
-# make picture    makes examples/memory.gif, the picture of the README
+# make picture    makes examples/memory.gif, the first picture of the README
 # make cluster    builds the example for many machines; needs MPI: mpicc
 # make web        builds the web page build/web/index.html. Needs emscripten
-# make bench      measures speed; takes at most three minutes
+# make bench      runs the first three benchmarks below with --quick; takes at most three minutes
 #
-# Single benchmarks. Options: BENCH="--quick --isa avx2 --threads 2". bench/README.md explains the
-# benchmarks and has the results.
+# Single benchmarks. Options of most: BENCH="--quick --isa avx2 --threads 2". bench/README.md
+# explains the benchmarks and has the results.
 # make bench-kernels    the kernels compared with oneDNN, OpenBLAS and BLIS
 # make bench-step       an update and an action compared with PyTorch
 # make bench-replay     the replay buffer compared with memcpy
@@ -24,19 +24,22 @@
 #                       an hour, or two minutes with BENCH=--quick. Run the command again after an
 #                       interruption: finished runs are kept
 # make bench-ablation   scores of RISE with one setting changed at a time
-#                       BENCH="--size 84" for both: the same with frames of 84 x 84 pixels
+#                       bench-learn and bench-ablation: BENCH="--size 84" enlarges all frames to
+#                       84 x 84 pixels
 # make bench-teach      steps until two games are learned, with and without demonstrations. Takes
 #                       half an hour
-# make bench-game       the longest calls of a game at 60 Hz that learns; BENCH="--seconds 300"
-# make bench-cluster    updates and steps of several processes with MPI, and a model of 64 machines
+# make bench-game       the longest calls of a game at 60 Hz that learns. Takes 8 minutes. Option:
+#                       BENCH="--seconds 300"
+# make bench-cluster    updates and steps of several processes with MPI, and a model of 1 to 64
+#                       machines
 # make bench-bridge     Atari steps a second through the bridge to Python, compared with ALE alone
 # make bench-neon       instructions of an update on 64-bit ARM, counted under qemu. Needs qemu's
 #                       user mode and a cross compiler
-# make bench-embedded   flash, RAM and instructions of an agent on three boards with a Cortex-M, under
-#                       qemu. Needs qemu-system-arm and arm-none-eabi-gcc with newlib
+# make bench-embedded   flash, RAM and instructions of an agent on three boards with a Cortex-M,
+#                       under qemu. Needs qemu-system-arm and arm-none-eabi-gcc with newlib
 # make bench-size       bytes and compile seconds of rise.h for each macro; takes some minutes
-# make clean
-# You can set CC, CFLAGS and LDLIBS.
+# make clean      deletes what make has built, and all *.svg and *.rise files in this folder
+# You can set CC, CFLAGS and LDLIBS, MPICC for cluster, and EMCC and WEB_FLAGS for web.
 
 CFLAGS ?= -O2
 LDLIBS ?= -lm
@@ -94,8 +97,7 @@ build/web/index.html: build/web/rise.js $(WEB)/index.html $(WEB)/worker.js $(WEB
 	sed -e '/\/\* worker \*\//{r build/web/rise.js' -e 'r $(WEB)/worker.js' -e 'd}' \
 		-e '/\/\* page \*\//{r $(WEB)/page.js' -e 'd}' $(WEB)/index.html > $@
 
-# make test ONLY=replay runs one file, ONLY=replay/tree the tests of it whose names contain "tree";
-# LIST=1 lists the tests, JOBS=1 runs one file at a time. tests/run.sh says more.
+# tests/run.sh explains ONLY, LIST and JOBS.
 test:
 	@CC="$(CC)" CFLAGS="$(CFLAGS)" LDLIBS="$(LDLIBS)" ONLY="$(ONLY)" LIST="$(LIST)" \
 	    JOBS="$(JOBS)" sh tests/run.sh
@@ -128,7 +130,8 @@ bench-shrink:
 bench-costs: build/bench_costs
 	build/bench_costs $(BENCH)
 
-# A plugin names the version of qemu's interface that it uses: 1 for qemu 4.2 to 8, 2 for later ones.
+# A plugin names the version of qemu's interface that it uses: 1 for qemu 4.2 to 8, 2 for later
+# versions.
 build/count_insns.so: bench/count_insns.c
 	@mkdir -p build
 	qemu=$$({ qemu-x86_64 --version || qemu-aarch64 --version; } 2> /dev/null | \

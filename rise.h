@@ -8,8 +8,8 @@
        cc -O2 game.c -lm
 
    No -m flag is needed. On x86-64 the kernels for AVX2 and AVX-512 are compiled in. The library
-   uses the fastest kernels that the processor supports. Compiling it takes about 12 seconds, so
-   give RISE_IMPLEMENTATION a C file of its own in a larger project.
+   uses the fastest kernels that the processor supports. Compiling the library takes about 12
+   seconds, so give RISE_IMPLEMENTATION a C file of its own in a larger project.
 
    A COMPLETE PROGRAM. A pixel lights up at the left or the right, then nine frames are dark. When
    the pixel in the middle lights up, the agent must choose the side of the first pixel.
@@ -81,18 +81,18 @@
    The library contains no games and no emulators: you write the loop that runs the game.
 
    Files are not signed: loading checks every value, but cannot know who wrote the file. Loading
-   takes as much memory as the file asks for. To limit this, set memory_bytes in the argument
+   takes as much memory as the file asks for. To limit the memory, set memory_bytes in the argument
    `machine` of the load functions.
 
    LIMITS. Frames have at most 1024 x 1024 pixels of 16 bytes. An observation has at most 1024
-   numbers besides its frame. An agent has at most 256 actions, 4096 environments, windows of 1024
-   frames, 8 conv layers and 16 stacked frames. The length of an episode is not limited. No function
-   uses more than 16 KB of the call stack (tests/build.sh checks this).
+   numbers besides its frame. An agent has at most 256 actions, 4096 environments, 4096 players,
+   windows of 1024 frames, 8 conv layers and 16 stacked frames. The length of an episode is not
+   limited. No function has more than 16 KB on the call stack (tests/build.sh checks this).
 
    CONTENTS. Search for a title in capitals, or for a mark such as >>replay. Each mark begins one
    section of the code. Comments call such a section a room.
 
-       API REFERENCE          every type and function in one line
+       API REFERENCE          every type and function, one line each
        THE LOOP               events; terminated or truncated; several environments
        MEMORY AND WINDOW      RISE, NONE, FULL; how long the window must be
        LEARNING               when updates happen; what to watch
@@ -149,7 +149,7 @@
        >>selftest             one call that checks this build on this machine
        >>template             the source of all kernels, included once per instruction set
 
-   API REFERENCE. One line each. The API section below gives shapes, units and errors.
+   API REFERENCE. The sections >>api-results to >>api-kernels give shapes, units and errors.
 
        Agents
        rise_agent             an agent; opaque
@@ -226,6 +226,7 @@
        rise_kernels_of        returns the function table of an instruction set
        rise_product           a matrix product
        rise_product_scratch   the scratch bytes a product needs
+       rise_int8_product      a product with 8-bit weights
        rise_matrix            a matrix in memory
        rise_walk              the memory offsets of a matrix's rows
        rise_matrix_plain      a row-major matrix
@@ -243,6 +244,7 @@
        RISE_MIDDLE      any frame between the first and the last
        RISE_TERMINATED  the last frame: the game is over and no reward can follow
        RISE_TRUNCATED   the last frame: the game would go on, but you stop (a time limit)
+       RISE_ABSENT      no frame: the environment takes no part in the call (see MANY CHARACTERS)
 
        rise_event event = RISE_FIRST;
        float reward = 0;
@@ -269,14 +271,14 @@
    If the game restarts without a last frame, pass RISE_FIRST at once. The agent then treats the
    previous frame as truncated, and the reward of the last action is lost.
 
-   The agent need not act in every frame of the game. If it acts in every sixth frame, add up the
-   rewards of six frames, and pass the sum in the next call. If the game ends earlier, call the
-   agent at once, with the last frame.
+   The agent need not see every frame of the game. If the agent sees every sixth frame, repeat its
+   action for six frames. Add up the six rewards, and pass the sum in the next call. If the game
+   ends earlier, call the agent at once, with the last frame.
 
-   An agent can learn from several copies of a game, the environments. Set desc.environments. Each
-   call then takes arrays with one frame, reward and event for each environment, always in the same
-   order. After the last frame of an environment, reset its game. The environment's event in the
-   next call is RISE_FIRST.
+   An agent can learn from several copies of a game, the environments. Set desc.environments and
+   call rise_agent_step_all with arrays. An array has one frame, reward, event or action for each
+   environment, always in the same order. After the last frame of an environment, reset its game.
+   The environment's event in the next call is RISE_FIRST.
 
        uint8_t frames[8 * 84 * 84]; // desc.environments = 8
        float rewards[8];
@@ -303,8 +305,9 @@
    desc.window is the number of frames that the recurrent net is unrolled over in an update. The
    window must hold the frame with the cue, the frame where the agent needs the cue, and all frames
    between. (A cue is what the agent must remember.) With the defaults of carry_state and
-   stored_state, an agent whose window is one frame too short cannot learn to use the cue. A window
-   never contains frames of an earlier episode.
+   stored_state, a RISE agent whose window is one frame too short cannot learn to use the cue. FULL
+   also sees the frame_stack - 1 frames before the window. A window never contains frames of an
+   earlier episode.
 
    By default, acting unrolls the recurrent net over the whole window at each step. With
    desc.carry_state, acting keeps the recurrent state from step to step instead. Then the cost of a
@@ -314,16 +317,18 @@
 
    desc.feed_action also gives the previous action and reward to the recurrent net.
 
-   Two fields make updates cheaper. In a minGRU no matrix product depends on the previous state.
-   desc.window_samples is the number of transitions that are trained on one window. With 64 units,
-   updates with the minGRU or with window_samples = 4 took three fifths of the time. In games that
-   need memory, scores were 0.98 and 0.95 instead of 0.99, and learning took more steps.
+   Two fields make updates cheaper: cell and window_samples. In a minGRU no matrix product depends
+   on the previous state. desc.window_samples is the number of transitions that are trained on one
+   window. With 64 units, updates with the minGRU or with window_samples = 4 took three fifths of
+   the time. In games that need memory, scores were 0.98 and 0.95 instead of 0.99, and learning took
+   more steps.
 
        desc.feed_action = 1;
        desc.cell = RISE_CELL_MINGRU;
        desc.window_samples = 4; // must divide desc.batch
 
-   bench/ABLATION.md compares the defaults with other settings, by score and by time.
+   bench/ABLATION.md changes one setting of an agent at a time and compares scores and times. That
+   agent does not have all the defaults: it has 64 units, context_scale 0.5 and carry_state.
 
    LEARNING. After the first desc.learn_start steps, rise_agent_step does one update for every
    desc.learn_period steps. During the first steps the agent measures mean and variance of the
@@ -335,8 +340,8 @@
    for all pixels. In most games much of the picture never changes, and differences between pixels /
    255 are small. Without standardisation, the features of all states are at first almost equal. The
    agent then learns from its recurrent state before it learns from the picture. The mean and sigma
-   come from the first learn_start steps, in which actions are random. If the game looks different
-   later, set raw_frames = 1: the conv net then sees pixel / 255.
+   come from the first learn_start steps, in which actions are random by default. If the game looks
+   different later, set raw_frames = 1: the conv net then sees pixel / 255.
 
        desc.raw_frames = 1;
 
@@ -346,7 +351,8 @@
 
    Watch metrics.mean_return, the mean sum of rewards (not discounted) of the last 100 training
    episodes. These episodes contain random actions. To measure the greedy score, play episodes with
-   rise_agent_play. rise_agent_play changes nothing in training, so you can evaluate at any time.
+   rise_agent_play, which changes nothing in training. Use another copy of the game, or evaluate
+   when a training episode has ended.
 
        float score = 0;
        rise_event event = RISE_FIRST;
@@ -365,8 +371,8 @@
    few steps that were taken so far.
 
    HOW TO: SMALL GREY FRAMES. Small frames make updates cheaper and the replay buffer smaller.
-   rise_frame_shrink makes a frame from any picture, such as the screen: each pixel of the frame is
-   the mean of the area that it covers. The result is exact, so it is the same on every machine.
+   rise_frame_shrink makes a frame from any picture, such as the screen. Each pixel of the frame is
+   the rounded mean of an area of the picture. The result is the same on every machine.
 
        const rise_kernels *kernels = rise_kernels_of(RISE_ISA_AUTO); // once, at the start
        desc.frame_width = 80;
@@ -392,17 +398,17 @@
        action = rise_agent_step_numbers(agent, NULL, state, reward, event);
 
    Numbers may have different scales, because each one is standardised with its own mean and
-   variance. These are measured until learning starts. A number whose standard deviation is below
-   0.001 looks almost constant to the agent: pass a multiple of it. For an angle without limits,
-   pass its sine and its cosine. For a choice of n kinds, pass n numbers: 1 for the kind that is
-   present, 0 for the others. A number that is NaN or infinite is refused.
+   variance. Means and variances are measured until learning starts. A number whose standard
+   deviation is far below 0.001 looks almost constant to the agent: pass a multiple of the number.
+   For an angle without limits, pass its sine and its cosine. For a choice of n kinds, pass n
+   numbers: 1 for the kind that is present, 0 for the others. A NaN or infinite number is refused.
 
    A number more than 8 standard deviations from its mean is clamped, so the agent cannot tell such
-   numbers apart. The deviation is that of the steps before learning, which are random by default.
+   numbers apart. The deviation is measured before learning, while actions are random by default.
    Good play may reach numbers further out. To avoid the clamp, multiply such a number by a factor
-   that makes its deviation far below 0.001. The agent then sees 1000 times the difference between
-   the number and its mean, so choose the factor for that. examples/cartpole.py does so with a
-   position.
+   that makes its deviation far below 0.001. The agent then sees 1000 times the distance of the
+   product from its mean: choose the factor so that this value stays below 8. examples/cartpole.py
+   multiplies a position by 0.003.
 
    The learnable encoder sees the numbers of the newest frame_stack observations, in all kinds of
    agents. RISE and FULL also remember numbers as they remember frames. If the numbers are the whole
@@ -416,7 +422,7 @@
    action that was chosen, or -1 if the agent is to choose. For a demonstrator (see below), -1 is
    refused. The agent learns from all steps.
 
-   Demonstrations are steps that the agent should imitate. They belong to the last
+   Demonstrations are steps that the agent should imitate: all steps of the last
    desc.demonstrators environments. The agent never acts there, and its own steps never overwrite
    demonstrations. An update also raises Q of the demonstrated action above Q of the others.
 
@@ -443,7 +449,7 @@
        for (;;) {
            render(frames[0]);
            rise_agent_step_all(agent, frames[0], NULL, rewards, events, NULL, actions);
-           events[0] = play(actions[0], &rewards[0]);
+           events[0] = play(actions[0], &rewards[0]); // after a last frame: resets, RISE_FIRST
        }
 
    Show every kind of situation: an agent that saw only some starts of Key-Door needed more steps.
@@ -455,11 +461,12 @@
    background, or in the time that is left of each tick.
 
    LEARNING IN THE BACKGROUND. With desc.background, a thread of the library computes the updates,
-   and rise_agent_step only acts. Compile with RISE_THREADS.
+   and rise_agent_step only acts. Define RISE_THREADS beside RISE_IMPLEMENTATION, and compile with
+   -pthread.
 
        desc.background = 1;
 
-       event = game_play(rise_agent_step(agent, frame, reward, event), &reward);
+       action = rise_agent_step(agent, frame, reward, event); // all else as in THE LOOP
 
    An update that becomes due is started in the background. The agent goes on acting with the
    weights that it has. The call in which the next update becomes due puts the new weights into
@@ -470,40 +477,41 @@
    up the seconds of both kinds of waiting. If metrics.waited grows quickly, updates take longer
    than desc.learn_period steps: raise learn_period, or make updates cheaper (see SYMPTOMS).
 
-   To train faster than the game runs, do not wait for the next tick: call the agent in a loop that
+   To train faster than the game runs, do not wait for the next tick. Call the agent in a loop that
    draws nothing on the screen. Calls then wait for updates. The log advises to raise learn_period:
    ignore this advice in such a loop.
 
    Without desc.memory_block, the agent's memory comes from calloc, and the system supplies each
    page when it is first written to. Such a page fault can delay a call: by up to 60 ms in
-   `make bench-game`. To avoid it, pass a block: rise_agent_create writes zeros to all of it.
+   `make bench-game`. To avoid page faults in calls, pass a block: rise_agent_create writes zeros to
+   all bytes of the block that the agent will use.
 
    On Linux, the thread asks for the scheduling policy SCHED_BATCH, so that it gives way to the game
    when both want one core. metrics.waited does not count the time in which another thread has the
    game's core.
 
    With learn_outside, too, a step never waits for the end of an update. A step waits only while a
-   batch is copied. rise_agent_learn_for puts an update into effect if the update is ready, starts
-   the next update if one is due, and returns at once. So the results depend on the speed of the
-   thread. rise_agent_learn, rise_agent_parameters, saving and rise_agent_destroy still wait for the
-   update in progress.
+   batch is copied. While an update is in progress, rise_agent_learn_for returns 0 at once.
+   Otherwise it puts the last update into effect, and starts the next update if one is due. So the
+   results depend on the speed of the thread. rise_agent_learn, rise_agent_parameters, saving and
+   rise_agent_destroy still wait for the update in progress.
 
    When learning starts, the stored frames are embedded again in parts of about 4 * batch frames.
    One part takes the place of one update. Calls wait while a part is embedded, and the first part
    takes longer. An expensive frozen encoder, such as CONV or RESNET18, delays the game noticeably.
 
    If several updates become due in one step, the thread draws their batches together, and the
-   updates take effect together. At most 16 batches are drawn together. If more updates are due,
-   calls wait until the last batches are drawn. rise_agent_learn_for starts only one update in each
-   call.
+   updates take effect together. At most 16 batches are drawn together. More updates are done in
+   groups, one after another, and calls wait until the batches of the last group are drawn.
+   rise_agent_learn_for starts only one update in each call.
 
-   The agent takes more memory: a second copy of the weights, a pass for acting, and what the
-   batches read. rise_agent_bytes counts them. An embed_fn may be called by the thread of the
-   library, but never by two threads at once.
+   The agent takes more memory: a second copy of the weights, a pass for acting, and copies of what
+   the batches read. rise_agent_bytes counts this memory. An embed_fn may be called by the thread of
+   the library, but never by two threads at once.
 
    A LOOP FOR RAYLIB. The game draws what the character sees into a texture, and the agent gets a
-   small frame of it. OpenGL has the rows of a texture from bottom to top. The agent can use them as
-   they are, because all frames have the same order. examples/npc.c is such a game for SDL2.
+   small frame of it. OpenGL has the rows of a texture from bottom to top. The agent can use frames
+   upside down, because all of them have the same order. examples/npc.c is such a game for SDL2.
 
        RenderTexture2D view;
        rise_picture picture = {NULL, 80, 80, RISE_PIXELS_RGBA, 0};
@@ -537,17 +545,18 @@
        desc.learn_outside = 1;
 
        action = rise_agent_step(agent, frame, reward, event);
-       event = game_play(action, &reward);
+       event = game_play(action, &reward); // after a last frame, game_reset() as in THE LOOP
        left = 16000 - microseconds_used(); // microseconds left of a tick of 16 ms
        if (left > 0 && rise_agent_learn_for(agent, left) < 0)
            puts(rise_agent_error(agent)->text);
        rise_agent_metrics(agent, &metrics);
        if (metrics.updates_owed > 1000) puts("too slow: raise learn_period");
 
-   An update has desc.batch_parts parts. With learn_outside the default is 4 if 4 * window_samples
-   divides batch, else 1. A call can return between two parts, so that the game goes on. More parts
-   make an update longer. With frames of 16 x 12 and a batch of 32, each of 4 parts took 0.9 ms, and
-   an update in one part took 2.4 ms (make bench-parts).
+   An update has desc.batch_parts parts. With learn_outside, but neither background nor several
+   processes, the default is 4 if 4 * window_samples divides batch. Else the default is 1. A call
+   can return between two parts, so that the game goes on. More parts make an update longer. With
+   frames of 16 x 12 and a batch of 32, each of 4 parts took 0.9 ms. An update in one part took 2.4
+   ms (make bench-parts).
 
        desc.batch_parts = 8; // batch must be a multiple of 8 * window_samples
 
@@ -559,8 +568,8 @@
 
    The first call that finds an update due also embeds all stored frames again, even with a budget
    of 0. An expensive frozen encoder stops the game for that time: with ResNet-18, learn_start =
-   20000 frames at 8 ms each take 160 s. Call rise_agent_learn for the first update while a menu is
-   shown, or lower desc.learn_start.
+   20000 frames at 8 ms each take 160 s. To avoid this pause, lower desc.learn_start. Or show a menu
+   once more than learn_start steps are done, and let rise_agent_learn do the first update then.
 
    If metrics.updates_owed keeps growing, updates get too little time. Raise desc.learn_period, or
    make updates cheaper (see SYMPTOMS).
@@ -583,43 +592,45 @@
    With RISE_DOUBLE, use MPI_DOUBLE. With background, the library's thread calls reduce_fn, so start
    MPI with MPI_THREAD_MULTIPLE.
 
-   The gradient of n processes with batch b equals that of one process with batch = n * b and
-   batch_parts = n. The bits are the same if reduce_fn adds in the order of the processes. MPI_SUM
-   may choose any order, so different machines may then give different bits. With prioritised
-   replay, n processes differ from one: each scales its importance weights by its own largest
-   weight, and knows the priorities of its own transitions only.
+   Together, n processes with batch b learn as one process with batch = n * b and batch_parts = n.
+   With the same stored steps and uniform replay, both compute the same gradient. The bits are the
+   same if reduce_fn adds in the order of the processes. MPI_SUM may choose any order, so different
+   machines may then give different bits. With prioritised replay, n processes differ from one,
+   because a process knows the priorities of its own transitions only.
 
-   All processes must have the same fields and seed, and must do the same number of updates, because
-   an update waits for all of them. Give the games of each process a seed of their own. learn_start,
-   learn_period and all other numbers of steps count the steps of one process. When learning starts,
-   and after each snapshot, all take the statistics of process 0. The learning rate follows the
-   steps of process 0. A snapshot copies the conv layers into the frozen encoder (see
-   rise_agent_snapshot). With snapshots, all processes must have stored the same number of frames.
-   So a restart must load files of RISE_SAVE_ALL.
+   All processes must have the same fields and seed. All must do the same number of updates, because
+   an update waits for all processes. Give the games of each process a seed of their own.
+   learn_start, learn_period and all other numbers of steps count the steps of one process. When
+   learning starts, and in each snapshot, all take the statistics of process 0. The learning rate
+   follows the steps of process 0.
+
+   A snapshot copies the conv layers into the frozen encoder (see rise_agent_snapshot). With
+   snapshots, all processes must have stored the same number of frames. So a restart must load files
+   of RISE_SAVE_ALL.
 
    Last frames of episodes are no steps, so after the same number of calls, processes have done
    different numbers of steps. Set learn_outside, count the calls, and let all processes call
-   rise_agent_learn after the same calls. The number of updates of rise_agent_learn_for depends on
-   the clock.
+   rise_agent_learn after the same calls. Do not call rise_agent_learn_for: its number of updates
+   depends on the clock.
 
        desc.learn_outside = 1;
 
        rise_agent_step_all(agent, frames, NULL, rewards, events, NULL, actions);
-       owed += desc.environments;
        // ready: 1 from the call on after which every process has more than learn_start steps;
-       // 4 is learn_period
-       for (; ready && owed >= 4; owed -= 4) rise_agent_learn(agent);
+       // the processes must agree on this call. 4 is learn_period
+       if (ready) owed += desc.environments;
+       for (; owed >= 4; owed -= 4) rise_agent_learn(agent);
 
-   If reduce_fn returns another number than 0, the call that learns returns RISE_UNAVAILABLE, and so
-   do all later calls that learn. Save the agent then. Each process saves its own file. A file can
-   be loaded with another number of processes: set processes, process and reduce_fn in `machine`.
-   Processes that load the same file draw the same random actions. adam_epsilon stays that of the
-   file.
+   If reduce_fn returns another number than 0, all further updates fail with RISE_UNAVAILABLE. Save
+   the agent then. Each process saves its own file. A file can be loaded with another number of
+   processes: set processes, process and reduce_fn in `machine`. Processes that load the same file
+   draw the same random actions. adam_epsilon stays that of the file.
 
    Many actors and one learner need no reduce_fn. The actors are play_only agents. They send their
    steps to the learner, which passes them to rise_agent_observe, one environment for each actor.
-   First the learner sends its policy: rise_agent_write with RISE_SAVE_POLICY. Later, the numbers of
-   rise_agent_parameters are enough, until the next snapshot. examples/cluster.c shows it, with MPI.
+   The learner sends its policy at first, after its first update and after each snapshot:
+   rise_agent_write with RISE_SAVE_POLICY. At other times, and without spectral_norm, the numbers of
+   rise_agent_parameters are enough. examples/cluster.c, with MPI, sends the whole policy each time.
 
    HOW TO: MANY CHARACTERS. rise_agent_play chooses the actions of up to desc.players characters. A
    character that plays like this is a player. All players use the same weights, and each player has
@@ -642,10 +653,11 @@
        }
        rise_agent_play_all(agent, frames[0], NULL, rewards, events, NULL, actions);
 
-   Characters that learn are environments: one for each, in one call of rise_agent_step_all. They
-   may share one game. If one character ends the round for all, its event is RISE_TERMINATED. The
-   event of the others is RISE_TRUNCATED, because their own actions did not end the round. Draw each
-   frame from the character's view: the direction in which the character looks is up.
+   Characters that learn are environments: one for each, in one call of rise_agent_step_all. These
+   environments may share one game. If one character ends the round for all, its event is
+   RISE_TERMINATED. The event of the others is RISE_TRUNCATED, because their own actions did not end
+   the round. Draw each frame from the character's view: the direction in which the character looks
+   is up.
 
    Players are greedy at first. rise_agent_set_player makes a player worse, for example to set the
    difficulty of a game:
@@ -658,11 +670,12 @@
        rise_agent_play_all(agent, frames[0], NULL, rewards, events, NULL, actions);
        rise_agent_observe(agent, frames[0], NULL, rewards, events, NULL, actions);
 
-   rise_agent_publish copies what an agent has learned to a play_only agent. Another thread may use
-   the play_only agent at the same time. In self-play, such a copy can be the opponent:
-   examples/self_play.c trains an agent against its earlier copies and rates them.
+   rise_agent_publish copies what an agent has learned to a play_only agent. If the play_only agent
+   was made with background = 1, another thread may use it at the same time. In self-play, such a
+   copy can be the opponent: examples/self_play.c trains an agent against its earlier copies and
+   rates them.
 
-       desc.play_only = 1;
+       desc.play_only = 1;  // all other fields as in the description of `agent`
        desc.background = 1; // only if another thread publishes; needs RISE_THREADS
        rise_agent_create(&opponent, &desc, &error);
 
@@ -690,7 +703,7 @@
 
    A policy can also be a part of the program: an array, flash memory or a mapped file. The agent
    then reads its weights in place, so the weights take no RAM. Several agents can share one array.
-   The array must not change. Its address should be a multiple of 64 bytes: at other multiples of 4
+   The array must not change. Let the array begin at a multiple of 64 bytes: at other multiples of 4
    the agent is slower. At other addresses, and on big-endian machines, the weights are copied.
    rise_agent_publish cannot change an agent that reads its weights in place.
 
@@ -703,20 +716,20 @@
    those of the machine that exported the policy. With RISE_PLAY_ONLY, call
    guards_check_in(memory, sizeof memory).
 
-   From an archive, pass a callback to rise_agent_read. The callback copies exactly `size` bytes and
-   returns 1, or returns 0 on failure.
+   To load a policy from an archive, pass a callback to rise_agent_read. The callback copies exactly
+   the next `size` bytes and returns 1, or returns 0 on failure.
 
    HOW TO: A SMALL PLAYER. For a microcontroller, or a game that never learns, define RISE_PLAY_ONLY
    in every file. The library then has the functions below and those of >>api-kernels. Errors have a
    code and no sentence: rise_result_text returns the meaning of the code. Nothing calls malloc or
-   printf. With RISE_NO_RAINBOW, too, playing computes with floats only.
+   printf. If RISE_NO_RAINBOW is defined, too, playing computes with floats only.
 
        rise_agent_open  rise_agent_open_bytes  rise_agent_read  rise_agent_destroy
        rise_agent_play  rise_agent_play_numbers  rise_agent_play_all  rise_agent_set_player
        rise_agent_values  rise_agent_query  rise_agent_error  rise_agent_metrics
        rise_frame_shrink  rise_kernels_of  rise_result_text  rise_version
 
-   You pass the memory. rise_agent_open_bytes returns how much the agent needs.
+   You pass the memory. rise_agent_open_bytes returns the number of bytes that the agent needs.
 
        #define RISE_PLAY_ONLY
        #define RISE_IMPLEMENTATION
@@ -735,17 +748,19 @@
 
    HOW TO: A QUARTER OF THE BYTES. RISE_SAVE_INT8 saves a policy whose layers have weights of 8
    bits. The player also rounds the inputs of these layers to whole numbers. Sums of whole numbers
-   are exact, so all fused kernels compute the same bits. An action takes less than half the time if
-   the processor has AVX2 or AVX-512 (make bench-step). The values differ a little from those of the
-   float policy, so a few actions may differ. Play both policies and compare their scores. For
-   agents of the small games, examples/watch.c does it: ./watch FILE --export guards8.h --int8.
-   Without AVX2, AVX-512 or NEON, an action takes about five times as long as with floats.
+   are exact, so all fused kernels compute the same bits. Q differs a little from Q of the float
+   policy, so a few actions may differ. Play both policies and compare their scores. For agents of
+   the small games, ./watch FILE --export guards8.h --int8 (examples/watch.c) plays and compares.
 
        rise_agent_save(agent, RISE_SAVE_INT8, "guards8.rise", &error);
 
-   The policy is loaded and opened like any other. It cannot learn, and no learner can publish to
-   it. Its file holds only the fields that acting reads. In rise_agent_query, other fields, such as
-   action_masks and environments, have their defaults.
+   With AVX2 or AVX-512, an action takes less than half of the float policy's time (make
+   bench-step). With the plain C kernels on x86-64, an action takes about five times as long. On a
+   Cortex-M, an action takes 1.2 times as many instructions (bench/embedded.md).
+
+   The policy is loaded and opened like any other. An agent with 8-bit weights cannot learn, and no
+   learner can publish to such an agent. The file holds only the fields that acting reads. In
+   rise_agent_query, other fields, such as action_masks, have their defaults.
 
    HOW TO: SAVING AND RESUMING. A checkpoint has one of four contents.
 
@@ -762,22 +777,23 @@
                              : rise_agent_create(&agent, &desc, &error);
        if (result != RISE_OK) return puts(error.text), 1;
 
-   After loading a checkpoint of RISE_SAVE_AGENT, begin with RISE_FIRST. Learning resumes after more
-   than learn_start new frames. Checkpoints do not hold embeddings, so loading RISE_SAVE_ALL embeds
-   all frames again.
+   After loading a checkpoint of RISE_SAVE_AGENT, pass RISE_FIRST in the first call. Learning
+   resumes after more than learn_start new frames. Checkpoints do not hold embeddings, so loading
+   RISE_SAVE_ALL embeds all stored frames again.
 
-   RISE_SAVE_ALL writes the whole replay buffer: less than metrics.bytes_per_step * replay_size
-   bytes, because embeddings are not written. Saving delays a game, so save while a menu is shown.
-   To load with another number of environments, save as RISE_SAVE_AGENT.
+   RISE_SAVE_ALL writes the whole replay buffer: less than metrics.bytes_per_step *
+   metrics.replay_size bytes, because embeddings are not written. Saving delays a game, so save
+   while a menu is shown. To load with another number of environments, save as RISE_SAVE_AGENT.
 
-   rise_agent_save writes a new file beside the old one and then renames it. So a crash does not
-   damage the old checkpoint, and several programs may save to one path. A program that is killed
-   while it saves leaves a file whose name is the path with ".new-" and two numbers at the end. You
-   can delete such files. A symbolic link is followed, the permissions of the old file are kept, and
-   anything but a plain file is refused.
+   rise_agent_save writes a new file beside the old one, and then gives the new file the old name.
+   So a crash does not damage the old checkpoint, and several programs may save to one path. A
+   program that is killed while it saves leaves a file whose name is the path with ".new-" and two
+   numbers at the end. You can delete such files. On POSIX, a symbolic link is followed, the
+   permissions of the old file are kept, and anything but a plain file is refused.
 
-   rise_agent_peek reads only the description in a file. With the description, rise_agent_bytes
-   returns the memory that the agent needs.
+   rise_agent_peek reads only the description in a file. In the description, set the fields that you
+   will set in `machine`, such as play_only. Then rise_agent_bytes returns the memory that the agent
+   needs.
 
        rise_agent_desc found;
        if (rise_agent_peek(&found, "run.rise", &error) == RISE_OK)
@@ -820,10 +836,14 @@
    falls to epsilon_end. The default for SMALL is 10000 steps. Raise epsilon_steps if episodes are
    long or rewards are rare, because random actions must find the first rewards.
 
-   RARE REWARDS. An agent cannot learn from rewards that it never gets. Before you train, let random
-   actions play (epsilon_start = epsilon_end = 1) and count the rewards. If there is less than about
-   one reward in 1000 steps (an estimate), learning starts late. Then make the task easier at first:
-   a smaller map or a shorter way. Or show how it is done: see TEACHING.
+   RARE REWARDS. An agent cannot learn from rewards that it never gets. Before you train, play with
+   random actions and count the rewards.
+
+       desc.epsilon_start = desc.epsilon_end = 1; // all actions are random
+
+   If there is less than about one reward in 1000 steps (an estimate), the agent improves late. Then
+   make the task easier at first: a smaller map or a shorter way. Or show the agent how to play: see
+   HOW TO: TEACHING.
 
    HOW TO: OTHER AGENTS. Fields choose the value head, the exploration, the target and the network.
 
@@ -837,9 +857,9 @@
        desc.noisy = 1;             // exploration by noise in the heads' weights
        desc.epsilon_start = desc.epsilon_end = -1; // no random actions
 
-   For a conv net of your own, set RISE_NETWORK_CUSTOM and fill in conv[]. Where SMALL has a default
-   of its own, CUSTOM has it too if a side of the frame has fewer than 36 pixels. For larger frames
-   CUSTOM has the default of the larger networks.
+   For a conv net of your own, set RISE_NETWORK_CUSTOM and fill in conv[]. If a side of the frame
+   has fewer than 36 pixels, CUSTOM has the defaults of SMALL. For larger frames, CUSTOM has the
+   defaults of the larger networks.
 
        desc.network = RISE_NETWORK_CUSTOM;
        desc.conv_count = 2;
@@ -856,10 +876,9 @@
        rise_agent_preset(&desc, RISE_PRESET_RAINBOW);
        desc.replay_capacity = 100000;
 
-   A preset can be combined with any desc.memory. For larger frames than 84 x 84, an array of the
-   network can become too large. rise_agent_resolve then refuses the description and names the
-   field to lower. For example, RISE_PRESET_BTR with FULL needs a smaller desc.batch from 116 x 116
-   on.
+   A preset can be combined with any desc.memory. If frames are larger than 84 x 84, an array of the
+   network can become too large. Then rise_agent_resolve refuses the description and names the field
+   to lower. For example, RISE_PRESET_BTR with FULL needs a smaller desc.batch from 116 x 116 on.
 
    Fields can be set from text, such as a program's arguments, and printed as text. The exceptions
    are embedding_file, the callbacks, and isa, threads, processes, process, weights, memory_block
@@ -884,7 +903,7 @@
        net = torchvision.models.resnet18(weights="DEFAULT")
        safetensors.torch.save_file(net.state_dict(), "resnet18.safetensors")
 
-   In C, and again in `machine` whenever the agent is loaded:
+   In C (whenever the agent is loaded, set embedding_file in `machine`, too):
 
        desc.embedding = RISE_EMBED_RESNET18;
        desc.embedding_file = "resnet18.safetensors";
@@ -928,9 +947,10 @@
        if (scratch != NULL) rise_kernels_of(RISE_ISA_AUTO)->product(&p, 0, 1, scratch);
        free(scratch);
 
-   SYMPTOMS. What you see, why, and what to change. An agent notices some mistakes by itself: frames
-   or rewards that never change, episodes longer than the window, updates that do not keep up. It
-   says so once to desc.log_fn, and sets a bit of metrics.advice.
+   SYMPTOMS. The table lists what you see, why, and what to change. An agent notices some mistakes
+   by itself: frames or rewards that never change, episodes longer than the window, updates that do
+   not keep up. The agent reports each mistake once to desc.log_fn, and sets a bit of
+   metrics.advice.
 
        static void log_line(void *user, const char *text)
        {
@@ -946,7 +966,7 @@
                                                                     RISE_CELL_MINGRU; a longer
                                                                     learn_period; threads
 
-       The agent does not learn     too little exploration          longer epsilon_steps
+       The agent does not learn     too little exploration          a larger epsilon_steps
                                     the learning rate does not      learning_rate 3 times higher
                                     suit the game                   or lower
                                     the window does not reach the   a window that does, both ends
@@ -960,7 +980,7 @@
        memory, RISE learns more     variance than the features      fewer recurrent_units;
        slowly than NONE                                             window_samples = 1
 
-       The agent learns well at     the picture changed after       raw_frames = 1; a later
+       The agent learns well at     the picture changed after       raw_frames = 1; a larger
        first, and later levels      learn_start, so that the mean   learn_start
        look different to it         frame no longer fits
 
@@ -1006,9 +1026,9 @@
        Loading: "embed_fn is NULL"  checkpoints do not hold these   set the field in `machine`
        or "embedding_file is NULL"  fields
 
-       Loading: RISE_MISMATCH       `machine` asks for another      change what error.text names
-                                    shape, other weights or more
-                                    than the file has
+       Loading: RISE_MISMATCH       `machine` has another shape or  change what error.text names
+                                    other weights, or no play_only
+                                    for a file with only a policy
 
        Results differ between       one machine or build has no     compare metrics.isa and
        machines                     fused multiply-add              .fused; set RISE_ISA_REF
@@ -1028,7 +1048,7 @@
    COSTS by frame size: 4 actions, one thread, default fields. One field differs: recurrent_units is
    64 in the first three sizes, and its default is 32. With 32, RISE and FULL cost less. `make
    bench-costs` measured the costs on an AMD EPYC (Zen 4, AVX-512); bench/README.md says more.
-   `bytes` is the whole agent. An action is one rise_agent_play without desc.carry_state.
+   `bytes` is the memory of the agent. An action is one rise_agent_play without desc.carry_state.
 
        frame     memory   parameters        bytes   update ms   action ms
        8x8       NONE          91285       7.0 MB       0.457     0.00581
@@ -1045,8 +1065,8 @@
        84x84     FULL        9423525      1.75 GB         712        6.57
 
    rise_agent_bytes returns the memory of an agent in bytes before anything is allocated. Creating
-   or loading an agent calls calloc once, or not at all with desc.memory_block. After that the
-   library allocates nothing. Only the C library does, for open files and threads.
+   or loading an agent calls calloc once, or not at all with desc.memory_block. Later calls allocate
+   nothing. Only the C library allocates memory, for open files and threads.
 
        size_t bytes = rise_agent_bytes(&desc, &error);
        if (bytes == 0) return puts(error.text), 1;
@@ -1054,10 +1074,10 @@
        desc.memory_bytes = bytes;
 
    Most of the memory is the replay buffer. Each of the replay_capacity frames takes the bytes of
-   its pixels, 2 bytes for each number of its embedding, and 20 bytes more. Action masks add one
-   byte for every 8 actions, rounded up. stored_state adds 2 bytes for each number of the recurrent
-   state. With embedding_f32, a number of an embedding or a state takes 4 bytes instead of 2. Each
-   of desc.numbers takes 4 bytes.
+   its pixels and 20 bytes more. RISE adds 2 bytes for each number of the embedding. Action masks
+   add one byte for every 8 actions, rounded up. stored_state adds 2 bytes for each number of the
+   recurrent state. With embedding_f32, a number of an embedding or a state takes 4 bytes instead of
+   2. Each of desc.numbers takes 4 bytes.
 
    The default agent takes 32 MB for frames of 16 x 16 and 1.8 GB for 84 x 84. For frames of 320 x
    240 in colour, an agent takes 48 GB. Smaller frames or a smaller replay_capacity take less
@@ -1077,14 +1097,15 @@
 
    A checkpoint records whether its numbers were computed with fused multiply-add. If the kernels of
    the loading machine differ in this, the checkpoint loads, but the run does not resume bit for
-   bit. log_fn then receives a line that says so. desc.isa = RISE_ISA_REF gives the bits of all
-   fused kernels on any machine, but is slow. The option -ffast-math would change the bits, so
-   rise.h does not compile with this option.
+   bit. log_fn then receives a line about the difference. desc.isa = RISE_ISA_REF gives the bits of
+   all fused kernels on any machine, but is slow. RISE_PLAY_ONLY leaves out RISE_ISA_REF. The option
+   -ffast-math would change the bits, so rise.h does not compile with this option.
 
-   ERRORS. Functions return RISE_OK or a negative code. They also write a sentence that names the
-   field, the path or the offset, and the remedy. rise_agent_create and the file functions write the
-   sentence to their last argument, `error`. This argument may be NULL, and success does not change
-   it. For calls on an agent, rise_agent_error(agent) returns the sentence.
+   ERRORS. Functions return RISE_OK or a negative code. A function that fails also writes a sentence
+   that names the field, the path or the offset, and the remedy. rise_agent_create and the file
+   functions write the sentence to their last argument, `error`. This argument may be NULL. Success
+   does not change *error. For calls on an agent, rise_agent_error(agent) returns the sentence. With
+   RISE_PLAY_ONLY, all sentences are empty.
 
        rise_error error;
        if (rise_agent_create(&agent, &desc, &error) != RISE_OK) return puts(error.text), 1;
@@ -1095,11 +1116,12 @@
    embedding that is NaN or infinite is rejected by the call that passes it. An update whose loss or
    gradient is NaN or infinite is discarded.
 
-   rise_agent_step, rise_agent_step_all and rise_agent_observe also learn, after the step was taken.
-   Two errors come from learning: RISE_NOT_FINITE about a weight, loss or gradient, and
-   RISE_UNAVAILABLE after reduce_fn failed or after fork. Then the step was taken and only the
-   update is missing: do not repeat the step. rise_agent_step_all and rise_agent_observe have
-   written the actions, but rise_agent_step returns the error instead of the action.
+   Unless learn_outside is 1, rise_agent_step, rise_agent_step_all and rise_agent_observe also
+   learn, after the step was taken. Two errors come from learning: RISE_NOT_FINITE about a weight,
+   loss or gradient, and RISE_UNAVAILABLE after reduce_fn failed or after fork. Then the step was
+   taken and only the update is missing: do not repeat the step. rise_agent_step_all and
+   rise_agent_observe have written the actions, but rise_agent_step returns the error instead of the
+   action.
 
    THREADS. Define RISE_THREADS beside RISE_IMPLEMENTATION and compile with -pthread. With
    desc.threads = 4 an agent computes on its caller's thread and three workers. A worker without a
@@ -1118,12 +1140,13 @@
    A process that is made by fork has none of the threads, and computes everything on its own
    thread. If fork came while an update was computed in the background, learning in the new process
    is RISE_UNAVAILABLE. Saving is RISE_UNAVAILABLE, too, except as RISE_SAVE_POLICY or
-   RISE_SAVE_INT8. Load the agent from a file there.
+   RISE_SAVE_INT8. To learn in the new process, load the agent from a file.
 
-   PORTING. The code is C99 and also C++11. The tests run with gcc, clang, tcc and musl on Linux,
-   with MinGW under wine, and for ARM, RISC-V and s390x (big-endian) under qemu. For macOS the code
-   is compiled and linked, but no test runs there, nor on Android or bare metal (tests/README.md).
-   The kernels are chosen as follows; tcc always takes "c":
+   PORTING. The code is C99 and also C++11. The tests run with gcc, clang and musl on Linux, with
+   MinGW under wine, and for ARM, RISC-V and s390x (big-endian) under qemu. On bare metal, players
+   run on three boards under qemu. No test runs with tcc, on macOS or on Android: the code is only
+   compiled with tcc and for macOS (tests/README.md). The table shows which kernels are chosen. tcc
+   always takes "c".
 
        x86-64        AVX-512 or AVX2 with FMA and F16C if processor and system have them, else "c"
        x86, 32 bits  "c"
@@ -1142,8 +1165,8 @@
    20000 an agent takes about 300 MB.
 
    PORTING: WINDOWS. MinGW is gcc: all x86 kernels are compiled. MSVC compiles the AVX kernels on
-   x64 and the plain C kernels elsewhere. RISE_THREADS uses the threads of Windows and gcc's atomic
-   built-ins, which MSVC lacks. rise.h refuses /fp:fast, which changes the bits (see SAME BITS).
+   x64 and the plain C kernels elsewhere. RISE_THREADS needs gcc or clang, because MSVC lacks their
+   atomic built-ins. rise.h refuses /fp:fast, which changes the bits (see SAME BITS).
 
        cl /O2 game.c
 
@@ -1166,15 +1189,18 @@
        }
        desc.log_fn = log_line;
 
-   PORTING: WEBASSEMBLY. Compile with emscripten: emcc -O3 -msimd128. The plain C kernels are used.
-   With -msimd128, an update is about 3 times as fast. WebAssembly has no fused multiply-add, so the
-   bits are those of the plain C kernels on x86-64. Run the agent in a Web Worker, so that the page
-   does not wait for an update. examples/web is a whole page (make web).
+   PORTING: WEBASSEMBLY. Compile with emscripten. The plain C kernels are used. With -msimd128, an
+   update is about 3 times as fast as without. WebAssembly has no fused multiply-add, so the bits
+   are those of the plain C kernels on x86-64. Run the agent in a Web Worker, so that the page does
+   not wait for an update. examples/web is a whole page (make web).
+
+       emcc -O3 -msimd128 game.c -o game.js
 
    PORTING: MICROCONTROLLERS. A player fits a Cortex-M4. An agent of 13131 parameters takes 83 kB of
-   flash and 20 kB of RAM, or 45 kB of flash with 8-bit weights (bench/embedded.md has a complete
-   program with start-up code). Compile as C with -Os -flto -fno-math-errno -ffunction-sections and
-   -Wl,--gc-sections, and define RISE_PLAY_ONLY (see HOW TO: A SMALL PLAYER).
+   flash and 20 kB of RAM, or 45 kB of flash with 8-bit weights (bench/embedded.md). bench/embedded
+   has a complete program with start-up code. Compile as C with -Os -flto -fno-math-errno
+   -ffunction-sections and -Wl,--gc-sections, and define RISE_PLAY_ONLY (see HOW TO: A SMALL
+   PLAYER).
 
        board                processor    options                                         tested
        STM32F4              Cortex-M4F   -mcpu=cortex-m4 -mthumb -mfloat-abi=hard        qemu
@@ -1187,13 +1213,15 @@
                                          component
 
    The Cortex-M processors above multiply and add in one instruction, so players compute the bits of
-   a desktop with AVX2. Keep the policy in flash: `static const`, at a multiple of 64.
+   a desktop with AVX2. softfp is the option of the Pico's SDK; under qemu, the Cortex-M33 was
+   tested with -mfloat-abi=hard. Keep the policy in flash: `static const`, at a multiple of 64
+   bytes.
 
    PORTING: BARE METAL. To play a policy in flash, see HOW TO: A SMALL PLAYER. To learn, or to play
    in a build that can also learn, define RISE_NO_STDIO if there is no file system. Pass a block of
-   memory, and a clock if you call rise_agent_learn_for. The code refers to these functions of the C
-   library: calloc, free, snprintf, vsnprintf, ldexp, floor, sqrt, sqrtf, the functions of
-   <string.h>, and clock_gettime, timespec_get or clock. The code below is for a play_only agent.
+   memory, and a clock if you call rise_agent_learn_for. The C library must have calloc, free,
+   snprintf, vsnprintf, ldexp, sqrt, sqrtf, fabs, the functions of <string.h>, and one of
+   clock_gettime, timespec_get and clock. The code below is for a play_only agent.
 
        static double seconds(void *user)
        {
@@ -1206,8 +1234,8 @@
        machine.play_only = 1;
        machine.clock_fn = seconds; // with play_only: measures metrics.action_time
 
-   A play_only agent needs its weights and little more. With frames of 8 x 8, features = 32,
-   head_units = recurrent_units = embedding_size = 16, frame_stack = 1 and carry_state = 1, the
+   A play_only agent needs its weights and little more. Take frames of 8 x 8, features = 32,
+   head_units = recurrent_units = embedding_size = 16, frame_stack = 1 and carry_state = 1. Then the
    weights are 88 KB and rise_agent_bytes returns 121 KB. The stack frame of each function has at
    most 16 KB; a call of the library needs the sum of several frames. The compiler may make
    enumerations smaller than int (-fshort-enums).
@@ -1235,9 +1263,9 @@
            print(rise.rise_error_text(error).decode())
        action = rise.rise_agent_step(agent, bytes(64), 0, 0)
 
-   rise_agent is opaque: keep the pointer and free it with rise_agent_destroy. rise_agent_desc holds
-   no hidden state. All bytes zero is a valid start, and zero in a field means the default. The
-   functions copy the description, but not what its pointers point to.
+   rise_agent is opaque: keep the pointer, and free the agent with rise_agent_destroy.
+   rise_agent_desc holds no hidden state. All bytes zero is a valid start, and zero in a field means
+   the default. The functions copy the description, but not what its pointers point to.
 
    Enumerations are passed as int. Strings are bytes that end with 0. Error texts have at most 239
    bytes and are in the caller's rise_error or in the agent. The library keeps no pointers to
@@ -1263,7 +1291,7 @@
    2. >>recurrent: a forward and a backward function for one window row at one step, and a
    risei_cell_kind with both. The members of risei_cell_kind state the number of gates, the gate
    that keeps the state, and whether there is a recurrent matrix. risei_cell_row holds the pointers
-   that the functions get.
+   that the functions get. RISEI_LEARN(function) is the function, or NULL with RISE_PLAY_ONLY.
 
        static const risei_cell_kind risei_cell_mine = {
            "mine",
@@ -1275,15 +1303,15 @@
            0,  // cell_state
            0,  // separate
            1,  // direct
-           risei_mine_forward, risei_mine_backward};
+           risei_mine_forward, RISEI_LEARN(risei_mine_backward)};
 
    3. >>recurrent: its entry in risei_cell_kinds, in the order of rise_cell. Without the entry the
    file does not compile. A wrong order compiles.
 
    Kernels: a row function may call kernels that exist. A new kernel needs a member of rise_kernels
    in >>api-kernels and a RISEK function in >>template. RISEK(table), at the end of the template,
-   needs an entry at the position of the member. If the order is wrong, a C compiler only warns. If
-   the types of the kernels are equal, the compiler does not even warn.
+   needs an entry at the position of the member. If the order is wrong, some C compilers only warn.
+   If the types of the kernels are equal, no compiler warns.
 
    Test: tests/gradients.c compares every cell with central differences in double, without an edit.
    Add the cell's textbook formula to formula_of there. tests/kernels.c needs a RUN, an EXPECT and a
@@ -1307,11 +1335,12 @@
        target  computes the target, [taus] or [atoms], from a risei_bootstrap. If discount is 0, the
                target must not depend on `next`. If `values` is 1, the function must obey policy and
                rescale. risei_values_target does all this for heads with one atom.
-       loss    gets z and dz at the action taken: output (t, a) is z[t * actions * atoms + a].
-               Returns the loss. Writes dz of this action, and *td. The caller has set dz of all
-               actions to 0 before. tau is NULL unless `quantiles` is 1.
+       loss    gets z and dz at the action taken: z[t * actions * atoms + i] is the output of
+               fraction t and atom i. Returns the loss. Writes dz of this action, and *td. The
+               caller has set dz of all actions to 0 before. tau is NULL unless `quantiles` is 1.
 
-   Functions that work on arrays alone belong in >>targets.
+   Functions that work on arrays alone belong in >>targets. RISEI_LEARN(function) is the function,
+   or NULL with RISE_PLAY_ONLY. Use RISEI_LEARN for the functions that only learning calls.
 
    3. >>heads: its row in risei_head_kinds, in the order of rise_head. Without the row the file does
    not compile. A wrong order compiles.
@@ -1320,7 +1349,8 @@
         risei_head_one, risei_head_one, // atoms, taus
         0,                              // quantiles: 1 only for a layer of fractions, as IQN has
         1,                              // values: 0 refuses munchausen and value_rescale
-        risei_mine_expect, risei_mine_expect_backward, risei_values_target, risei_mine_loss}
+        risei_mine_expect, RISEI_LEARN(risei_mine_expect_backward),
+        RISEI_LEARN(risei_values_target), RISEI_LEARN(risei_mine_loss)}
 
    Tests: tests/gradients.c checks networks and updates with every head, without an edit. Add the
    head's formula for Q to plain_expect there. Add a target and a loss computed by hand to
@@ -1331,19 +1361,20 @@
    1. >>api-desc: a value of rise_embedding before RISE_EMBED_COUNT, with a comment. Files store the
    name of the encoder, not the number, so values may be in any order.
 
-   2. >>frozen: its functions and its risei_frozen_kind. Only embed is required: it computes
-   embedding_size numbers, from the frame and the encoder's weights alone. The other members may be
-   0 or NULL; struct risei_frozen_kind describes them.
+   2. >>frozen: its functions and its risei_frozen_kind. Only name and embed are required. embed
+   computes embedding_size numbers from the frame and the encoder's weights alone. The other members
+   may be 0 or NULL; struct risei_frozen_kind describes them.
 
-   layout takes memory from the arena and stores the kind's struct with risei_frozen_store. It must
-   not write to the memory, because the arena may only count. initialise fills the memory from its
-   random stream. Files do not hold these weights: loading draws them again. Weights from elsewhere
-   need a fingerprint. final_size lowers embedding_size to the numbers that the encoder has.
+   layout takes memory from the arena and stores the kind's struct with risei_frozen_store. layout
+   must not write to the memory, because the arena may only count. initialise fills the memory from
+   its random stream. Files do not hold these weights: loading draws the same weights again. Weights
+   from elsewhere need a fingerprint. final_size returns embedding_size, or less if the encoder has
+   fewer numbers.
 
        static const risei_frozen_kind risei_frozen_kind_mine = {
            "mine",                  // name
            0, 0, NULL, NULL,        // default_size, scaled, source, final_size
-           risei_frozen_mine_check, // check
+           risei_frozen_mine_check, // check_desc
            NULL, NULL,              // layout, initialise
            risei_frozen_mine_embed, // embed
            NULL};                   // fingerprint
@@ -1357,25 +1388,24 @@
 
    HOW TO ADD A DESCRIPTION FIELD. Change three places, use the field, and add a test.
 
-   1. >>api-desc: a member of rise_agent_desc. Its comment ends with the default in brackets.
+   1. >>api-desc: a member of rise_agent_desc. The comment ends with the default in brackets.
 
-   2. >>describe: a row in risei_fields. The first three rows stay the required fields. A field that
-   acting reads goes before the #ifndef, and RISEI_FIELDS_TO_ACT goes up by one. A field that only
-   learning reads goes after it. A default that depends on other fields is 0 in the row, and
-   risei_fill computes it.
+   2. >>describe: a row in risei_fields. The first three rows stay the required fields. The row of a
+   field that acting reads goes before the #ifndef, and RISEI_FIELDS_TO_ACT goes up by one. The row
+   of a field that only learning reads goes after the #ifndef. If the default depends on other
+   fields, the row has 0 and risei_fill computes the default.
 
        // field, 1: double or 0: int, lowest, highest, default, 1: decides a shape or 0: not,
        // since revision, value before
        RISEI_ADDED(reward_scale, 1, 1e-6, 1e6, 1, 0, 5, 1),
 
    The last number is the value with which the agent behaves as before the field existed. Reading a
-   file of an earlier revision sets the field to this number. The number must be in the range. A
-   last number of 0 means the default. So if "off" is not the default, give "off" a number other
-   than 0, such as a negative one.
+   file of an earlier revision sets the field to this number. The number must be in the range, and 0
+   only if the default in the row is 0, because 0 means the default. So if "off" is not the default,
+   give "off" a number other than 0, such as a negative one.
 
-   Use RISEI_ADDED for a number with one default. Write all members of risei_field for an
-   enumeration, and for a number with another default for SMALL. Fields of conv layers go into
-   risei_conv_fields.
+   Use RISEI_ADDED for a number with one default. Use RISEI_ROW for an enumeration, and for a number
+   with another default for SMALL. Fields of conv layers go into risei_conv_fields.
 
    3. >>files: RISEI_DESCRIPTION_REVISION goes up by one, once for all fields of a release. These
    fields have the new revision as their `since`.
@@ -1402,17 +1432,18 @@
    the file. A line that begins with '?' is optional: a reader that does not know the field ignores
    the line.
 
-   `machine` can change players, switch background on, and change environments if no replay buffer
-   is loaded. It also has the fields that files do not hold: see rise_agent_read. Another field that
-   decides the shape of arrays, such as frame size, actions, window, units or head, must be 0 or
-   agree with the file. If not, the result is RISE_MISMATCH, and the error sentence names the field.
-   Fields such as learning_rate are ignored: the agent keeps the values of the file.
+   `machine` can change players, switch background on (1) or off (-1), and change environments if no
+   replay buffer is loaded. `machine` also has the fields that files do not hold: see
+   rise_agent_read. Another field that decides the shape of arrays, such as frame size, actions,
+   window, units or head, must be 0 or agree with the file. If not, the result is RISE_MISMATCH, and
+   the error sentence names the field. Fields such as learning_rate are ignored: the agent keeps the
+   values of the file.
 
        rise_agent_desc machine = {0};
        machine.environments = 4; // RISE_MISMATCH, if the file's replay buffer has 8
        result = rise_agent_load(&agent, "run.rise", &machine, &error);
 
-   MACROS. One file must define RISE_IMPLEMENTATION. All other macros are optional.
+   MACROS. One file, the implementation, must define RISE_IMPLEMENTATION. Other macros are optional.
 
        macro                 seen by              meaning
        RISE_IMPLEMENTATION   one file             compiles the function bodies
@@ -1420,7 +1451,7 @@
                                                   them also defines RISE_IMPLEMENTATION
        RISE_NO_STDIO         every file           no FILE functions: save through rise_agent_write;
                                                   RISE_EMBED_RESNET18 is then RISE_UNAVAILABLE
-       RISE_NO_SIMD          the implementation   plain C kernels only
+       RISE_NO_SIMD          the implementation   no kernels for AVX2, AVX-512 and NEON
        RISE_NO_AVX512        the implementation   no AVX-512 kernels; RISE_ISA_AUTO is then at most
                                                   RISE_ISA_AVX2
        RISE_NO_PRETRAINED    the implementation   leaves out the ResNet-18: RISE_EMBED_RESNET18 is
@@ -1430,6 +1461,7 @@
        RISE_NO_RAINBOW       the implementation   the same for the heads C51 and IQN, noisy and
                                                   spectral_norm
        RISE_PLAY_ONLY        every file           agents only play: see HOW TO: A SMALL PLAYER.
+                                                  Implies RISE_NO_STDIO and RISE_NO_PRETRAINED.
                                                   Not with RISE_THREADS or RISE_DOUBLE
        RISE_THREADS          the implementation   desc.threads may be more than 1 and
                                                   desc.background 1 (POSIX: compile with -pthread)
@@ -1450,7 +1482,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* An agent that only plays reads no files, has no threads and needs no ResNet-18. */
+/* RISE_PLAY_ONLY leaves out the FILE functions, and ResNet-18, which reads its weights from a file.
+   RISE_NO_ENCODERS leaves out ResNet-18, too. */
 #ifdef RISE_PLAY_ONLY
 #undef RISE_NO_STDIO
 #define RISE_NO_STDIO

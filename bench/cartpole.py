@@ -13,12 +13,12 @@ All play one copy of the game. rise.h has the settings of examples/cartpole.py. 
 of RL Baselines3 Zoo for CartPole-v1. Both take all steps. "rise.h, stops early" is learn() of the
 example: every 5000 steps it plays 100 greedy games, and it stops when their mean is 490. Its
 seconds include these games. For each seed, the agents run one after the other, on one thread. The
-score is the mean of 100 other greedy games after training. Seconds are processor time of training:
-other programs on the machine change them little.
+score is the mean of 100 other greedy games after training. Seconds are processor time of training,
+the median of the seeds: other programs on the machine change them little.
 
 --task hidden: CartPole-v1 without the two velocities. Both agents are learn() of the example with
 its settings HIDDEN, RISE and NONE. Each stops early, or after HIDDEN_STEPS steps.
---task acrobot: Acrobot-v1 from its six numbers. Its scores are negative: the steps of a game.
+--task acrobot: Acrobot-v1 from its six numbers. A score is minus the steps of a game.
 """
 
 import argparse

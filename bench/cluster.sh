@@ -1,6 +1,6 @@
 #!/bin/sh
 # Measures examples/cluster.c: the model of bench/cluster.c for 1 to 64 ranks, then the speed of one
-# and of two ranks on this machine, with MPI. Takes about two minutes. Options are those of
+# to three ranks on this machine, with MPI. Takes about two minutes. Options are those of
 # build/bench_cluster.
 #
 #   make bench-cluster, or: sh bench/cluster.sh --updates 100

@@ -4,10 +4,11 @@
 
    All fields of the description have their defaults, but for the frame size, the 4 actions and
    learn_outside = 1, which lets this program call each update itself. The replay buffer is filled
-   with learn_start random frames of one episode, so no window contains padding. The three kinds of
-   agent take turns within a round. Each time is the median over all rounds. With one thread it is
-   processor time, so that other programs matter little; with several threads it is elapsed time.
-   Only the public functions of rise.h are used here. bench.h has the rounds and the peak. */
+   with learn_start + 2 window random frames of one episode, so only the first windows contain
+   padding. The three kinds of agent take turns within a round. Each time is the median over all
+   rounds. With one thread it is processor time, so that other programs matter little; with several
+   threads it is elapsed time. Only the public functions of rise.h are used here. bench.h has the
+   rounds and the peak. */
 #include "bench.h"
 
 enum { ACTIONS = 4, KINDS = 3, SIZES = 4 };
@@ -37,8 +38,8 @@ static void failed(const char *text)
     exit(1);
 }
 
-/* Creates the agent and fills its replay buffer until it can learn. Its actions are random until
-   then, so this takes no time in the network. */
+/* Creates the agent and fills its replay buffer until it can learn. The first learn_start actions
+   are random, so these steps take no time in the network. */
 static void subject_make(subject *s, int width, int height, rise_memory memory)
 {
     rise_agent_desc desc = bench_desc(width, height, memory, ACTIONS), player = desc;

@@ -209,8 +209,9 @@ static rise_event event_of(int64_t tick, int game)
 /* ---------------------------------------------------------------------------------------------- */
 /* Agents */
 
-/* The agent gets a block of memory, to which rise_agent_create writes. Without it, the system
-   supplies a page when the agent first writes to it. That took up to 57 ms of a call.
+/* The agent gets a block of memory, to which rise_agent_create writes. Without a block, the system
+   supplies each page of memory when the agent first writes to the page. That took up to 57 ms of a
+   call.
 
    At 84 x 84, an update takes about a tenth of a second. Updates are due so often that they take
    about half of the time of a core, whatever the number of environments. */
@@ -227,7 +228,7 @@ static void player_make(player *p, const way *how, const result *size)
     d.replay_capacity = 20000;
     d.learn_start = 200;
     d.carry_state = 1; /* as a game does: without it, 8 actions at 84 x 84 take more than a tick */
-    d.epsilon_start = d.epsilon_end = -1; /* no step saves the time of the network */
+    d.epsilon_start = d.epsilon_end = -1; /* each step runs the network */
     if (size->width > 16) d.learn_period = LARGE_PERIOD * size->games;
     for (i = 0; i < option.field_count; i++)
         if (rise_agent_set(&d, option.fields[i], &error) != RISE_OK) failed(error.text);
@@ -327,7 +328,7 @@ static void player_rest(const player *p)
     while (!risei_background_is_idle(&p->agent->background)) sleep_until(now() + 1000000);
 }
 /* Returns the duration of an empty call in nanoseconds: the median of acting calls, between
-   EMPTY_LEAST and EMPTY_MOST. Forgets all that was measured. */
+   EMPTY_LEAST and EMPTY_MOST. Forgets the longest call and the longest own time. */
 static int64_t calibrate(player *p, const result *size)
 {
     samples s = samples_make(CALIBRATION);

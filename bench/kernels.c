@@ -5,8 +5,8 @@
    "ratio" is the peer's time over ours: above 1, ours are faster. A peer that is not installed is
    printed as absent. Each peer is forced to use kernels of the same instruction set, because on
    virtual machines the peers choose old ones. oneDNN chooses the layout of its data, and the time
-   of changing the layout is not counted. Our kernels include bias and ReLU; oneDNN's convolutions
-   include the bias. */
+   of changing the layout is not counted. Forward, our convolutions include bias and ReLU, and our
+   dense layers the bias. oneDNN's convolutions include the bias, the BLAS libraries neither. */
 #include "bench.h"
 
 #include <dlfcn.h>

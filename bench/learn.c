@@ -88,7 +88,8 @@ static const variant size_kinds[] = {
     {"RISE", "memory=rise", "stored embeddings", 0xE8710A, 0},
     {NULL, NULL, NULL, 0, 0}};
 
-/* Each differs from the first in one setting. All are compared to the first. */
+/* Each differs from the first in one setting, but those with raw frames also in context_scale. All
+   are compared to the first. */
 static const variant ablations[] = {
     {"RISE", "memory=rise", "standardised frames, downsampled to 64 half floats, GRU 32, concat", 0,
      0},
@@ -120,8 +121,8 @@ static const variant ablations[] = {
     {"actions", "feed_action=1", "the recurrent net also gets action and reward", 0, 0},
     {NULL, NULL, NULL, 0, 0}};
 
-/* The same for enlarged frames. NONE is the level below which memory must not push a game that
-   needs none. */
+/* The same for enlarged frames. NONE shows the score that an agent with memory must reach, too, in
+   games that need no memory. */
 static const variant size_ablations[] = {
     {"RISE", "memory=rise", "signs of 512 numbers, GRU 64, concat", 0, 0},
     {"NONE", "memory=none", "no memory: sees the last 4 frames", 0, 0},

@@ -6,7 +6,7 @@
 #                                          minutes
 #
 # The result is the instructions of a run with two updates minus those of a run with one update. So
-# neither the preparation counts nor work that only the first update does.
+# the preparation is not counted, nor is work that only the first update does.
 cd "$(dirname "$0")/.." || exit 1
 csv=build/bench_neon.csv
 case $* in

@@ -5,8 +5,8 @@
 
    All fields of the description have their defaults, but for the frame size, the 4 actions, the
    memory, batch_parts, and what a benchmark needs: random actions, a small replay buffer, and
-   learn_outside = 1. The replay buffer holds random frames of one episode. The episode is longer
-   than any window, so no window contains padding. A clock that the program sets makes each call of
+   learn_outside = 1. The replay buffer holds random frames of one episode, from its first frame on.
+   So only the first windows contain padding. A clock that the program sets makes each call of
    rise_agent_learn_for do one part.
 
    The agents of one frame size and memory take turns: each does a whole update in a round. With
@@ -150,7 +150,7 @@ static void part_times(const subject *s, double *middle, double *longest)
 #endif
 
 /* Under qemu: does an update, with a mark before and after each part. Prints the name of the
-   kernels; the plugin then prints the instructions at each mark. The first update will do: later
+   kernels; the plugin then prints the instructions at each mark. The first update is enough: later
    ones take the same number, but for a few dozen and for the copies to the target network. */
 static int count_marked(char **arguments)
 {

@@ -1,12 +1,12 @@
-/* Measures the replay buffer: gathering a batch beside memcpy, prioritised sampling, and the bytes
-   of a stored step.
+/* Measures the replay buffer: gathering a batch compared with memcpy, prioritised sampling, and the
+   bytes of a stored step.
 
        make bench-replay [BENCH="--quick --isa avx2 --threads 2"]
 
    The library does not copy the frames of a batch. When the first conv layer reads them, a few
    images at a time become floats in the cache. Here the same happens without the layer. It competes
-   with memcpy of the same frames and embeddings. Each competitor has its own batches, drawn
-   beforehand: no competitor finds its frames in the cache because another one has read them. */
+   with memcpy of as many bytes of frames and embeddings. Both competitors take the same BATCHES
+   batches in turn, drawn beforehand, and begin half of them apart. */
 #include "bench.h"
 
 enum { SIDE = 84, STACK = 4, BATCHES = 48, LEAVES = 1 << 20, DRAWN = 256 };
@@ -81,7 +81,7 @@ static const drawn *next(void *turn)
     return &batches[*t];
 }
 
-/* Turns frames into floats, as risei_frames_conv_part does before each of its products. */
+/* Converts frames to floats, as risei_frames_conv_part does before each of its products. */
 static void stack_part(void *unused, int part, int parts, void *scratch)
 {
     const risei_image *const image = &agent->model.pass.encoder.in[0];
@@ -103,8 +103,8 @@ static void gather_run(void *turn)
     risei_device_run(&agent->model.device, 1e9, stack_part, NULL);
 }
 
-/* Copies the frames of both stacks, and the windows' embeddings, by memcpy. It goes through the
-   batch in the order in which gathering reads it. */
+/* Copies the frames of both stacks by memcpy, and as many embeddings as the windows have: those
+   from each sample on. */
 static void copy_part(void *job, int part, int parts, void *scratch)
 {
     const drawn *const d = (const drawn *)job;

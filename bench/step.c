@@ -2,9 +2,9 @@
 
        make bench-step [BENCH="--quick --isa avx2 --threads 2"]
 
-   The competitors take turns: agents with memory NONE, RISE and FULL, and the same computation in
-   PyTorch if python3 has it. The replay buffer holds random frames of one episode. The episode is
-   longer than any window, so no window contains padding. */
+   The competitors take turns: agents with memory NONE, RISE and FULL, and an update of the same
+   networks in PyTorch if python3 has it. The replay buffer holds random frames of one episode. The
+   episode is longer than any window, so no window contains padding. */
 #include "bench.h"
 
 #include <unistd.h>
@@ -176,7 +176,8 @@ static void peers_drop(void)
 /* ---------------------------------------------------------------------------------------------- */
 /* Agents */
 
-/* Creates an agent and fills its replay buffer. Its episode began before the oldest frame held. */
+/* Creates an agent and fills its replay buffer. The only episode began before the oldest frame that
+   the buffer holds. */
 static rise_agent *agent_make(const step_case *c)
 {
     rise_agent_desc desc;

@@ -1,6 +1,6 @@
-/* Measures what demonstrations are worth: the same agent learns two games with and without 20
-   episodes of a scripted expert, and with an expert of which a third of the actions are random.
-   Prints a Markdown table.
+/* Measures what demonstrations are worth: an agent learns two games with and without 20 episodes of
+   a scripted expert, and with an expert of which a third of the actions are random. Agents with
+   demonstrations also have the settings `taught`. Prints a Markdown table.
 
        make bench-teach [BENCH="--game corridor --seeds 2 --set demonstration_weight=0.1"]
 
@@ -9,8 +9,8 @@
    Only steps of environment 0 count.
 
    Score: the mean over all starts of the game, each played greedily. A run ends when LAST
-   evaluations in a row have reached the goal, and its number is the step of the first of them. Two
-   evaluations are EVERY steps apart, or 5% of the steps so far if that is more. */
+   evaluations in a row have reached the goal. Its result is the number of steps at the first of
+   them. Two evaluations are EVERY steps apart, or 5% of the steps so far if that is more. */
 #include "../examples/game_trainer.h"
 
 #define RISE_IMPLEMENTATION
@@ -227,8 +227,8 @@ static int ascending(const void *a, const void *b)
     double const x = *(const double *)a, y = *(const double *)b;
     return (x > y) - (x < y);
 }
-/* Trains all seeds and prints a row. Returns the median of the steps; runs that missed the goal
-   count as the budget. */
+/* Trains all seeds and prints a row: how many reached the goal, and the least, median and most
+   steps. A run that missed the goal counts as the budget. */
 static void print_row(const options *o, const task *t, const teaching *how)
 {
     double const budget = o->steps > 0 ? o->steps : t->steps;

@@ -1,6 +1,6 @@
 /* Action masks: the game says at each step which actions are allowed, and the agent takes no other.
    The game: six coins of different value lie on a table. The agent takes three of them, one a turn.
-   A coin that has been taken cannot be taken again. Takes about 5 seconds.
+   A coin that has been taken cannot be taken again. Runs for about 5 seconds.
 
        cc -O2 examples/action_masks.c -o action_masks -lm && ./action_masks
 */
@@ -17,7 +17,7 @@ typedef struct table {
     uint8_t allowed[COINS];
 } table;
 
-/* Shuffles the coins (Fisher and Yates). */
+/* Puts all six coins on the table, in random order (Fisher and Yates). */
 static void deal(table *t, uint32_t *random)
 {
     int i, j;
@@ -30,8 +30,8 @@ static void deal(table *t, uint32_t *random)
     }
 }
 
-/* Draws each coin that can still be taken as a bar. The bar of a coin of value v has a height of v
-   pixels. */
+/* Draws a bar for each coin that can still be taken. The height of the bar is the value of the
+   coin, in pixels. */
 static void draw(const table *t, uint8_t *frame)
 {
     int i, y;
@@ -41,8 +41,8 @@ static void draw(const table *t, uint8_t *frame)
             frame[(SIZE - 1 - y) * SIZE + i + 1] = 255;
 }
 
-/* Plays one game, learning or greedily. Returns the value of the three coins; -1 if a call failed
-   or the agent took a coin that is not allowed. */
+/* Plays one game: with `learn` the agent learns, otherwise it plays greedily. Returns the value of
+   the three coins; -1 if a call failed or the agent took a coin that is not allowed. */
 static int play(rise_agent *agent, table *t, int learn)
 {
     uint8_t frame[SIZE * SIZE];

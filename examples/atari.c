@@ -146,13 +146,13 @@ static int split_settings(options *o, const char *lines)
     return 1;
 }
 
-/* Copies the options from the command line `c`, which must stay. Returns 0, after a message, if
-   they contradict each other. */
+/* Copies the options from the command line. The strings of *o point into `c`, which must stay
+   valid. Returns 0, after a message, if options contradict each other. */
 static int read_options(options *o, const command_line *c)
 {
     o->game = command_string(c, "--game");
     o->environment = command_string(c, "--env");
-    o->memory = (rise_memory)command_choice(c, "--memory"); /* its words are in the same order */
+    o->memory = (rise_memory)command_choice(c, "--memory"); /* in the order of rise_memory */
     o->steps = command_number(c, "--steps");
     o->hours = command_number(c, "--hours");
     o->seed = command_whole(c, "--seed");
@@ -240,7 +240,7 @@ static arcade_protocol protocol_of(const options *o)
     return p;
 }
 
-/* Appends "prefix" and a line, for each of the lines. */
+/* Appends each of the lines to `text`, after `prefix`. */
 static void add_lines(char *text, size_t size, const char *prefix, const char *lines)
 {
     while (lines != NULL && *lines != '\0') {
@@ -293,8 +293,7 @@ static int open_arcade(arcade *a, const options *o, int count, int seed)
 /* ---------------------------------------------------------------------------------------------- */
 /* The agent */
 
-/* Sets the default agent for numbers without frames. It is checked with CartPole, see
-   bench/README.md. */
+/* Sets the default agent for numbers without frames. bench/README.md has its scores in CartPole. */
 static void describe_numbers(rise_agent_desc *d, double steps)
 {
     d->frame_stack = 1;
@@ -324,8 +323,8 @@ static double steps_of(const options *o)
     return o->steps > 0 || o->hours > 0 ? o->steps : 2e6;
 }
 
-/* Fills in the description. A field of --set overrides --preset and the default for what the agent
-   sees. --preset replaces this default. Prints a message and returns 0 on failure. */
+/* Fills in the description. A field of --set has priority over --preset. Without --preset, defaults
+   are chosen by what the agent sees. Prints a message and returns 0 on failure. */
 static int describe(const options *o, const arcade *a, rise_agent_desc *d)
 {
     rise_error error;
@@ -374,15 +373,15 @@ typedef struct session {
     arcade evaluated; /* for evaluation, opened when first needed */
     train_run training;
     int shown; /* 1: the panel shows the evaluation */
-    float largest[BRIDGE_NUMBERS]; /* magnitude of each number lately, for the panel */
+    float largest[BRIDGE_NUMBERS]; /* largest magnitude of each number in the last pictures */
     gif film;
     replace_file film_file;
     uint64_t random; /* state of preprocess_random; the same at the start of each evaluation */
 } session;
 
 /* Draws numbers as bars, one below the other: to the left if negative, to the right if positive.
-   The largest magnitude of the last pictures reaches the edge: it falls by 1% for each picture.
-   Shows the first numbers if there are many. */
+   The largest magnitude of the last pictures reaches the edge. This magnitude falls by 1% with each
+   picture. If there are many numbers, draws the first TRAIN_PICTURE / 2. */
 static void draw_numbers(session *s, const float *numbers, int count, uint8_t *picture)
 {
     int const shown = count < TRAIN_PICTURE / 2 ? count : TRAIN_PICTURE / 2;
@@ -433,8 +432,8 @@ static void film_frame(session *s)
     arcade_picture(&s->evaluated, 0, grey);
     gif_frame(&s->film, grey);
 }
-/* Ends the GIF, which then replaces an older one. Says so if it cannot be written. An episode that
-   was not played to its end leaves the older one. */
+/* Ends the GIF, which then replaces an older one. Prints a message if the GIF cannot be written. If
+   `whole` is 0, the episode was not played to its end, and the older GIF stays. */
 static void film_end(session *s, const char *path, int whole)
 {
     int const good = s->film_file.file != NULL && gif_end(&s->film);
@@ -445,8 +444,8 @@ static void film_end(session *s, const char *path, int whole)
         fprintf(stderr, "atari: %s cannot be written: %s\n", path, strerror(errno));
 }
 
-/* Hides the numbers of an environment from an agent that sees frames alone. Agents that an earlier
-   release saved can so go on. */
+/* Hides the numbers of an environment from an agent that sees frames alone. So agents that an
+   earlier release saved can go on. */
 static void keep_to_frames(const rise_agent_desc *desc, arcade *a)
 {
     if (desc->numbers == 0 && desc->frame_width > 0 && a->width > 0) a->numbers = 0;
@@ -489,8 +488,8 @@ static int evaluate_act(session *s, rise_agent *agent, const int *left, int *act
     return 1;
 }
 
-/* Plays `episodes` episodes greedily. Returns 1 and the mean score; 0 if it was interrupted or
-   failed. */
+/* Plays `episodes` episodes, with actions of evaluate_act. Returns 1 and writes the mean score to
+   *mean. Returns 0 if the call failed or was interrupted. */
 static int evaluate(session *s, rise_agent *agent, int episodes, const char *film, double *mean)
 {
     arcade *const a = &s->evaluated;
@@ -525,7 +524,8 @@ static int evaluate(session *s, rise_agent *agent, int episodes, const char *fil
 /* ---------------------------------------------------------------------------------------------- */
 /* Learning */
 
-/* Steps all games once; the agent learns while they run. Returns 0, after a message, on failure. */
+/* Does one step of all games. While they run, the agent learns. Returns 0, after a message, on
+   failure. */
 static int learn_step(session *s)
 {
     arcade *const a = &s->games;
@@ -579,7 +579,8 @@ static int agent_suits(const rise_agent_desc *desc, const arcade *a, const char 
     return 0;
 }
 
-/* Plays with a saved agent. Prints the mean score and writes a GIF of the first episode. */
+/* Plays with a saved agent. Prints the mean score and writes a GIF of the first episode. Returns 0
+   on failure. */
 static int play(session *s, const char *path)
 {
     char film[TRAIN_PATH];
@@ -609,8 +610,8 @@ static int play(session *s, const char *path)
     return good;
 }
 
-/* Returns whether the folder of the run holds a file with this name. A file that the system cannot
-   look up counts as there: reading it then fails with the reason, and nothing replaces it. */
+/* Returns whether the folder of the run holds a file with this name. Also returns 1 if the system
+   cannot look up the file: reading the file then fails with the reason, and nothing replaces it. */
 static int has_file(const session *s, const char *name)
 {
     char path[TRAIN_PATH];
@@ -765,7 +766,7 @@ static void say_what_is_seen(const session *s)
 }
 
 /* Returns the steps between evaluations. Agents of numbers alone learn within few steps, so they
-   are evaluated ten times in a run of 10000 steps or more. */
+   are evaluated ten times in a run of 10000 to 500000 steps. */
 static double steps_between_evaluations(const session *s)
 {
     double const given = s->options.evaluate_every;

@@ -278,9 +278,10 @@ def counted(name, vectors):
 
 
 def view_of(name, space, spaces, wanted):
-    """Returns what the agent sees: a Picture or NoPicture, Vectors, and the keys that it misses.
+    """Returns a Picture or NoPicture, the Vectors, and the keys of the parts that are not seen.
 
-    It sees the parts that are called `wanted`, or all parts that are images or vectors.
+    The agent sees the parts that `wanted` names, with commas between. If `wanted` is empty, the
+    agent sees all parts that are images or vectors.
     """
     parts = {"/".join(map(str, path)): (path, part) for path, part in parts_of(space, spaces)}
     reasons = {key: why_no_image(part) for key, (_, part) in parts.items()}
@@ -388,7 +389,7 @@ class Environment:
 
 
 class Atari(Environment):
-    """The Arcade Learning Environment without Gymnasium's wrappers: reads only frames in use."""
+    """The Arcade Learning Environment without Gymnasium's wrappers. Reads only frames to send."""
 
     @staticmethod
     def fits(env):
@@ -419,7 +420,7 @@ def install_line(module):
 
 
 def imported(module, install):
-    """Imports a module. `install` is what pip installs if a package is missing."""
+    """Imports a module. If it is missing, raises a Refusal that says "pip install `install`"."""
     try:
         return importlib.import_module(module)
     except ImportError as missing:
@@ -459,7 +460,10 @@ def refuse_unknown(gymnasium, name):
 
 
 def wrapper_of(text):
-    """Reads "module:Wrapper" or "module:Wrapper(key=value, ...)". Returns a function of an env."""
+    """Reads "module:Wrapper" or "module:Wrapper(key=value, ...)".
+
+    Returns a function that wraps an environment.
+    """
     target, _, arguments = text.partition("(")
     module, _, attribute = target.strip().partition(":")
     try:
@@ -556,7 +560,7 @@ def literal(text):
 
 
 class Served:
-    """Plays the actions of a message in one environment, and keeps what it shows.
+    """Plays the actions of a message in one environment, and writes what it shows into the answer.
 
     `frames` and `numbers` are parts of the answer: the newest frames [count][height][width]
     [channels], newest last, and the newest numbers.
@@ -566,7 +570,7 @@ class Served:
         self.environment, self.frames, self.numbers = environment, frames, numbers
 
     def frame(self):
-        """Returns the newest frame. Numpy would stretch one with sides of 1 to any size."""
+        """Returns the newest frame. Refuses another shape, which NumPy might broadcast silently."""
         frame = self.environment.frame()
         if frame.shape != self.frames.shape[1:]:
             sizes = f"{frame.shape}; that of the first environment: {self.frames.shape[1:]}"
@@ -579,7 +583,11 @@ class Served:
         self.environment.write_numbers(self.numbers)
 
     def play(self, actions):
-        """Plays actions until the episode ends. Returns the end, the actions played, the reward."""
+        """Plays actions until the episode ends.
+
+        Returns the end (TERMINATED, TRUNCATED or 0), the number of actions played, and the sum of
+        their rewards.
+        """
         count = len(self.frames)
         if len(actions) < count:
             self.frames[: count - len(actions)] = self.frames[len(actions) :].copy()
@@ -684,7 +692,7 @@ class Server:
         self.stream.send(SPEC, struct.pack("<IIIIII", VERSION, *sizes) + text)
 
     def prepare(self, environments, shape):
-        """Makes the answer, in which each environment has its frames of this shape, and numbers."""
+        """Allocates the answer, with frames of this shape and numbers for each environment."""
         pixels, count = math.prod(shape), environments[0].count
         size = 8 + pixels + 4 * count
         self.answer, self.served = bytearray(len(environments) * size), []
@@ -760,8 +768,8 @@ def watch(program, source):
     """Ends this process GRACE seconds after the program has ended, also while a step hangs.
 
     The program has ended if it has closed its end of the socket `source`, or if this process has
-    another parent than `program`. Each of them misses a case: a shell may stand between the two
-    processes, and some systems report a closed socket only to those who read from it.
+    another parent than `program`. Each test alone misses a case. There may be a shell between the
+    two processes, and some systems report a closed socket only to a process that reads from it.
     """
     hung_up = select.poll()
     hung_up.register(source, select.POLLHUP)

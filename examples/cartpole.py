@@ -4,12 +4,13 @@
     python3 examples/cartpole.py [--hide-velocities] [--memory none|rise] [seed [field=value ...]]
 
 A field such as n_step=5 replaces its value in FIELDS. rise.h explains the fields. After every 5000
-steps, 100 greedy games are played. Training stops when their mean score is at least 490 of 500.
-Other games give the score that is printed.
+steps, 100 greedy games are played. Training stops when their mean score is at least 490, or after
+50,000 steps (150,000 with --hide-velocities). The highest possible score is 500. The printed score
+is the mean of 100 other greedy games, played by the agent with the best mean score so far.
 
-With --hide-velocities, the agent sees only the position and the angle, and needs a memory: the
-velocities follow from earlier numbers and actions. Add --memory none to see how far it comes
-without a memory.
+With --hide-velocities, the agent sees only the position and the angle, and needs memory: the
+velocities follow from earlier numbers and actions. Add --memory none to see the score without
+memory.
 """
 
 import argparse
@@ -88,7 +89,7 @@ def evaluate(agent, seed, game="CartPole-v1"):
 
 
 def learn(seed, fields, limit=STEPS):
-    """Returns an agent that plays as well as the best part of training, and the steps trained."""
+    """Returns a copy of the agent from its best evaluation, and the number of steps trained."""
     fields = {**FIELDS, **fields, "seed": seed}
     agent, best = rise.Agent(**fields), rise.Agent(**fields, play_only=True)
     env, high, steps = gymnasium.make("CartPole-v1"), 0.0, 0

@@ -95,7 +95,7 @@ static inline void chart_draw(const chart *c, terminal *t, int top, int left, in
     int label = top - 1, i, j, x;
     f.x_max = fmax(f.x_max, seconds);
     tenth = chart_round_up(f.x_max) / 10;
-    f.x_max = tenth * ceil(f.x_max / tenth); /* in steps of a tenth, so the axis changes rarely */
+    f.x_max = tenth * ceil(f.x_max / tenth); /* a multiple of `tenth`, to change rarely */
     f.left = 2 * (left + CHART_LEFT_MARGIN); /* in braille dots */
     f.width = 2 * (columns - CHART_LEFT_MARGIN - CHART_RIGHT_MARGIN) - 1;
     f.top = 4 * top;
@@ -212,7 +212,7 @@ static inline void chart_svg_legend(FILE *file, const chart *c)
     }
 }
 
-/* Returns the picture that is being written, one at a time. */
+/* Returns the state of the picture that is being written. Only one picture is written at a time. */
 static inline replace_file *chart_svg_picture(void)
 {
     static replace_file picture;

@@ -13,9 +13,10 @@
        mpirun -n 4 ./cluster --actors --game key-door
        mpirun -n 4 ./cluster --env ALE/Pong-v5 --steps 1M
 
-   Rank 0 prints a line every five seconds: steps, updates, mean return, steps a second, and the
-   share of the time that ranks wait for each other. With 4 ranks on 2 shared cores, the first
-   command takes about 20 seconds, and its last line says that the greedy agent scores 1.
+   Rank 0 prints a line every five seconds: steps, updates, mean return, steps and updates a second,
+   and the share of the time that ranks (with --actors, the actors) wait. With 4 ranks on 2 shared
+   cores, the first command takes about 20 seconds, and its last line says that the greedy agent
+   scores 1.
 
    The folder of the run must be on a disk that all machines share. All ranks save together: see
    "Saving" in cluster_run.h. --resume goes on, also with another number of ranks. Then a rank
@@ -81,7 +82,8 @@ static const command_option table[] = {
 /* ---------------------------------------------------------------------------------------------- */
 /* Progress */
 
-/* Prints a line, from the sums of all ranks. `waiting` names who waits. */
+/* Prints a line of progress, from the sums of all ranks. `waiting` is the name of the share of time
+   that ranks waited. */
 static void report(session *s, const news *sum, const char *waiting)
 {
     double const now = terminal_seconds(), since = now - s->reported;
@@ -119,7 +121,8 @@ static void print_results(session *s)
 /* ---------------------------------------------------------------------------------------------- */
 /* All ranks learn together */
 
-/* Begins to tell all ranks how this one is doing. The messages travel during the iteration. */
+/* Starts to send the news of this rank to all ranks. The messages arrive during the iteration: see
+   told. */
 static int tell(session *s)
 {
     const rise_agent_desc *const d = rise_agent_query(s->agent);
@@ -135,7 +138,7 @@ static int tell(session *s)
                                   MPI_BYTE, MPI_COMM_WORLD, &s->telling) != MPI_SUCCESS;
     return !s->all.lost;
 }
-/* Returns the sums of what all ranks told; mean_return and waited become means. */
+/* Returns the sums of the news of all ranks, but the means of mean_return and waited. */
 static news told(const session *s)
 {
     news sum;
@@ -151,8 +154,8 @@ static news told(const session *s)
     return sum;
 }
 
-/* Chooses the actions of all environments. With --check, they follow from the number of calls, so
-   all ranks see the same steps. */
+/* Chooses the actions of all environments. With --check, the number of calls determines the
+   actions, so all ranks see the same steps. */
 static int act(session *s, int *actions)
 {
     arcade *const a = &s->games;
@@ -170,8 +173,9 @@ static int act(session *s, int *actions)
     return result == RISE_OK || fail(s, "%s", rise_agent_error(s->agent)->text);
 }
 
-/* Does the updates that are due. All ranks must do the same number. The steps of an agent do not
-   count the last frames of episodes, so they differ between ranks: the calls are counted. */
+/* Does the updates that are due. All ranks must do the same number of updates. The steps of an
+   agent do not count the last frames of episodes, so steps differ between ranks. Calls are counted
+   instead. */
 static int learn(session *s)
 {
     s->owed += s->games.count;
@@ -231,9 +235,9 @@ static int read_policy(void *user, void *data, size_t size)
     return 1;
 }
 
-/* Sends the policy to all actors, or the end if `ends`. If an actor has not yet received the last
-   policy, does nothing. An actor does not receive while it waits for rank 0 to take its steps, so
-   rank 0 must never wait here. Returns 0 on failure. */
+/* Sends the policy to all actors or, if `ends` is 1, the message that ends them. If an actor has
+   not yet received the last policy, does nothing. An actor does not receive while it waits for rank
+   0 to take its steps, so rank 0 must never wait here. Returns 0 on failure. */
 static int publish(session *s, int ends)
 {
     policy *const p = &s->policy;
@@ -255,7 +259,7 @@ static int publish(session *s, int ends)
     return !s->all.lost;
 }
 
-/* Receives the next step of an actor. */
+/* Starts to receive the next step of an actor. */
 static void expect(session *s, int actor)
 {
     mail *const m = &s->mail;
@@ -285,7 +289,7 @@ static void unpack(session *s, int actor)
     expect(s, actor);
 }
 /* Takes the steps that have arrived, at most one of each actor. With `waits`, waits for the first
-   one, unless the run is asked to end. Returns how many; -1: a rank is lost. */
+   step, unless the run is asked to end. Returns the number of steps; -1 if a rank is lost. */
 static int collect(session *s, int waits)
 {
     mail *const m = &s->mail;
@@ -306,7 +310,8 @@ static int collect(session *s, int waits)
     s->all.waited += MPI_Wtime() - began;
     return taken;
 }
-/* Ends all actors: tells them, and takes their last steps. Returns 0 if a rank is lost. */
+/* Ends all actors: sends them the end, and drops the steps that still arrive. Returns 0 if a rank
+   is lost. */
 static int end_actors(session *s)
 {
     int const actors = s->all.count - 1;
@@ -420,8 +425,8 @@ static int take_policies(session *s, int *ends)
     }
 }
 
-/* Sends the step that the actor sees, or event -1 when it ends. Waits if SENDING steps are on their
-   way. */
+/* Sends the step that the actor sees, or event -1 when the actor ends. Waits if rank 0 has not yet
+   received the last SENDING steps. */
 static int send_step(session *s, int event, int action)
 {
     const arcade *const a = &s->games;
@@ -459,7 +464,7 @@ static int play_for_learner(session *s)
     return 1;
 }
 
-/* Allocates the messages. */
+/* Allocates the messages and the arrays for rise_agent_observe. */
 static int open_mail(session *s)
 {
     const arcade *const a = &s->games;
@@ -563,8 +568,8 @@ static int read_command(session *s, int argc, char **argv)
     return resume_options(s) && read_options(s);
 }
 
-/* Notes the numbers at the start of this session. An agent that was loaded from another rank's file
-   has the steps of that rank. */
+/* Records the counters at the start of this session. An agent that was loaded from another rank's
+   file has the steps of that rank. */
 static void begin_counting(session *s)
 {
     rise_metrics m;

@@ -23,7 +23,7 @@ typedef struct options {
 /* ---------------------------------------------------------------------------------------------- */
 /* The session */
 
-enum { SENDING = 4 }; /* steps that an actor has sent and rank 0 has not received */
+enum { SENDING = 4 }; /* most steps that an actor has sent and rank 0 has not received */
 
 /* What each rank tells all others in each iteration. */
 typedef struct news {
@@ -46,8 +46,8 @@ typedef struct step_head {
     int event, action; /* event -1: the actor ends */
 } step_head;
 
-/* --actors: the steps that rank 0 receives from actors, [actors] each. An actor uses `messages` and
-   `requests` alone, [SENDING]. */
+/* --actors: the steps that rank 0 receives from actors. Each array is [actors]; those of an actor
+   are `messages` and `requests` alone, [SENDING]. */
 typedef struct mail {
     size_t bytes; /* of a message */
     uint8_t *messages;
@@ -56,11 +56,11 @@ typedef struct mail {
     float *values, *rewards;
     rise_event *events;
     int *actions, *ended;
-    double *waited; /* seconds, of each actor */
-    int sent;       /* by an actor */
+    double *waited; /* seconds that each actor has waited so far */
+    int sent;       /* steps that this actor has sent */
 } mail;
 
-/* --actors: a policy on its way. A message is the number of updates, as a double, and a file of
+/* --actors: a policy as a message: the number of updates, as a double, and then a file of
    RISE_SAVE_POLICY. The double alone ends an actor. */
 typedef struct policy {
     uint8_t *bytes;
@@ -93,7 +93,7 @@ typedef struct session {
     policy policy;
 } session;
 
-/* Notes why this rank cannot go on. Returns 0. */
+/* Records why this rank cannot go on. Returns 0. */
 TERMINAL_PRINTF(2, 3)
 static inline int fail(session *s, const char *format, ...)
 {
@@ -248,7 +248,8 @@ static inline const char *set_path(const session *s, char letter, const char *na
 }
 
 /* Makes the agent, or loads it from the set. A rank without a file of its own loads agent.rise:
-   rank 0's agent, without its replay buffer. */
+   rank 0's agent, without its replay buffer. With --actors and another number of ranks, rank 0 also
+   loads agent.rise. */
 static inline int make_agent(session *s)
 {
     int const own = s->all.rank < s->set.ranks &&
@@ -350,7 +351,7 @@ static inline int save(session *s, double steps)
     return 1;
 }
 
-/* Removes the files of saves that were killed. */
+/* Removes the temporary files of runs that were killed while they saved. */
 static inline void remove_leftovers(const session *s, const char *folder)
 {
     char path[TRAIN_PATH], name[2 * TRAIN_PATH];
@@ -375,7 +376,8 @@ static inline int first_to_end(const session *s)
     if (file >= 0) close(file);
     return file >= 0;
 }
-/* Makes the folder. Rank 0 calls it before all others use the folder. */
+/* Makes the folder and removes what an earlier session left there. Rank 0 calls this function
+   before all others use the folder. */
 static inline int prepare_folder(session *s)
 {
     char path[TRAIN_PATH];
@@ -401,7 +403,8 @@ static inline void pause_for(double seconds)
     while (terminal_seconds() < end) terminal_sleep(0.05);
 }
 /* Ends a run that cannot go on, because this rank failed or another one is lost. The first rank
-   that comes here saves the agent as FOLDER/agent.rise, and says so. */
+   that calls this function prints a message and, if it learns, saves the agent as
+   FOLDER/agent.rise. */
 static inline void give_up(session *s)
 {
     int const learns = s->agent != NULL && (!s->options.actors || s->all.rank == 0);

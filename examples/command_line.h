@@ -1,5 +1,5 @@
-/* The command line of a tool, from a table of options. The folder of a run records the options with
-   which it was begun. A run that is resumed keeps them:
+/* The command line of a tool, from a table of options. A file in the folder of a run records the
+   options of each session. A run that is resumed keeps them:
 
        static const command_option table[] = {
            {"--steps", COMMAND_NUMBER, COMMAND_FREE, "2M", 1, 1e9, ""}, ...
@@ -27,10 +27,11 @@ enum { COMMAND_OPTIONS = 48, COMMAND_TEXT = 4000 };
 typedef enum command_kind {
     COMMAND_SWITCH, /* no value follows; its text is "yes" or "" */
     COMMAND_STRING,
-    COMMAND_NUMBER, /* k and M stand for thousands and millions */
+    COMMAND_NUMBER, /* k and M at the end mean thousands and millions */
     COMMAND_WHOLE,  /* a whole number */
     COMMAND_CHOICE, /* one of the words of `form` */
-    COMMAND_LINES   /* may be repeated; a line for each; each has the '=' or ':' of `form` */
+    COMMAND_LINES   /* may be repeated: the text has a line for each value, with the '=' or ':' of
+                       `form` */
 } command_kind;
 
 typedef enum command_scope {
@@ -43,7 +44,7 @@ typedef struct command_option {
     const char *name;
     command_kind kind;
     command_scope scope;
-    const char *initial; /* the text if the option is not given */
+    const char *initial; /* text of an option that is not given */
     double least, most;  /* of a number */
     const char *form;    /* "rise|none|full" of a choice, "KEY=VALUE" of lines */
 } command_option;
@@ -102,7 +103,8 @@ static inline int command_word(const char *words, const char *text)
     return -1;
 }
 
-/* Returns "" if the text is a value of the option. Otherwise, returns what is needed. */
+/* Returns "" if the option can have this text. Otherwise, returns what is needed, such as "a number
+   from 1 to 64 is needed". */
 static inline const char *command_why_not(const command_option *o, const char *text)
 {
     static char why[200];
@@ -125,8 +127,8 @@ static inline const char *command_why_not(const command_option *o, const char *t
     return why;
 }
 
-/* Sets option i. Another text of COMMAND_LINES becomes another line. Returns "", or what is
-   needed. */
+/* Sets option i to the text. If option i is of the kind COMMAND_LINES and was given before, appends
+   the text as another line. Returns "", or what is needed. */
 static inline const char *command_set(command_line *c, int i, const char *text)
 {
     const char *const why = command_why_not(&c->options[i], text);
@@ -183,8 +185,8 @@ static inline int command_choice(const command_line *c, const char *name)
 }
 
 /* ---------------------------------------------------------------------------------------------- */
-/* The record of a run: a block for each session. A block has a line for each recorded option, and
-   further lines of an option that has several. */
+/* The record of a run: a block for each session. A block has a line for each recorded option; an
+   option of the kind COMMAND_LINES has a line for each value. */
 
 /* Reads the options of the last session. Returns 0 if the file does not exist or cannot be read;
    errno says why. */
@@ -280,7 +282,7 @@ static inline int command_same(const command_option *o, const char *a, const cha
            command_parse_number(b, &y) && x == y;
 }
 
-/* Prints " --name value", with all lines of the value. */
+/* Prints " --name value" for each line of the text, or " no --name" if the text is empty. */
 static inline void command_print(FILE *file, const command_option *o, const char *text)
 {
     if (text[0] == '\0') fprintf(file, " no %s", o->name);

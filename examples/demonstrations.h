@@ -1,5 +1,5 @@
-/* A file of demonstrations: episodes that a person played. memory.c and npc.c use it: --teach FILE
-   records, --demonstrations FILE trains.
+/* A file of demonstrations: episodes that a person or a script played. memory.c and npc.c have two
+   options for it: --teach FILE records, --demonstrations FILE trains.
 
    The file is text. The first line names the game and its length. Each further line is an episode:
    its start and its actions, which together determine every frame and every reward.
@@ -30,13 +30,13 @@ enum { DEMONSTRATIONS_VERSION = 1, DEMONSTRATIONS_WHY = 500 };
 /* The game that is demonstrated. `state` is an object of the caller that holds one episode. */
 typedef struct demonstrations_game {
     const char *name; /* without spaces */
-    int length;       /* a file with another length holds another game */
+    int length;       /* of the game, as in games.h; a file with another length is refused */
     int starts;       /* a start is 0 .. starts - 1 */
     int actions;      /* at most 256 */
     void (*begin)(void *state, int start);
     /* Does an action and adds its reward to *score. Returns whether the episode is over. */
     int (*step)(void *state, int action, double *score);
-    const char *remedy; /* of a file of another game, after "choose another file" */
+    const char *remedy; /* added to "choose another file" for a file of another game */
 } demonstrations_game;
 
 typedef struct demonstration {
@@ -50,7 +50,7 @@ typedef struct demonstrations {
     uint8_t *actions; /* of all episodes */
     int count;
     size_t steps, room; /* actions that are stored; actions that the array has memory for */
-    double score;       /* mean over the episodes */
+    double score;       /* mean over the episodes of their sums of rewards */
     char why[DEMONSTRATIONS_WHY];
     int missing;        /* 1: demonstrations_read found no file of this name */
 } demonstrations;
@@ -73,8 +73,8 @@ static inline int demonstrations_fail(demonstrations *d, const char *format, ...
     return 0;
 }
 
-/* Appends an episode. `score` is its sum of rewards. Returns 0 without memory; then `d` is as it
-   was. */
+/* Appends an episode. `score` is its sum of rewards. Returns 0 if memory runs out; then `d` has the
+   same episodes as before. */
 static inline int demonstrations_add(demonstrations *d, int start, const uint8_t *actions,
                                      int steps, double score)
 {
@@ -134,8 +134,8 @@ static inline int demonstrations_read_head(demonstrations *d, const char *line, 
                                path, name, length, d->game.name, d->game.length, d->game.remedy);
 }
 
-/* Reads a number of 0..most that ends in `end` or at the end of the line. Returns -1 if there is
-   none. */
+/* Reads a number 0..most that is followed by `end` or by the end of the line, and moves *text past
+   both. Returns -1 if there is no such number. */
 static inline int demonstrations_number(char **text, char end, long most)
 {
     char *after;

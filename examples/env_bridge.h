@@ -86,7 +86,7 @@ enum {
     BRIDGE_NUMBERS = 1024,
     BRIDGE_PLAYED = 255, /* actions of one environment in one STEP */
     BRIDGE_TEXT = 8192,  /* bytes of names and errors */
-    BRIDGE_WORDS = 4096, /* the newest bytes of the child's stderr that are kept */
+    BRIDGE_WORDS = 4096, /* at most so many of the newest bytes of the child's stderr are kept */
     BRIDGE_HEAD = 16,
     BRIDGE_SPEC_HEAD = 24 /* bytes of a SPEC before its text */
 };
@@ -116,7 +116,7 @@ typedef struct bridge_move {
 typedef struct bridge_state {
     int terminated, truncated;
     int played;   /* actions played: fewer if the episode ended */
-    float reward; /* their sum */
+    float reward; /* sum of the rewards of these actions */
     /* [frames][height][width][channels], newest last; owned by the bridge, valid until the next
        bridge_receive. NULL: the observations have no frames */
     const uint8_t *frames;
@@ -168,9 +168,9 @@ static inline int bridge_fail(bridge *b, const char *format, ...)
 /* ---------------------------------------------------------------------------------------------- */
 /* The child */
 
-/* Reads what the child has written to stderr so far, and keeps the newest bytes. The pipe holds
-   little, so a child that writes more waits for this call: no call of the bridge waits without
-   it. */
+/* Reads what the child has written to stderr so far, and keeps the newest bytes. A child that has
+   filled the pipe waits until the pipe is read. So all waiting of the bridge calls this
+   function. */
 static inline void bridge_listen(bridge *b)
 {
     char piece[BRIDGE_WORDS / 2];
@@ -460,7 +460,7 @@ static inline void bridge_close(bridge *b)
 {
     if (!b->open) return;
     if (b->socket >= 0) {
-        char error[sizeof b->error]; /* a BYE that fails must not replace it */
+        char error[sizeof b->error]; /* a BYE that fails must not replace b->error */
         memcpy(error, b->error, sizeof error);
         bridge_begin(b, 0);
         bridge_ask(b, BRIDGE_BYE, NULL, 0);
@@ -588,7 +588,8 @@ static inline int bridge_open(bridge *b, const bridge_options *o)
     return 0;
 }
 
-/* Sends moves [environments]. The environments step while the caller computes. */
+/* Sends moves [environments]. The environments step while the caller computes. Returns 0 on
+   failure. */
 static inline int bridge_send(bridge *b, const bridge_move *moves)
 {
     uint8_t body[BRIDGE_ENVIRONMENTS * (2 + BRIDGE_PLAYED)];
@@ -638,7 +639,7 @@ static inline int bridge_seen(bridge *b, int i, const uint8_t *at)
     return 1;
 }
 
-/* Waits for all environments. Their results are then in b->states. */
+/* Waits for all environments. Their results are then in b->states. Returns 0 on failure. */
 static inline int bridge_receive(bridge *b)
 {
     size_t size, each;

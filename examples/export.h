@@ -22,7 +22,7 @@ enum {
     EXPORT_TEXT = 16384 /* bytes of a description as text */
 };
 
-/* What is written, and what it is written from. */
+/* What is written, and its sources. */
 typedef struct exported {
     FILE *file;
     const char *header;         /* the name of the header, without its folder */
@@ -32,7 +32,7 @@ typedef struct exported {
     unsigned char *policy;      /* at a multiple of 64 bytes */
     size_t size, at;            /* bytes of the policy; bytes written there so far */
     rise_agent *agent;          /* plays the policy in place */
-    rise_metrics training;      /* steps and updates are 0 if the file does not tell */
+    rise_metrics training;      /* counters; all 0 if the file has none */
     uint32_t seed;              /* of the test vector */
     float *q;                   /* [EXPORT_STEPS][actions] */
     int actions[EXPORT_STEPS];
@@ -95,8 +95,8 @@ static inline int export_take(void *user, const void *data, size_t size)
     return 1;
 }
 
-/* Reads what the file tells about training. A policy tells nothing, nor does an agent that needs
-   more memory or threads than there are here. */
+/* Reads the counters of training. They stay 0 if the file holds a policy, or if the agent cannot be
+   loaded to learn, because it needs more memory or threads than there are here. */
 static inline void export_read_training(exported *e, const char *path)
 {
     rise_agent *agent;
@@ -143,7 +143,7 @@ static inline int export_byte(uint32_t *random)
     return (int)(*random >> 24);
 }
 
-/* Returns by how much Q of the action exceeds Q of every other allowed action. */
+/* Returns the smallest difference between Q of the action and Q of another allowed action. */
 static inline float export_gap(const float *q, int actions, int action, const uint8_t *allowed)
 {
     float gap = FLT_MAX;
@@ -218,7 +218,7 @@ static inline int export_test(exported *e, rise_error *error)
 /* ---------------------------------------------------------------------------------------------- */
 /* The text */
 
-/* Writes text with the name for '@' and the name in capitals for '^'. */
+/* Writes the text. Replaces '@' by the name, and '^' by the name in capitals. */
 static inline void export_text(const exported *e, const char *text)
 {
     for (; *text != '\0'; text++)

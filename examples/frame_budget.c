@@ -1,6 +1,6 @@
 /* A time budget for learning: a real-time game lets the agent learn only in the time that is left
    of each tick. With learn_outside, rise_agent_step never learns. rise_agent_learn_for does updates
-   for about the given number of microseconds. Takes about 5 seconds.
+   for about the given number of microseconds. Runs for about 5 seconds.
 
        cc -O2 examples/frame_budget.c -o frame_budget -lm && ./frame_budget
 

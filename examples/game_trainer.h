@@ -1,5 +1,6 @@
 /* Training on the small games of games.h: the settings for each game, an agent in training with the
-   games that it plays, and its score. memory.c, memory_gif.c and bench/learn.c use it. */
+   games that it plays, and its score. memory.c, memory_gif.c, cluster.c, web/web.c and benchmarks
+   use this file. */
 #ifndef GAME_TRAINER_H
 #define GAME_TRAINER_H
 
@@ -8,18 +9,19 @@
 
 #include <math.h>
 
-/* Settings that differ from game to game. All others are the library's defaults. */
+/* Settings that differ from game to game. trainer_desc sets all others. */
 typedef struct recipe {
-    /* Steps of training, if --steps is not given. Epsilon falls during the first half of the steps,
-       and the learning rate during all steps. */
+    /* Steps of training, if --steps is not given. The share of random actions falls during the
+       first half of the steps, and the learning rate during all steps. */
     int steps;
     int show_steps;     /* steps of training when memory.c compares all three agents */
     int evaluate_every; /* steps */
     /* Frames that the recurrent net is unrolled over. 0: the length of the longest episode. Then
-       acting with carry_state and learning compute the same recurrent state. */
+       acting with carry_state and learning compute the same recurrent state from the same
+       weights. */
     int window;
     int n_step;      /* 0: the library's default */
-    int feed_action; /* 1: the last action enters the recurrent net, because no frame shows it */
+    int feed_action; /* 1: last action and reward enter the recurrent net: blank frames hide both */
 } recipe;
 
 static inline const recipe *recipe_of(game_kind kind)
@@ -44,7 +46,7 @@ static inline const recipe *recipe_of(game_kind kind)
 
 enum {
     TRAINER_GAMES = 8,     /* environments of the agent in training */
-    TRAINER_LANES = TRAINER_GAMES + 1, /* the last one is the demonstrator, if there is one */
+    TRAINER_LANES = TRAINER_GAMES + 1, /* environments; the last is the demonstrator, if any */
     TRAINER_TAUGHT = 3000, /* updates from demonstrations alone, before the agent acts */
     TRAINER_FEATURES = 64, /* half the default: enough for these games, and faster */
     /* characters of rise_agent_play: */
@@ -89,7 +91,7 @@ static inline rise_agent_desc trainer_desc(const game *g, double steps, int seed
 {
     const recipe *const how = recipe_of(g->kind);
     rise_agent_desc d;
-    memset(&d, 0, sizeof d); /* zero is the default of every field */
+    memset(&d, 0, sizeof d); /* a field that stays 0 gets its default */
     d.frame_width = game_width(g);
     d.frame_height = game_height(g);
     d.frame_stack = GAME_STACK;
@@ -108,15 +110,15 @@ static inline rise_agent_desc trainer_desc(const game *g, double steps, int seed
     return d;
 }
 
-/* Changes the description of an agent that learns from demonstrations first. They keep their part
-   of the replay buffer, so the buffer must have room for all of them. bench/teach.md has the
+/* Changes the description of an agent that learns from demonstrations first. Their environment has
+   its own part of the replay buffer, and all demonstrations must fit there. bench/teach.md has the
    measurements. */
 static inline void trainer_desc_taught(rise_agent_desc *d, const demonstrations *shown)
 {
     double const frames = ((double)shown->steps + shown->count) * (double)TRAINER_LANES;
     d->environments = TRAINER_LANES;
     d->demonstrators = 1;
-    d->epsilon_start = 0.3; /* mostly as shown, but wrong demonstrations must be found out */
+    d->epsilon_start = 0.3; /* random actions show which demonstrations are wrong */
     d->demonstration_weight = 0.3;
     d->priority_exponent = -1;
     d->learn_start = shown->steps > 100 ? (int)shown->steps : 100;
@@ -153,7 +155,8 @@ static inline rise_result trainer_demonstrate_step(trainer *t, const game *g, fl
 }
 
 /* Passes all demonstrations to the agent, before its own first step. Then the agent learns from
-   them. Its description must be that of trainer_desc_taught. Returns 0 if the agent failed. */
+   them. The agent must have the description of trainer_desc_taught. Returns 0 if the agent
+   failed. */
 static inline int trainer_demonstrate(trainer *t, const demonstrations *shown)
 {
     rise_result result = RISE_OK;
@@ -180,7 +183,8 @@ static inline int trainer_demonstrate(trainer *t, const demonstrations *shown)
     return result == RISE_OK;
 }
 
-/* Steps all games once. Returns the number of steps taken, or -1 if the agent failed. */
+/* Does one step of all games; the agent chooses the actions and learns. Games that are over begin a
+   new episode. Returns the number of steps, without last frames; -1 if the agent failed. */
 static inline int trainer_tick(trainer *t)
 {
     int const pixels = game_width(&t->games[0]) * game_height(&t->games[0]);

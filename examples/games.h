@@ -12,8 +12,8 @@
    GAME_STACK frames. So the policy cannot store the cue in a position or a reward. No later frame
    depends on the cue. Pairs and Pong have no single cue: they hide things at every step.
 
-   So the best score is known, with memory and without. tests/games.c derives it from the rules; for
-   Pairs and Pong, tests/ceilings.c does. Both files define the scores of the table below. */
+   So the best scores are known, with memory and without. tests/games.c derives the scores in the
+   table below from the rules; for Pairs and Pong, tests/ceilings.c does. */
 #ifndef GAMES_H
 #define GAMES_H
 
@@ -45,7 +45,8 @@ typedef enum game_kind {
     GAME_KINDS
 } game_kind;
 
-/* Games with the same rules differ only in what is seen. */
+/* Games with the same rules differ in what is seen. In Lock-Catch, the first actions also have no
+   effect; in Catch, they have. */
 typedef enum game_rules {
     GAME_BLINKING,
     GAME_WALKING,
@@ -66,17 +67,18 @@ typedef struct game_spec {
     int starts, sampled; /* sampled: the game has many more starts */
     int actions;
     const char *const *action_names;
-    int length, least_length, most_length; /* steps to wait; all 0 where the length is fixed */
+    int length, least_length, most_length; /* steps to wait or walk; all 0: it is fixed */
     /* mean score of the best policy without memory, and of the best policy */
     double without_memory, best;
     /* sampled games: four standard errors of without_memory, a mean over `starts` starts; else 0 */
     double margin;
 } game_spec;
 
-/* Pairs: the 16 cards, in 4 rows. A set of cards is a mask of bits; -1 means no card. */
+/* Pairs: the 16 cards, in 4 rows. A set of cards is a mask of bits; a single card is 0..15, or -1
+   for none. */
 typedef struct game_cards {
     uint8_t face[16];    /* 0..7, each twice */
-    uint32_t gone, seen; /* sets: removed cards; cards that were face up before */
+    uint32_t gone, seen; /* sets: removed cards; cards that have been face up */
     int up;              /* the card that is face up */
     int waiting;         /* first card of a turn, until the second is turned up */
 } game_cards;
@@ -163,8 +165,8 @@ static inline double game_percent(const game_spec *spec, double score)
     return 100 * (score - from) / (spec->best - from);
 }
 
-/* Returns random number `index` of this episode, 0 .. below-1: step `index` of SplitMix64 (Steele,
-   Lea, Flood 2014). */
+/* Returns random number `index` of this episode, 0 .. below-1: output number start * 2^32 + `index`
+   of SplitMix64 (Steele, Lea, Flood 2014) with seed 0. */
 static inline int game_chance(const game *g, int index, int below)
 {
     uint64_t z = ((uint64_t)(uint32_t)g->start << 32 | (uint32_t)index) * 0x9E3779B97F4A7C15u;
@@ -281,7 +283,7 @@ static inline float game_step_catch(game *g, int action)
    door of the key's colour wins. After `length` steps without progress the episode is lost. */
 
 #define GAME_KEY_DOOR_LOCK                                                                         \
-    GAME_STACK /* the key is in frame 0; until then every action moves ahead */
+    GAME_STACK /* the key is in frame 0; in the first GAME_STACK steps every action moves ahead */
 
 /* The start encodes the key's colour, 0..2, and one of 6 orders of the doors. */
 static inline int game_key(const game *g) { return g->start / 6; }
@@ -331,7 +333,8 @@ static inline float game_step_key_door(game *g, int action)
 /* Pairs: the card game Concentration, for one player. Each step turns one card face up, and the
    previous card face down. Two steps are a turn; if their cards match, both are removed. An action
    may choose a removed card, or the first card of the same turn. Then the next card that is neither
-   is turned. Each step costs 1/64, and a pair earns 1/8. The game ends after 64 steps. */
+   is turned. Each step costs 1/64, and a pair earns 1/8. The game ends when all cards are removed,
+   or after 64 steps. */
 
 #define GAME_PAIRS_STEPS 64
 
@@ -348,7 +351,7 @@ static inline void game_begin_pairs(game *g)
     }
 }
 
-/* Draws a card as 3 x 3 pixels. The centre marks the card. One of the 8 pixels around the centre
+/* Draws each card as 3 x 3 pixels. The centre marks the card. One of the 8 pixels around the centre
    shows the face. */
 static inline void game_draw_pairs(const game *g, int reveal, uint8_t *frame)
 {
@@ -357,7 +360,7 @@ static inline void game_draw_pairs(const game *g, int reveal, uint8_t *frame)
     memset(frame, 0, 144);
     for (i = 0; i < 16; i++) {
         uint8_t *const corner = frame + i / 4 * 36 + i % 4 * 3;
-        int const face = c->face[i] < 4 ? c->face[i] : c->face[i] + 1; /* the dot is pixel 4 */
+        int const face = c->face[i] < 4 ? c->face[i] : c->face[i] + 1; /* pixel 4 is the centre */
         if (c->gone >> i & 1) continue;
         corner[13] = c->up != i ? 60 : c->waiting == i ? 255 : 160;
         if (c->up == i || (reveal && (c->seen >> i & 1)))

@@ -1,7 +1,7 @@
 /* Writes animated GIFs (GIF89a, CompuServe 1990), frame by frame, that loop forever. Grey frames
    keep their 256 greys. A frame in colour keeps its colours if the rectangle that changes has at
    most 256 of them. Otherwise each colour becomes the nearest of 6 x 6 x 6 colours. Nothing is
-   allocated. A gif has 3 MB, which is too large for the stack: make it static.
+   allocated. A struct gif has 3 MB, which is too large for the stack: make it static.
 
        static gif g;
        FILE *file = fopen("game.gif", "wb");

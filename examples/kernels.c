@@ -1,7 +1,7 @@
 /* Kernels alone: computes a convolution as one matrix product, without an agent. Each row of the
    matrix is a patch of the image. Patches are not copied: rise_matrix holds the strides that
    address them in the image. All instruction sets with fused multiply-add must return the same
-   bits. Takes about a second.
+   bits. Runs for about a second.
 
        cc -O2 examples/kernels.c -o kernels -lm && ./kernels
 */
@@ -38,12 +38,12 @@ static rise_matrix patches(void)
 {
     rise_matrix m;
     m.data = image;
-    m.rows.inner = OUT;                        /* output pixels in a row of the output */
-    m.rows.middle = OUT;                       /* rows of the output */
+    m.rows.inner = OUT;                          /* output pixels in a row of the output */
+    m.rows.middle = OUT;                         /* rows of the output */
     m.rows.stride[0] = STRIDE * CHANNELS;        /* to the patch on the right */
     m.rows.stride[1] = STRIDE * SIDE * CHANNELS; /* to the patch below */
     m.rows.stride[2] = SIDE * SIDE * CHANNELS;   /* to the next image, if there were more */
-    m.run = KERNEL * CHANNELS;                 /* numbers that are adjacent in memory */
+    m.run = KERNEL * CHANNELS;                   /* numbers that are adjacent in memory */
     m.run_stride = SIDE * CHANNELS;              /* from a row of the patch to the next */
     return m;
 }

@@ -1,4 +1,5 @@
-/* Letters of 5 x 8 pixels, for captions in pictures. All other characters are blank. */
+/* Letters of 5 x 8 pixels, for captions in pictures. Characters that are not in the table are
+   blank. */
 #ifndef LETTERS_H
 #define LETTERS_H
 

@@ -1,6 +1,6 @@
 /* The loop: the shortest useful program. At each step the game passes a frame and the reward of the
    last action to the agent. The agent learns inside this call and returns the next action. The
-   game: a ball falls, and the agent moves a paddle under the ball. Takes about 5 seconds.
+   game: a ball falls, and the agent moves a paddle under the ball. Runs for about 5 seconds.
 
        cc -O2 examples/loop.c -o loop -lm && ./loop
 */
@@ -45,7 +45,7 @@ int main(void)
     uint32_t random = 1;
     int game, learned;
 
-    memset(&desc, 0, sizeof desc); /* zero means the default, in every field */
+    memset(&desc, 0, sizeof desc); /* a field that stays 0 gets its default */
     desc.frame_width = desc.frame_height = SIZE;
     desc.actions = 3; /* left, stay, right */
     if (rise_agent_create(&agent, &desc, &error) != RISE_OK) {

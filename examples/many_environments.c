@@ -1,7 +1,7 @@
 /* Many environments at once: 16 copies of a game step together, and one agent learns from all
    copies. Episodes end at different times, so each copy has its own event and its own reward. The
-   game: a ball falls from a random height, and the agent moves a paddle under the ball. Takes about
-   5 seconds.
+   game: a ball falls from a random height, and the agent moves a paddle under the ball. Runs for
+   about 5 seconds.
 
        cc -O2 examples/many_environments.c -o many_environments -lm && ./many_environments
 */

@@ -1,8 +1,8 @@
 /* Compares agents with and without memory: three agents learn a game that needs memory. NONE sees
    the last four frames. RISE adds a recurrent net over stored embeddings of past frames. FULL runs
    a recurrent net over conv features, which each update computes again. NONE and RISE take the same
-   number of steps. FULL stops after the time that RISE took. Takes about 12 seconds. --help lists
-   thirteen games and all options.
+   number of steps. FULL stops after the time that RISE took. Runs for about 12 seconds. --help
+   lists thirteen games and all options.
 
        cc -O2 examples/memory.c -o memory -lm && ./memory
 
@@ -20,7 +20,8 @@
 #define RISE_IMPLEMENTATION
 #include "../rise.h"
 
-/* Scores in percent: 0% is the best score possible without memory, 100% the best score possible. */
+/* Scores in percent, from game_percent: 0 is the best score possible without memory, 100 the best
+   score possible. */
 static const double almost = 90, goal = 95, solved = 99;
 
 /* ---------------------------------------------------------------------------------------------- */
@@ -79,7 +80,7 @@ typedef struct session {
     run *runs;
     chart_curve *curves; /* one for each run */
     int run_count, begun;
-    demonstrations shown_by; /* of a person; count 0: none */
+    demonstrations shown_by; /* episodes that a person played; count 0: none */
     trainer training;
     /* The weights at the best evaluation. Scores rise and fall in training, so the last weights
        are not always the best. */
@@ -90,7 +91,7 @@ typedef struct session {
     terminal screen;
     pace speed;
     episode shown; /* the episode of the live view, played by the agent in training */
-    int pause;     /* pictures that still show the end of the episode */
+    int pause;     /* pictures in which the end of the episode is still shown */
 } session;
 
 /* ---------------------------------------------------------------------------------------------- */
@@ -332,8 +333,8 @@ static double run_percent(const session *s, const run *r)
 }
 static int run_passed(const session *s, const run *r) { return run_percent(s, r) >= goal; }
 
-/* Returns 1 if each agent of the kind that decides reached the goal, and no agent without memory
-   scored more than is possible without memory. */
+/* Returns 1 if all runs were completed, each agent of the kind that decides reached the goal, and
+   no agent without memory scored more than is possible without memory. */
 static int session_passed(const session *s)
 {
     int i, good = s->begun == s->run_count && !terminal_interrupted;
@@ -457,8 +458,9 @@ static void print_result(const session *s)
                s->run_count);
 }
 
-/* Writes the best agent and the learning curves. If one cannot be written, the other is, and an
-   older file of this name is unchanged. Returns 0 if a file cannot be written. */
+/* Writes the best agent and the learning curves. If one of the two files cannot be written, the
+   other one still is, and an older file of this name is unchanged. Returns 0 if a file cannot be
+   written. */
 static int save(const session *s)
 {
     const options *const o = &s->options;
@@ -546,7 +548,7 @@ static int parse_count(const char *text, int least, int most, int *count)
     return 1;
 }
 
-/* Without --memory and --seeds, all three kinds are compared. */
+/* Sets the kind to train. Switches off the comparison of all three kinds, as parse_seeds does. */
 static int parse_memory(options *o, const char *text)
 {
     int kind = 0;

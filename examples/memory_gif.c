@@ -1,6 +1,6 @@
 /* Makes the README's picture, an animated GIF. One agent has memory, and the other has none. Both
    train on the corridor game for the same number of steps. Then both play the same episodes. The
-   file has the same bytes on every machine with fused multiply-add. Takes about 10 seconds.
+   file has the same bytes on every machine with fused multiply-add. Runs for about 10 seconds.
 
        cc -O2 examples/memory_gif.c -o memory_gif -lm && ./memory_gif examples/memory.gif
 */
@@ -27,7 +27,7 @@ typedef struct side {
     rise_memory memory;
     rise_agent *agent;
     episode playing;
-    int won[EPISODES]; /* episodes that ended with the correct turn */
+    int won[EPISODES]; /* 1: the episode ended with the correct turn */
 } side;
 
 static side sides[2];

@@ -10,7 +10,8 @@
    When a rank is killed, mpirun (Open MPI 4.1) waits a second, sends SIGTERM to all other ranks,
    and kills them a second later. It does the same on Ctrl-C and SIGTERM. A rank that waits for a
    killed one would wait for ever, because shared memory does not tell that a rank is gone. So all
-   waiting here is a loop around MPI_Test. After SIGTERM, it gives up when RANKS_PATIENCE is over.
+   waiting here is a loop around MPI_Test. After SIGTERM, the loop gives up a wait that is longer
+   than RANKS_PATIENCE.
 
    mpirun passes SIGUSR1 on to all ranks and kills none. So `kill -USR1` of mpirun lets a run end
    without hurry. All machines must have the same order of bytes. */
@@ -24,7 +25,7 @@
 #include <mpi.h>
 
 enum { RANKS_MOST = 4096 };
-#define RANKS_PATIENCE 0.3 /* seconds of waiting after SIGTERM; the ranks have 1 s to save */
+#define RANKS_PATIENCE 0.3 /* longest wait after SIGTERM, in seconds; ranks have 1 s to save */
 
 /* Set by a signal that asks the run to end. 2: mpirun is about to kill all ranks. */
 static volatile sig_atomic_t ranks_asked;
@@ -37,9 +38,9 @@ static inline void ranks_on_signal(int number)
 typedef struct ranks {
     int rank, count;
     int lost;           /* 1: another rank is gone, or did not answer after SIGTERM */
-    double waited;      /* seconds */
+    double waited;      /* seconds that this rank has waited so far */
     double bytes;       /* sent by this rank */
-    double messages;    /* sent by this rank; those of a collective as if sent to each rank alone */
+    double messages;    /* sent by this rank; a collective counts as count - 1 messages */
     rise_real *parts;   /* [count][numbers of a slice]: what the ranks sent to this one */
     size_t parts_bytes; /* allocated */
     /* the slice of numbers that each rank adds up, and its part of `parts` */
@@ -132,7 +133,7 @@ static inline int ranks_slice(ranks *r, size_t count)
 }
 /* A rise_reduce_fn that adds in the order of the ranks: ((x0 + x1) + x2) + ... So the bits depend
    on the number of ranks only. Each rank adds up one slice of the numbers. It gets this slice from
-   all ranks, and sends the sums to all ranks. So each rank sends 2 (n - 1) messages and
+   all ranks, and sends the sums to all ranks. So each of n ranks sends 2 (n - 1) messages and
    2 (n - 1) / n times the numbers, no more than a ring allreduce. */
 static inline int ranks_add_in_order(void *user, rise_real *numbers, size_t count)
 {
@@ -156,7 +157,8 @@ static inline int ranks_add_in_order(void *user, rise_real *numbers, size_t coun
                                real, MPI_COMM_WORLD, &request) != MPI_SUCCESS;
     return !ranks_wait(r, &request);
 }
-/* A rise_reduce_fn that lets MPI choose the order. It may differ from machine to machine. */
+/* A rise_reduce_fn that lets MPI choose the order of the sum. The order may differ from machine to
+   machine. */
 static inline int ranks_add(void *user, rise_real *numbers, size_t count)
 {
     ranks *const r = (ranks *)user;

@@ -6,11 +6,11 @@
 
    You see a house from above. You are the blue figure. The seekers are orange, and the yellow light
    is what they see. A seeker that sees you is red. The ring is the place where you were last seen.
-   The round ends when a seeker touches you. The agent is saved on exit and loaded at the next start
-   (npc.rise).
+   The round ends when a seeker touches you, or after 30 seconds. The agent is saved on exit and
+   loaded at the next start (npc.rise).
 
-       arrow keys  move the player              v, V   the frame of the next seeker; none
-       0           the seekers learn            h      how long the agent's calls take
+       arrow keys  move the player              v, V   show the next seeker's frame; hide it
+       0           the seekers learn            h      show how long the agent's calls take
        1 .. 5      a match without learning:    d      a script plays for you
                    5 is the most difficult      - =    fewer or more seekers
        t           teach: you are a seeker      Escape save and quit
@@ -23,7 +23,8 @@
        ./npc --path new.rise --demonstrations rounds.txt   a new agent learns from it
 
    The seekers of a new agent walk at random. They learn sooner from a teacher than alone. A script
-   can teach, too: --demo, or --fast, which plays without a window as fast as the machine can.
+   can teach, too: add --demo to --teach, or --fast, which plays without a window, as fast as the
+   machine can.
 
        ./npc --path none --teach rounds.txt --fast 15      the script plays for 15 minutes
        ./npc --demonstrations rounds.txt                   the agent learns from it, then play
@@ -54,14 +55,14 @@
 
 enum {
     SAMPLES = 65536, /* newest durations that are kept */
-    BINS = 20,       /* of the histogram; each bin is twice as long as two bins before */
-    SPINS_TRIED = 20000, /* rounds of the empty loop, until its length is known */
-    SETTLING = 50        /* calls of the agent until then */
+    BINS = 20,       /* of the histogram; each edge is sqrt(2) times the edge before */
+    SPINS_TRIED = 20000, /* iterations of the empty loop, until crew.spins is known */
+    SETTLING = 50        /* calls of the agent before crew.spins is set */
 };
 
 /* Durations of one kind of work, in microseconds. */
 typedef struct durations {
-    double values[SAMPLES]; /* a ring */
+    double values[SAMPLES]; /* a ring buffer */
     long count;
 } durations;
 
@@ -119,8 +120,8 @@ static void durations_histogram(const durations *d, int *bins)
         bins[bin]++;
     }
 }
-/* A loop of additions that does nothing useful. Its time shows what other programs and the system
-   do to any work of this length. */
+/* Runs a loop of additions that does nothing useful. The time of this loop shows how much other
+   programs and the system delay any work of its length. */
 static long spin(long rounds)
 {
     volatile long sum = 0;
@@ -135,7 +136,7 @@ static long spin(long rounds)
 enum {
     FRAME = 16,   /* a seeker's frame has FRAME x FRAME pixels */
     LEVELS = 5,   /* of difficulty; level 0 means that the seekers learn */
-    TEACHER = SEEKERS, /* the environment of the person that teaches; the last one */
+    TEACHER = SEEKERS, /* the environment of the teacher, a person or a script; the last one */
     ENVIRONMENTS = SEEKERS + 1,
     TAUGHT = 1000 /* calls of rise_agent_learn on demonstrations alone, before a new agent acts */
 };
@@ -144,7 +145,8 @@ enum {
    episode, so the catch must pay more than watching the player for ever. */
 static const float sight_reward = 0.01f, catch_reward = 1;
 
-/* For a seeker that walks against a wall. Without it, a seeker that sees nothing may stay there. */
+/* The reward of a seeker that walks against a wall. Without this reward, a seeker that sees nothing
+   may stay at a wall. */
 static const float blocked_reward = -0.01f;
 
 /* The share of random actions at each level. */
@@ -154,16 +156,16 @@ typedef struct crew {
     rise_agent *agent;
     world *w;
     int level;
-    int teaching;            /* 1: a person plays seeker 0 and the agent learns from it */
+    int teaching;            /* 1: a teacher plays seeker 0, and the agent learns */
     int near;                /* 1: a round begins with seekers near the player */
     int begun[ENVIRONMENTS]; /* 1: the environment has an episode in progress */
     uint8_t frames[ENVIRONMENTS][FRAME * FRAME];
     float rewards[ENVIRONMENTS];
     rise_event events[ENVIRONMENTS];
     int actions[ENVIRONMENTS];
-    durations calls, empty; /* of the agent; of the empty loop */
-    long spins;             /* rounds of the empty loop; 0: not known yet */
-    double fastest;         /* seconds of SPINS_TRIED rounds */
+    durations calls, empty; /* of the agent's calls; of the empty loop */
+    long spins;             /* iterations of the empty loop; 0: not known yet */
+    double fastest;         /* least seconds of SPINS_TRIED iterations so far */
 } crew;
 
 static rise_agent_desc crew_desc(void)
@@ -190,12 +192,12 @@ static void crew_desc_taught(rise_agent_desc *desc, const demonstrations *d)
 {
     double const frames = ((double)d->steps + d->count) * ENVIRONMENTS;
     desc->demonstration_weight = 0.3;
-    desc->epsilon_start = 0.3; /* mostly as shown */
+    desc->epsilon_start = 0.3; /* most actions follow the demonstrations */
     desc->learn_start = d->steps > 100 ? (int)d->steps : 100;
-    if (frames > 50000) desc->replay_capacity = (int)fmin(frames, 1e9); /* keeps all of them */
+    if (frames > 50000) desc->replay_capacity = (int)fmin(frames, 1e9); /* all demonstrations fit */
 }
 
-/* Draws the frame of a seeker: the mean of a square of its view for each pixel. */
+/* Draws the frame of a seeker. Each pixel is the mean of a square of its view. */
 static void crew_draw(crew *c, int i, uint8_t *frame)
 {
     static uint8_t view[VIEW * VIEW];
@@ -234,7 +236,8 @@ static void crew_observe(crew *c, int i, int environment)
     if (event != RISE_ABSENT || over) *begun = !over;
     c->events[environment] = event;
 }
-/* Notes how long the agent's call took. Prints a message and returns 0 if it failed. */
+/* Records the time of a call of the agent that began at `from`. Prints a message and returns 0 if
+   the call failed. */
 static int crew_called(crew *c, rise_result result, double from)
 {
     durations_add(&c->calls, now_seconds() - from);
@@ -242,8 +245,8 @@ static int crew_called(crew *c, rise_result result, double from)
     fprintf(stderr, "npc: %s\n", rise_agent_error(c->agent)->text);
     return 0;
 }
-/* All seekers choose an action, in one call of the agent. Call this function every DECISION frames
-   and when a round is over. Returns 0 if the agent fails. */
+/* Lets all seekers choose an action, in one call of the agent. Call this function every DECISION
+   frames and when a round is over. Returns 0 if the agent fails. */
 static int crew_decide(crew *c)
 {
     double from;
@@ -263,7 +266,7 @@ static int crew_decide(crew *c)
         if (!c->w->seekers[i].absent) world_turn(c->w, i, c->actions[i]);
     return 1;
 }
-/* Begins a round. All episodes begin anew. In training the seekers start near the player, so that
+/* Begins a round. All episodes begin anew. With `near`, the seekers start near the player, so that
    they see him often. */
 static void crew_round(crew *c)
 {
@@ -283,14 +286,15 @@ static void crew_set_level(crew *c, int level)
 
 /* -- A teacher -- */
 
-/* Begins a lesson. */
+/* Begins the lesson with the number `start`, which determines all starting places. */
 static void crew_lesson(crew *c, int start)
 {
     memset(c->begun, 0, sizeof c->begun);
     world_lesson(c->w, start);
 }
 /* Shows the agent what seeker 0 sees and the action that the teacher chose. The seekers of the
-   agent are absent. Call this function as crew_decide. Returns 0 if the agent fails. */
+   agent are absent. Call this function where crew_decide is called in other rounds. Returns 0 if
+   the agent fails. */
 static int crew_show(crew *c, int action)
 {
     double from;
@@ -325,7 +329,7 @@ static int crew_be_taught(crew *c, const demonstrations *d)
     c->w = house;
     for (i = 0; i < TAUGHT && good; i++)
         good = crew_called(c, rise_agent_learn(c->agent), now_seconds());
-    c->calls.count = 0; /* the game has not begun */
+    c->calls.count = 0; /* only calls during the game are counted */
     return good;
 }
 
@@ -363,7 +367,7 @@ enum {
 
 typedef struct canvas {
     uint32_t pixels[HEIGHT][WIDTH];
-    uint8_t light[WORLD_HEIGHT][WORLD_WIDTH]; /* seekers that see this pixel */
+    uint8_t light[WORLD_HEIGHT][WORLD_WIDTH]; /* number of seekers that see this pixel */
 } canvas;
 
 static void canvas_dot(canvas *c, int x, int y, uint32_t ink)
@@ -591,7 +595,7 @@ typedef struct game {
     int pause;     /* frames until the next round */
     int rounds, catches;
     int best; /* frames of the longest round */
-    int arrow; /* where the arrow key points that was pressed last: see facing_x */
+    int arrow; /* direction of the arrow key that was pressed last: see facing_x */
     demonstrations shown;
     uint8_t lesson[ROUND_FRAMES / DECISION]; /* actions of the lesson in progress */
     int lesson_steps;
@@ -602,7 +606,8 @@ typedef struct game {
     SDL_Texture *texture;
 } game;
 
-/* Lets the first `count` seekers take part, at least one. The others are absent. */
+/* Lets the first `count` seekers take part; the others are absent. Does nothing unless `count` is
+   1..SEEKERS. */
 static void game_set_seekers(game *g, int count)
 {
     int i;
@@ -663,8 +668,8 @@ static int game_keep_lesson(game *g)
     fprintf(stderr, "npc: %s\n", d->why);
     return 0;
 }
-/* Moves seeker 0 as the person wants, and the scripted player, by one frame. Returns 0 if the agent
-   or the file fails. */
+/* Moves seeker 0 as the teacher wants, and the scripted player, by one frame. Returns 0 if the
+   agent or the file fails. */
 static int game_teach(game *g)
 {
     world *const w = &g->world;
@@ -823,7 +828,8 @@ static int game_listen(game *g)
     }
     return 1;
 }
-/* Times the empty loop. The first calls set its length: the median of the agent's calls. */
+/* Measures the time of the empty loop. The first calls choose the loop's length: it then takes as
+   long as the median call of the agent. */
 static void game_measure(game *g)
 {
     crew *const c = &g->crew;
@@ -841,7 +847,8 @@ static void game_measure(game *g)
         c->spins =
             1 + (long)(SPINS_TRIED * 1e-6 * durations_summary(&c->calls).median / c->fastest);
 }
-/* Runs the game until the player quits. Returns 0 if the agent fails. */
+/* Runs the game until the player quits, or for options.frames frames. Returns 0 if the agent
+   fails. */
 static int game_run(game *g)
 {
     double next = now_seconds();
@@ -918,7 +925,8 @@ static int game_record(game *g, double minutes)
            g->catches, game_lessons_path(g), g->shown.count, g->shown.score);
     return 1;
 }
-/* Trains, then measures every level in a match, and a level of random actions only. */
+/* With --teach, lets the script teach. Otherwise, trains for options.fast minutes, and then
+   measures levels 1 and 5 in a match. Returns 0 on failure. */
 static int game_train(game *g)
 {
     const options *const o = &g->options;
@@ -1052,7 +1060,7 @@ static int parse_number(const char *text, double least, double most, double *num
     *number = strtod(text, &end);
     return end != text && *end == '\0' && *number >= least && *number <= most;
 }
-/* Reads an option with a value. Returns 0 if it is wrong. */
+/* Reads an option with a value. Returns 0 if the option or the value is wrong. */
 static int parse_option(options *o, const char *name, const char *value)
 {
     double n = 0;

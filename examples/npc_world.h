@@ -1,16 +1,17 @@
 /* Hide and seek, the rules of npc.c: a house with walls, one player and eight seekers. Seen from
    above. No graphics and no agent are in this file.
 
-   A seeker sees what lies in front of it: 60 degrees to each side, up to 110 pixels, and not
-   through walls. It hears the player within 20 pixels. Its view shows only what it sees and hears
-   now, and the front is up. Walls are always in the view: the seekers know the house.
+   A seeker sees what is in front of it: 60 degrees to each side, up to 110 pixels, and not through
+   walls. A seeker hears the player within 20 pixels, but not through walls. The view of a seeker is
+   160 x 160 pixels of the house, with the front of the seeker up. The view shows all walls there,
+   but the player only while the seeker sees or hears him.
 
    A round ends when a seeker touches the player, or after 30 seconds. All numbers are integers, so
    a seed gives the same game on every machine.
 
        static world w;
-       world_begin(&w, 1);             // seed 1
-       world_turn(&w, 0, TURN_LEFT);            // where seeker 0 goes in the next frames
+       world_begin(&w, 1);                      // seed 1
+       world_turn(&w, 0, TURN_LEFT);            // seeker 0 turns left
        world_tick(&w, -1, 0, PLAYER_SPEED);     // one frame; the player walks left
        world_view(&w, 0, picture);              // what seeker 0 sees
 */
@@ -30,11 +31,11 @@ enum {
     WORLD_HEIGHT = HOUSE_ROWS * TILE,
     SEEKERS = 8,
     UNIT = 4, /* positions are in quarters of a pixel */
-    BODY = 5, /* a body is a square of 2 * BODY pixels */
+    BODY = 5, /* a body is a square of 2 * BODY x 2 * BODY pixels */
     SEEKER_SPEED = 4, /* quarters of a pixel per frame */
     PLAYER_SPEED = 5, /* of a human player */
     SCRIPT_SPEED = 3, /* of the scripted player */
-    REACH = 13,       /* a seeker at this distance touches the player */
+    REACH = 13,       /* a seeker touches the player if their centres are at most this far apart */
     SIGHT = 110,
     HEARING = 20,
     VIEW = 80,       /* a view has VIEW x VIEW points */
@@ -43,7 +44,7 @@ enum {
     VIEW_COLUMN = 40,
     ROUND_FRAMES = 30 * 60,
     DECISION = 6,   /* frames from one decision of a seeker to the next: 10 decisions a second */
-    REACTION = 22, /* frames that pass until the scripted player flees */
+    REACTION = 22, /* frames in which the scripted player is seen before he flees */
     /* A seeker has lost the player LOST frames after it saw him last. It has found him again if it
        sees him before FOUND frames have passed. */
     LOST = 20,
@@ -69,7 +70,7 @@ typedef struct seeker {
     int facing;
     int absent; /* 1: takes no part in the game */
     int sees;   /* 1: sees or hears the player now */
-    int blocked; /* 1: walked against a wall in this frame */
+    int blocked; /* 1: did not move in the last frame, because of a wall */
     int unseen;  /* frames since it saw the player; large: not in this round */
     uint8_t lit[VIEW][VIEW]; /* 1: the seeker sees this point of its view */
 } seeker;
@@ -78,15 +79,15 @@ typedef struct seeker {
    then walks to another place. */
 typedef struct script {
     int goal;      /* tile; -1: none */
-    int alarm;     /* frames since he was first seen */
-    int wait;      /* frames until he leaves his hiding place */
+    int alarm;     /* frames in which he was seen; 0 again after 2 * REACTION frames unseen */
+    int wait;      /* frames that he still stays at the goal */
     int way[TILES]; /* tiles from each tile to the goal */
 } script;
 
 typedef struct world {
     uint32_t random;
     body player;
-    int player_x, player_y; /* where he last walked to; for the picture */
+    int player_x, player_y; /* direction of his last move, each -1, 0 or 1; for the picture */
     seeker seekers[SEEKERS];
     script script;
     int frame;  /* of the round */
@@ -124,7 +125,7 @@ static inline int world_tile_is_wall(int column, int row)
     if (column < 0 || row < 0 || column >= HOUSE_COLUMNS || row >= HOUSE_ROWS) return 1;
     return world_map[row][column] == '#';
 }
-/* Returns whether there is a wall at a point in pixels, which must be at least -1000. */
+/* Returns whether there is a wall at the pixel (x, y). Both must be at least -1000. */
 static inline int world_is_wall(int x, int y)
 {
     return world_tile_is_wall((x + 64 * TILE) / TILE - 64, (y + 64 * TILE) / TILE - 64);
@@ -140,7 +141,7 @@ static inline body world_centre_of(int tile)
     b.y = (tile / HOUSE_COLUMNS * TILE + TILE / 2) * UNIT;
     return b;
 }
-/* Returns the square of the distance in pixels. */
+/* Returns the square of the distance of two bodies, in pixels. */
 static inline int world_distance2(const body *a, const body *b)
 {
     int const x = (a->x - b->x) / UNIT, y = (a->y - b->y) / UNIT;
@@ -157,14 +158,14 @@ static inline int body_fits(int x, int y)
     return !world_is_wall(left, top) && !world_is_wall(right, top) &&
            !world_is_wall(left, bottom) && !world_is_wall(right, bottom);
 }
-/* Returns -1, 0 or 1: the direction from `from` to the middle of its tile. */
+/* Returns -1, 0 or 1: the direction from the coordinate `from` to the middle of its tile. */
 static inline int body_to_middle(int from)
 {
     int const offset = from % (UNIT * TILE) - UNIT * TILE / 2;
     return offset < 0 ? 1 : offset > 0 ? -1 : 0;
 }
-/* Walks `speed` quarters of a pixel along one axis. At the corner of a wall, the body slides
-   around it. */
+/* Walks up to `speed` quarters of a pixel along one axis. At the corner of a wall, the body slides
+   around the corner. */
 static inline void body_walk(body *b, int dx, int dy, int speed)
 {
     int i;
@@ -194,7 +195,8 @@ static inline body seeker_point(const seeker *s, int row, int column)
     b.y = s->at.y / UNIT + ahead * fy + aside * fx;
     return b;
 }
-/* Lights the points on the line from the seeker to a point of its view, up to a wall. */
+/* Sets `lit` for the points on the line from the seeker to a point of its view, up to a wall or the
+   end of its range. */
 static inline void seeker_cast(seeker *s, int row, int column)
 {
     int const dx = column - VIEW_COLUMN, dy = row - VIEW_ROW;
@@ -210,7 +212,7 @@ static inline void seeker_cast(seeker *s, int row, int column)
         s->lit[VIEW_ROW + y][VIEW_COLUMN + x] = 1;
     }
 }
-/* Finds what the seeker sees now: `lit` and `sees`. */
+/* Computes what the seeker sees now: `lit` and `sees`. */
 static inline void seeker_look(seeker *s, const body *player)
 {
     int const dx = player->x / UNIT - s->at.x / UNIT, dy = player->y / UNIT - s->at.y / UNIT;
@@ -258,16 +260,16 @@ static inline int world_clear(const body *a, const body *b)
 /* ---------------------------------------------------------------------------------------------- */
 /* The scripted player */
 
-/* From a tile to its four neighbours. The house has a wall around it, so every tile where a body
-   can be has four. */
+/* From a tile to its four neighbours. The house has a wall around it, so every tile without a wall
+   has four. */
 static const int tile_steps[4] = {1, -1, HOUSE_COLUMNS, -HOUSE_COLUMNS};
 
 static inline int tile_is_wall(int tile)
 {
     return world_tile_is_wall(tile % HOUSE_COLUMNS, tile / HOUSE_COLUMNS);
 }
-/* Fills in the number of tiles from each tile to the nearest of the tiles where `tiles` is 0 at
-   the call. All other tiles must hold TILES. */
+/* Fills in the number of tiles from each tile to the nearest of the tiles where `tiles` is 0 at the
+   call, by breadth-first search. All other tiles must hold TILES, and walls keep it. */
 static inline void world_spread(int *tiles)
 {
     int queue[TILES], first = 0, last = 0, i;
@@ -289,7 +291,7 @@ static inline void world_spread_from(int *tiles, int tile)
     for (i = 0; i < TILES; i++) tiles[i] = i == tile ? 0 : TILES;
     world_spread(tiles);
 }
-/* Returns whether a seeker that is near could see the tile if it turned. */
+/* Returns whether a seeker within 120 pixels could see the tile if the seeker turned. */
 static inline int script_is_exposed(const world *w, int tile)
 {
     body const at = world_centre_of(tile);
@@ -301,7 +303,8 @@ static inline int script_is_exposed(const world *w, int tile)
     }
     return 0;
 }
-/* Chooses the nearest tile that is hidden and that he reaches before the seekers do. */
+/* Returns the tile with the best score, within 16 tiles of the player. Near tiles score more, and
+   exposed tiles less. A tile that a seeker reaches first scores far less. */
 static inline int script_hiding_place(world *w)
 {
     int mine[TILES], theirs[TILES], best = -1, best_score = -1000000, i;
@@ -350,7 +353,7 @@ static inline void script_think(world *w)
         script_stroll(w);
     }
 }
-/* Finds the direction of the next frame: *dx and *dy are -1, 0 or 1. */
+/* Computes the direction in which he moves in the next frame: *dx and *dy are -1, 0 or 1. */
 static inline void script_move(world *w, int *dx, int *dy)
 {
     const script *s = &w->script;
@@ -368,8 +371,8 @@ static inline void script_move(world *w, int *dx, int *dy)
 /* ---------------------------------------------------------------------------------------------- */
 /* Rounds and frames */
 
-/* Begins a round. Everybody is at a random place, each seeker from `nearest` to `farthest` pixels
-   away from the player. */
+/* Begins a round. The player and all seekers are at random places, each seeker from `nearest` to
+   `farthest` pixels away from the player. */
 static inline void world_round(world *w, int nearest, int farthest)
 {
     int i, distance2;
@@ -400,14 +403,15 @@ static inline void world_begin(world *w, uint32_t seed)
     w->random = seed * 2654435761u + 1;
     world_round(w, 100, 1000);
 }
-/* Turns a seeker. */
+/* Turns a seeker by the action, a `turn`. */
 static inline void world_turn(world *w, int number, int action)
 {
     static const int quarters[TURNS] = {0, 3, 1};
     seeker *s = &w->seekers[number];
     s->facing = (s->facing + quarters[action]) % FACINGS;
 }
-/* One frame: moves the player by dx and dy, each -1, 0 or 1, and all seekers where they face. */
+/* Does one frame: moves the player in the direction (dx, dy), each -1, 0 or 1, and all seekers
+   where they face. Then each seeker looks. */
 static inline void world_tick(world *w, int dx, int dy, int player_speed)
 {
     int i;
@@ -438,7 +442,8 @@ static inline void world_tick(world *w, int dx, int dy, int player_speed)
 /* Lessons: a person plays seeker 0, and the scripted player hides from it. The other seekers are
    absent, so the start and the actions determine the whole round. */
 
-/* In training and in lessons, seekers begin at this distance, so that they see the player often. */
+/* In lessons, and in rounds of the scripted player, seekers begin at this distance, so that they
+   see the player often. */
 enum { NEAREST = 40, FARTHEST = 110 };
 
 static inline void world_lesson(world *w, int start)
@@ -454,14 +459,15 @@ static inline void world_lesson_tick(world *w)
     script_move(w, &dx, &dy);
     world_tick(w, dx, dy, SCRIPT_SPEED);
 }
-/* Does an action, and DECISION frames or all that are left of the round. */
+/* Does an action, and then DECISION frames, or fewer if the round ends. */
 static inline void world_lesson_step(world *w, int action)
 {
     int i;
     world_turn(w, 0, action);
     for (i = 0; i < DECISION && !w->over; i++) world_lesson_tick(w);
 }
-/* Returns the action with which a seeker turns towards `facing`. To turn round takes two. */
+/* Returns the action with which a seeker turns towards `facing`. A turn by 180 degrees takes two
+   actions. */
 static inline int seeker_turn_to(const seeker *s, int facing)
 {
     static const int turns[FACINGS] = {TURN_NONE, TURN_RIGHT, TURN_LEFT, TURN_LEFT};
@@ -482,7 +488,7 @@ static inline void hunt_go(hunt *h, int tile)
     h->goal = tile;
     world_spread_from(h->way, tile);
 }
-/* Returns where seeker 0 wants to face. */
+/* Returns the facing that the scripted seeker wants for seeker 0. */
 static inline int hunt_facing(hunt *h, const world *w)
 {
     const seeker *const s = &w->seekers[0];

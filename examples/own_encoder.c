@@ -1,7 +1,7 @@
 /* Your own frozen encoder: RISE stores an embedding of each frame, which a frozen encoder computes.
    Here the encoder is a function of the caller: it sums the brightness of each quarter of the
    frame. The library calls the function once for each frame, and again for the frames that are
-   stored when learning starts. Updates only read the embeddings. Takes about 4 seconds.
+   stored when learning starts. Updates only read the embeddings. Runs for about 4 seconds.
 
        cc -O2 examples/own_encoder.c -o own_encoder -lm && ./own_encoder
 */
@@ -15,7 +15,7 @@ enum { SIZE = 8, QUARTERS = 4, DARK_STEPS = 5, ASKED = DARK_STEPS + 1, EPISODES 
 
 /* Computes the embedding [QUARTERS] of a frame [SIZE][SIZE]. The result must depend on the frame
    only. The library standardises embeddings to mean 0 and variance 1, so their scale does not
-   matter. `user` counts the calls, for the text at the end. */
+   matter. `user` points to the number of calls, for the text at the end. */
 static void embed(void *user, const uint8_t *frame, float *embedding, int size)
 {
     int i, y, x;

@@ -1,5 +1,5 @@
-/* Writes a file that replaces an older one only when it is complete. If the disk is full or the
-   program is killed, the older file stays as it was:
+/* Writes a file. An older file of this name is replaced only when the new one is complete. If the
+   disk is full or the program is killed, the older file stays as it was:
 
        replace_file r;
        FILE *const file = replace_begin(&r, "curve.svg");
@@ -37,7 +37,8 @@ typedef struct replace_file {
     char fresh[REPLACE_PATH]; /* the temporary file; "": none */
 } replace_file;
 
-/* Copies the path of the file to be written. A symbolic link stays: its target is replaced. */
+/* Copies the path of the file to be written to r->path. A symbolic link stays: its target is
+   replaced. Returns 0 if the path is too long. */
 static inline int replace_path(replace_file *r, const char *path)
 {
 #ifdef REPLACE_POSIX
@@ -53,7 +54,8 @@ static inline int replace_path(replace_file *r, const char *path)
 
 #ifdef REPLACE_POSIX
 /* Creates the temporary file, which must not exist: a link or a pipe of that name is not followed.
-   A name may be left over from a program that was killed. Returns NULL on failure. */
+   Tries several names, because a program that was killed may have left a file. Returns NULL on
+   failure. */
 static inline FILE *replace_create(replace_file *r, mode_t mode)
 {
     FILE *file;
@@ -75,8 +77,8 @@ static inline FILE *replace_create(replace_file *r, mode_t mode)
 }
 #endif
 
-/* Opens the temporary file. If the path leads to something else than a file, such as /dev/stdout,
-   opens the path itself. Returns r->file. */
+/* Opens the temporary file. If the path leads to anything but a plain file, such as /dev/stdout,
+   opens the path itself. Returns r->file, which is NULL on failure. */
 static inline FILE *replace_begin(replace_file *r, const char *path)
 {
     r->file = NULL;
@@ -91,7 +93,7 @@ static inline FILE *replace_begin(replace_file *r, const char *path)
             r->file = replace_create(r, exists ? old.st_mode & 0777 : 0666);
         if (r->file != NULL && exists && r->fresh[0] != '\0' &&
             fchmod(fileno(r->file), old.st_mode & 07777) != 0)
-            clearerr(r->file); /* the file then has the usual mode */
+            clearerr(r->file); /* the new file then has the old mode without the bits of umask */
 #else
         r->file = fopen(r->path, "wb");
 #endif
@@ -100,8 +102,9 @@ static inline FILE *replace_begin(replace_file *r, const char *path)
     return r->file;
 }
 
-/* Closes the file. If it is `good` and complete, it replaces the older one. Otherwise the older one
-   stays. Returns 0 on failure; errno says why. */
+/* Closes the new file. If `good` is 1 and every write succeeded, the new file replaces the older
+   one. Otherwise the older one stays. Returns 1 if the new file is in place; else 0, and errno says
+   why. */
 static inline int replace_end(replace_file *r, int good)
 {
     int why;

@@ -24,7 +24,8 @@ TRUNCATED. The first frame of a game of MinAtar, and of a window of pygame:
 
 Keywords are the fields of rise_agent_desc in rise.h; describe() lists them. Learning starts after
 learn_start steps. A refused call raises rise.Error. Frames are uint8 (bytes, or NumPy if you have
-it), numbers floats (lists, arrays). Python knows no struct of C.
+it), numbers floats (lists, arrays). This file repeats no struct of rise.h: rise_size_of gives the
+sizes, and text sets the fields.
 """
 
 import array
@@ -127,7 +128,7 @@ def _lines(function: Any, subject: Any) -> dict[str, Any]:
 
 
 def _pack(name: str, kind: str, size: int, values: Any) -> Optional[bytes]:
-    """Returns `values` for C: `size` uint8 ("B"), floats ("f") or ints ("i"). None stays None."""
+    """Returns the bytes of `size` uint8 ("B"), floats ("f") or ints ("i"). None stays None."""
     if values is None:
         return None
     if kind != "B":
@@ -194,8 +195,8 @@ class Agent:
     def step(
         self, frame: Any = None, numbers: Any = None, reward: float = 0.0, *, event: int
     ) -> int:
-        """One step of one game, and the updates that are due. Returns the action to take, which
-        has no meaning after the last state of a game."""
+        """Does one step of one game, and the updates that are due. Returns the action to take,
+        which has no meaning after the last state of a game."""
         seen = self._see(1, frame, numbers)
         return self._check(_lib.rise_agent_step_numbers(self._agent, *seen, reward, event))
 
@@ -229,31 +230,32 @@ class Agent:
     def step_all(
         self, rewards: Any, events: Any, frames: Any = None, numbers: Any = None, allowed: Any = None
     ) -> Any:
-        """One step of all environments, from arrays with a row for each. Returns their actions."""
+        """Does one step of all environments; arrays have a row for each. Returns their actions."""
         function, seen = _lib.rise_agent_step_all, (frames, numbers)
         return self._everyone(function, self.environments, seen, rewards, events, allowed)
 
     def play_all(
         self, rewards: Any, events: Any, frames: Any = None, numbers: Any = None, allowed: Any = None
     ) -> Any:
-        """The actions of all players, from arrays with a row for each."""
+        """Returns the actions of all players; arrays have a row for each. Learns nothing."""
         function, seen = _lib.rise_agent_play_all, (frames, numbers)
         return self._everyone(function, self.players, seen, rewards, events, allowed)
 
     def set_player(self, player: int = 0, epsilon: float = 0.0, temperature: float = 0.0) -> None:
+        """Sets how well a player plays; at first, all actions are greedy."""
         self._check(_lib.rise_agent_set_player(self._agent, player, epsilon, temperature))
 
     def values(self, player: int = 0) -> Optional[list[float]]:
-        """The Q values of the player's last play, or None before it."""
+        """Returns the Q values of the player's last play; None if it has not played yet."""
         q = _lib.rise_agent_values(self._agent, player)
         return q[: self.actions] if q else None
 
     def learn(self) -> None:
-        """One update now."""
+        """Does one update now."""
         self._check(_lib.rise_agent_learn(self._agent))
 
     def learn_for(self, microseconds: float) -> int:
-        """Updates that are due, for about this time (learn_outside=1). Returns their number."""
+        """Does due updates for about this time (with learn_outside=1). Returns their number."""
         return self._check(_lib.rise_agent_learn_for(self._agent, microseconds))
 
     def publish(self, player: "Agent") -> None:
@@ -267,13 +269,13 @@ class Agent:
 
     @property
     def metrics(self) -> dict[str, Any]:
-        """The members of rise_metrics now."""
+        """Returns the members of rise_metrics, with their values now."""
         metrics = ctypes.create_string_buffer(_lib.rise_size_of(b"rise_metrics"))
         _lib.rise_agent_metrics(self._agent, metrics)
         return _lines(_lib.rise_metrics_describe, metrics)
 
     def describe(self) -> dict[str, Any]:
-        """All fields with their values; where you set none, the default that the agent uses."""
+        """Returns all fields with the values that the agent uses, defaults included."""
         return _lines(_lib.rise_agent_describe, _lib.rise_agent_query(self._agent))
 
     def close(self) -> None:

@@ -1,6 +1,7 @@
 /* Save and resume: saves an agent in the middle of its training and loads a copy. The original and
    the copy both continue to train. At the end their weights are equal, bit for bit. RISE_SAVE_ALL
-   stores the replay buffer too. The caller must store the state of the game. Takes about 3 seconds.
+   stores the replay buffer too. The caller must store the state of the game. Runs for about 3
+   seconds.
 
        cc -O2 examples/save_and_resume.c -o save_and_resume -lm && ./save_and_resume
 */

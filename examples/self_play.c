@@ -1,7 +1,7 @@
 /* Self-play: an agent learns a game for two by playing against earlier copies of itself. A copy is
    a play_only agent, and one call of rise_agent_publish makes it play as the agent does now. Each
    new copy plays a tournament against all earlier copies. The results become Elo ratings, and the
-   program says whether later copies are stronger. Takes about a minute and a half.
+   program says whether later copies are stronger. Runs for about a minute and a half.
 
        cc -O2 examples/self_play.c -o self_play -lm && ./self_play
 
@@ -20,8 +20,8 @@
 
 enum { WIDTH = 16, HEIGHT = 12, UP = 0, DOWN = 2, ACTIONS = 3 };
 enum { SLOPES = 5, SERVES = 2 * HEIGHT * SLOPES }; /* the ball moves -2 to 2 rows a step */
-enum { FASTER = 3, LONGEST = 40 }; /* hits: after FASTER the ball gets faster, after LONGEST
-                                      the game is a draw */
+enum { FASTER = 3, LONGEST = 40 }; /* after every FASTER hits the ball gets faster, after LONGEST
+                                      hits the game is a draw */
 enum { ENVIRONMENTS = 8, MOST_COPIES = 12 };
 
 /* ---------------------------------------------------------------------------------------------- */
@@ -29,8 +29,8 @@ enum { ENVIRONMENTS = 8, MOST_COPIES = 12 };
 
 typedef enum outcome { GOES_ON, LEFT_WINS, RIGHT_WINS, DRAW } outcome;
 typedef struct game {
-    int paddles[2];   /* row of the middle; a paddle is 3 high. 0: left, 1: right */
-    int x, y, dx, dy; /* the ball */
+    int paddles[2];   /* row of the middle; a paddle is 3 rows high. 0: left, 1: right */
+    int x, y, dx, dy; /* the ball: column, row, direction (-1 or 1), rows a step */
     int hits;
 } game;
 
@@ -52,7 +52,8 @@ static void game_begin(game *g, int serve)
     g->hits = 0;
 }
 
-/* Moves both paddles by a row, and the ball by as many columns as its speed. */
+/* Moves each paddle by at most a row, as the actions `left` and `right` say, and the ball by
+   `speed` columns. Returns the outcome of the game so far. */
 static outcome game_move(game *g, int left, int right)
 {
     int const seat = g->dx > 0, speed = 1 + g->hits / FASTER;
@@ -77,8 +78,8 @@ static outcome game_move(game *g, int left, int right)
     return GOES_ON;
 }
 
-/* Draws the picture of one player. Each player sees its own paddle at the left, so a copy can play
-   on both sides. */
+/* Draws the picture that player `seat` sees (0: left, 1: right). Each player sees its own paddle at
+   the left, so a copy can play on both sides. */
 static void game_draw(const game *g, int seat, uint8_t *frame)
 {
     int i;
@@ -118,8 +119,8 @@ static void begin(session *s, int i)
     s->rewards[i] = 0;
 }
 
-/* Plays one step of all games. Player i of each copy plays in game i. Returns 0 if a call failed.
-   */
+/* Plays one step of all games, from which the agent learns. In game i, player i of a copy is the
+   opponent. Returns 0 if a call failed. */
 static int learn(session *s)
 {
     static uint8_t frames[ENVIRONMENTS][WIDTH * HEIGHT], frame[WIDTH * HEIGHT];
@@ -148,8 +149,9 @@ static int learn(session *s)
 /* ---------------------------------------------------------------------------------------------- */
 /* The tournament */
 
-/* Plays one game between two copies. Returns GOES_ON if a call failed. Player ENVIRONMENTS of each
-   copy plays here, so the games in which the agent learns are not disturbed. */
+/* Plays one game between two copies. Returns its outcome, or GOES_ON if a call failed. Player
+   ENVIRONMENTS of each copy plays here, so the games in which the agent learns are not
+   disturbed. */
 static outcome contest(rise_agent *left, rise_agent *right, int serve)
 {
     uint8_t frame[WIDTH * HEIGHT];
@@ -170,7 +172,8 @@ static outcome contest(rise_agent *left, rise_agent *right, int serve)
 }
 
 /* Plays every serve once between the newest copy and each other copy. Returns 0 if a call failed.
-   Half of the serves fly to the left and half to the right, so the sides are equal. */
+   The newest copy plays left. Half of the serves fly to the left and half to the right, so neither
+   side has an advantage. */
 static int tournament(session *s)
 {
     int const newest = s->count - 1;
@@ -185,9 +188,10 @@ static int tournament(session *s)
     return 1;
 }
 
-/* Computes Elo ratings from all games so far, by maximum likelihood. In the model of Bradley and
-   Terry, copy i beats copy j with probability p[i] / (p[i] + p[j]). The MM algorithm (Hunter 2004)
-   finds p. One more draw of each pair keeps ratings finite if a copy wins all its games. */
+/* Computes Elo ratings from all games so far, by maximum likelihood; copy 0 has the rating 0. In
+   the model of Bradley and Terry, copy i beats copy j with probability p[i] / (p[i] + p[j]). The MM
+   algorithm (Hunter 2004) finds p. One more draw of each pair keeps ratings finite if a copy wins
+   all its games. */
 static void rate(session *s)
 {
     double p[MOST_COPIES + 1];
@@ -271,7 +275,7 @@ static const char *failure(const session *s)
     return error->text;
 }
 
-/* Returns 0 if an option is wrong. */
+/* Reads the options. Returns 0 if an option is wrong or the steps are too few for the copies. */
 static int parse(int argc, char **argv, int *steps, int *copies, int *seed)
 {
     int i;

@@ -1,7 +1,7 @@
 /* Ship a policy: saves a trained agent without the data that only learning needs, such as the
    replay buffer. The shipped game loads the policy with play_only. One agent then plays 30
-   characters, and keeps a short history of each character. Takes about 5 seconds. A program without
-   files plays a policy from a C header: `./watch ship_policy.rise --export guards.h` writes one.
+   characters, and keeps a short history of each character. Runs for about 5 seconds. A program
+   without files can play a policy from a C header: `./watch FILE --export guards.h` writes it.
 
        cc -O2 examples/ship_policy.c -o ship_policy -lm && ./ship_policy
 */

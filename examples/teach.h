@@ -1,4 +1,4 @@
-/* Demonstrations of the small games (see games.h): a person plays them in the terminal. memory.c
+/* Demonstrations of the small games (games.h): a person plays a game in the terminal. memory.c
    uses this file. demonstrations.h describes the file that is written. */
 #ifndef TEACH_H
 #define TEACH_H
@@ -47,9 +47,12 @@ static inline int teach_read(demonstrations *d, const char *path)
 /* ---------------------------------------------------------------------------------------------- */
 /* Keys */
 
+/* What keys_next returns instead of an action: end of the session; no action; the same episode
+   again. */
 enum { KEY_END = -1, KEY_NONE = -2, KEY_AGAIN = -3, KEYS_WAIT = 100 /* milliseconds */ };
 
-/* The keys of the actions. With four rows of four, they lie like the 16 cards of Pairs. */
+/* Returns the keys of the actions, in order. For the 16 cards of Pairs: four keys of each of four
+   rows of the keyboard. */
 static inline const char *keys_of(const game_spec *spec)
 {
     return spec->actions <= 9 ? "123456789" : "1234qwerasdfzxcv";
@@ -60,8 +63,8 @@ static struct termios keys_before; /* the terminal's settings before keys_open *
 static inline void keys_close(void) { tcsetattr(0, TCSANOW, &keys_before); }
 #endif
 
-/* Makes the terminal pass each key at once and show none, until the program ends. Without POSIX or
-   with a pipe, keys are read as they come. */
+/* Makes the terminal pass each key at once and show none, until the program ends. Does nothing
+   without POSIX, or if stdin is not a terminal. */
 static inline void keys_open(void)
 {
 #ifdef TERMINAL_POSIX
@@ -93,7 +96,8 @@ static inline int keys_byte(void)
 #endif
 }
 
-/* Returns the action with the name of an arrow key, or KEY_NONE. */
+/* Returns the action of an arrow key, or KEY_NONE. `byte` is the last byte of its escape sequence:
+   A for up (ahead), B for down (stay), C for right, D for left. */
 static inline int keys_arrow(const game_spec *spec, int byte)
 {
     static const char *const names[4] = {"ahead", "stay", "right", "left"};
@@ -170,8 +174,9 @@ static inline int teach_episode(const demonstrations *d, episode *e, uint8_t *ac
     return 1;
 }
 
-/* Lets a person play episodes of the game in `d`. Adds them to `d` and writes the file after each.
-   Returns 0 if the file cannot be written. */
+/* Lets a person play episodes of the game in `e`, until the person ends the session. Adds them to
+   `d` and writes the file after each. Returns 0, and d->why says why, if the file cannot be
+   written. */
 static inline int teach(demonstrations *d, episode *e, const char *path, terminal *t)
 {
     uint8_t actions[DEMONSTRATIONS_STEPS];

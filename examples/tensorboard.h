@@ -1,6 +1,6 @@
 /* Writes curves for TensorBoard into an event file. The file consists of TFRecord records. Each
-   record holds one Event protobuf with a scalar (tensorflow: core/lib/io/record_writer.h,
-   core/util/event.proto, core/framework/summary.proto).
+   record holds one Event protobuf: first the version, then scalars (tensorflow:
+   core/lib/io/record_writer.h, core/util/event.proto, core/framework/summary.proto).
 
        tensorboard tb;
        if (!tensorboard_open(&tb, "runs/pong", "rise")) perror(tb.path);
@@ -83,8 +83,8 @@ static inline uint32_t tensorboard_masked_crc(const uint8_t *bytes, size_t size)
     return (crc >> 15 | crc << 17) + 0xA282EAD8u;
 }
 
-/* Writes a record: length, CRC of the length, event, CRC of the event. Flushes it, so that
-   TensorBoard sees it at once. */
+/* Writes a record: length, CRC of the length, event, CRC of the event. Flushes the file, so that
+   TensorBoard sees the record at once. Returns 0 if this write or an earlier one failed. */
 static inline int tensorboard_write(tensorboard *tb, const tensorboard_message *event)
 {
     tensorboard_message head, tail;
@@ -98,8 +98,8 @@ static inline int tensorboard_write(tensorboard *tb, const tensorboard_message *
     return tb->good;
 }
 
-/* Writes the path of a file that does not exist yet: another session may have begun in the same
-   second. */
+/* Sets tb->path to a file that does not exist yet: another session may have begun in the same
+   second. Returns 0 if the path is too long. */
 static inline int tensorboard_path(tensorboard *tb, const char *folder, time_t now,
                                    const char *name)
 {
@@ -137,8 +137,8 @@ static inline int tensorboard_open(tensorboard *tb, const char *folder, const ch
     return tb->good;
 }
 
-/* Appends a point to the curve `tag`; `wall_time` is in seconds since 1970. Returns 0 if this
-   write or an earlier one failed. */
+/* Appends a point to the curve `tag`; `wall_time` is in seconds since 1970. Returns 0 if `tag` is
+   too long, or if this write or an earlier one failed. */
 static inline int tensorboard_scalar(tensorboard *tb, const char *tag, int64_t step, double value,
                                      double wall_time)
 {

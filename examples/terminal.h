@@ -1,7 +1,7 @@
 /* Draws in the terminal: a grid of character cells that is redrawn in place; also a clock and
    Ctrl-C. Include this file first, because it defines _DEFAULT_SOURCE, which enables the POSIX
-   functions of the C library. Without POSIX, or if stdout is not a terminal, `live` is 0, and the
-   programs print lines of text instead. */
+   functions of the C library. Without POSIX, or if stdout is not a terminal that is large enough,
+   `live` is 0, and the programs print lines of text instead. */
 #ifndef TERMINAL_H
 #define TERMINAL_H
 
@@ -115,8 +115,8 @@ static inline void terminal_close(void)
     fflush(stdout);
 }
 
-/* Ends the program in order at Ctrl-C, SIGTERM and SIGHUP. A program that was started by nohup
-   ignores SIGHUP, and goes on to do so. */
+/* Makes Ctrl-C, SIGTERM and SIGHUP set terminal_interrupted, so that the program can save and end.
+   A program that was started by nohup still ignores SIGHUP. */
 static inline void terminal_catch_signals(void)
 {
     signal(SIGINT, terminal_on_interrupt);
@@ -139,7 +139,7 @@ static inline void terminal_open(terminal *t)
     t->true_colour = depth != NULL &&
                      (strcmp(depth, "truecolor") == 0 || strcmp(depth, "24bit") == 0);
     if (!t->live) return;
-    setvbuf(stdout, NULL, _IOFBF, 1 << 16); /* one large write a picture avoids flicker */
+    setvbuf(stdout, NULL, _IOFBF, 1 << 16); /* one large write for each picture avoids flicker */
     fputs("\033[?25l", stdout);
     atexit(terminal_close);
 }
@@ -204,6 +204,7 @@ static inline void terminal_line(terminal *t, int x0, int y0, int x1, int y1, in
         terminal_dot(t, x0 + (wide ? dx * i / wide : 0), y0 + (wide ? dy * i / wide : 0), ink);
 }
 
+/* Sets the colour of the characters that follow (layer 30) or of their background (layer 40). */
 static inline void terminal_print_colour(const terminal *t, int layer, int colour)
 {
     int const red = colour >> 16 & 255, green = colour >> 8 & 255, blue = colour & 255;

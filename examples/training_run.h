@@ -38,7 +38,7 @@ enum {
 
 typedef struct train_options {
     const char *title;
-    const char *folder;    /* created if it does not exist, with those that hold it */
+    const char *folder;    /* created if it does not exist, with its parent folders */
     double steps, seconds; /* the run ends when one of them is reached; 0: no limit */
     double evaluate_every; /* steps */
     double save_every;     /* seconds */
@@ -73,7 +73,7 @@ typedef struct train_best {
     uint64_t hash;       /* of the file: FNV-1a */
 } train_best;
 
-/* What may fail, most important first. */
+/* Files that may fail to be written, most important first. */
 enum { TRAIN_AGENT, TRAIN_BEST, TRAIN_LOG, TRAIN_CURVE, TRAIN_EVENTS, TRAIN_FILES };
 
 typedef struct train_run {
@@ -117,8 +117,8 @@ static inline void train_remove_folders(const char *path, int made)
     }
 }
 
-/* Creates a folder, and the folders that hold it. Returns how many did not exist; -1 on failure:
-   then none is left, and errno says why. */
+/* Creates a folder and its parent folders. Returns how many did not exist; -1 on failure: then
+   those that were created are removed, and errno says why. */
 static inline int train_make_folder(const char *path)
 {
     char part[TRAIN_PATH];
@@ -301,8 +301,8 @@ static inline int train_begin_log(train_run *t, double steps)
     return replace_end(&log, good);
 }
 
-/* Appends a row to log.csv. The file is opened for each row, because a file that is open stays
-   writable after its folder has vanished. Returns 0 on failure; errno says why, and no part of the
+/* Appends a row to log.csv. The file is opened for each row, because writes to an open file still
+   succeed after its folder was removed. Returns 0 on failure; errno says why, and no part of the
    row is left. */
 static inline int train_append_row(const train_run *t, const train_row *row)
 {
@@ -376,8 +376,8 @@ static inline int train_evaluation_due(const train_run *t)
     return floor(steps / every) > floor(t->evaluated / every);
 }
 
-/* Formats the remaining time as ", 1:02:03 left". Returns "" before the speed is known, and when
-   the budget is spent. The last evaluation may still run then. */
+/* Formats the remaining time as ", 1:02:03 left". Returns ", last evaluation" if the budget is
+   spent and only this evaluation is left. Returns "" before the speed is known, and at the end. */
 static inline const char *train_left(const train_run *t, char *text, size_t size)
 {
     double const by_steps = t->options.steps > 0 ? (t->options.steps - t->now.steps) /
@@ -455,7 +455,7 @@ static inline const char *train_news(const train_run *t)
     return file < TRAIN_FILES ? t->trouble[file] : t->note;
 }
 
-/* Returns what the replay buffer stores. */
+/* Returns what the replay buffer stores: "frames" or "observations". */
 static inline const char *train_stored(const rise_agent *agent)
 {
     return rise_agent_query(agent)->frame_width > 0 ? "frames" : "observations";
@@ -575,9 +575,9 @@ static inline void train_write_best(FILE *file, const train_best *best)
 }
 
 /* Sets t->best to the score of best.rise, from the line of best.txt with the hash of this file.
-   Without such a line, t->best is unchanged: the highest score in log.csv, which a run from before
-   there was a best.txt has. Returns 0 if a file exists but cannot be read; errno says why. A worse
-   agent could then replace best.rise. */
+   Without such a line, t->best stays the highest score in log.csv, because old runs have no
+   best.txt. Without best.rise, there is no best score. Returns 0 if a file exists but cannot be
+   read; errno says why. A worse agent could then replace best.rise. */
 static inline int train_read_best(train_run *t)
 {
     char path[TRAIN_PATH], line[200];
@@ -613,10 +613,10 @@ static inline int train_note_best(const train_run *t, const train_best *next)
     return replace_end(&note, 1);
 }
 
-/* Saves the agent as best.rise, with its score in best.txt. The order of the writes makes the two
-   files one: at any moment, best.txt has the score of best.rise. So a program that was killed in
-   between does not let a worse agent replace a better one. Returns 0 on failure; then both are
-   unchanged. */
+/* Saves the agent as best.rise, with its score in best.txt. First, best.txt gets the scores of both
+   the old and the new best.rise. Then the new best.rise replaces the old one. So a run that is
+   killed at any moment still knows the score of best.rise, and a worse agent cannot replace it.
+   Returns 0 on failure; then best.rise is unchanged. */
 static inline int train_save_best(train_run *t, double score)
 {
     char path[TRAIN_PATH], fresh[TRAIN_PATH];
@@ -680,7 +680,7 @@ static inline void train_refresh(train_run *t)
     t->now.epsilon = m.epsilon;
 }
 
-/* Logs the present numbers. */
+/* Writes t->now to log.csv, to the file for TensorBoard, and to the curves. */
 static inline void train_log(train_run *t)
 {
     char path[TRAIN_PATH];
@@ -780,8 +780,8 @@ static inline int train_open(train_run *t, const train_options *options, rise_ag
     return 1;
 }
 
-/* Ends the session: saves the agent and prints the result. The caller keeps the agent. Returns 0 if
-   the agent or the best agent could not be saved. */
+/* Ends the session: saves the agent and prints the result. The caller still owns the agent. Returns
+   0 if the agent or the best agent could not be saved. */
 static inline int train_close(train_run *t)
 {
     char spent[30], steps[30];

@@ -160,8 +160,9 @@ static void play(const options *o, rise_agent *agent, episode *e, terminal *t)
                i, e->state.spec->name, sum / i, e->state.spec->without_memory, e->state.spec->best);
 }
 
-/* Plays one episode and returns its score. If `other` is not NULL, it chooses actions for the same
-   frames, too, which are not taken. `equal` counts those that are equal. */
+/* Plays one episode with `agent` and returns its score. If `other` is not NULL, it also chooses an
+   action for each frame, which is not played. *equal counts the frames where both actions are
+   equal. */
 static double play_with(rise_agent *agent, rise_agent *other, int start, episode *e, int *equal)
 {
     uint8_t view[GAME_SIDE * GAME_SIDE];
@@ -204,7 +205,8 @@ static int write_header(const options *o)
     printf("The agent is in %s.\n", o->header);
     return 0;
 }
-/* Plays with the 8-bit weights that were written. Returns the exit status. */
+/* Compares the 8-bit weights that were written with the agent's own weights. Returns the exit
+   status. */
 static int report_int8(const options *o)
 {
     rise_error error;

@@ -76,12 +76,13 @@ static void count_line(void *user, const char *text)
     CHECK(strlen(text) < 199); /* not cut */
 }
 
-/* A dull game: what does not change in it. */
+/* A dull game: which parts of it are constant, and the advice that is expected. */
 typedef struct dull_game {
     const char *name, *fields;
-    const char *line; /* a part of the line that the log gets */
+    const char *line; /* part of the expected log line; advice 0: no line may contain it */
     unsigned advice;  /* bits that are expected */
-    /* 1: does not change; frame 2: only the last number changes; mask: action 2 is never allowed */
+    /* 1: the reward or the observation is constant, and the mask never allows action 2. frame 2:
+       only the last number changes */
     int reward, frame, mask;
     int length;              /* frames of an episode */
 } dull_game;
@@ -276,8 +277,8 @@ static void slow_updates_are_noticed(void)
     CHECK(advice_for(rare, 0, 2 * RISEI_ADVICE_STEPS, &lines) == 0 && lines == 0);
     CHECK(advice_for(rare, 0, 4 * RISEI_ADVICE_STEPS, &lines) == RISE_ADVICE_SLOW_UPDATES);
 }
-/* Learning never starts here. The time that calls have waited is raised by hand, first by 2 percent
-   of the time that passed, then by much. */
+/* Learning never starts here. The test adds to the time that calls have waited. 2 percent of the
+   time that passed cause no advice, and 1000 times that time causes it. */
 static void waiting_is_noticed(void)
 {
     rise_agent_desc d = described("memory=none background=1 random learn_period=100000");

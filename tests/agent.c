@@ -6,7 +6,7 @@
 #if defined(__unix__) || defined(__APPLE__)
 #define _POSIX_C_SOURCE 200809L /* clock_gettime */
 #include <time.h>
-/* The clocks that rise.h reads, by their ids: how often, and the id of the last one. */
+/* The number of times that rise.h has read a clock, and the id of the clock that it read last. */
 static long clock_reads;
 static clockid_t clock_id;
 static int read_clock(clockid_t id, struct timespec *now)
@@ -24,7 +24,7 @@ static int read_clock(clockid_t id, struct timespec *now)
 #endif
 
 /* With CHECK_QUICK, tests that try many kinds of agents take one kind in KINDS_EACH. The golden
-   hashes are always checked for every kind. */
+   hashes are checked for every kind, but by REF for one kind in check_share only. */
 enum { KINDS_EACH = check_share > 1 ? 4 : 1 };
 
 /* Returns whether the frozen encoder reads its weights from a file. Such encoders have tests of
@@ -40,12 +40,13 @@ static int needs_file(int embedding)
 
 enum { HISTORY = 150 };
 
-/* The values that acting computed for each slot. */
+/* The Q values that acting computed: [lane][step][action]. */
 static float said[GAMES][HISTORY][ACTIONS];
 
 /* Draws batches as learning does, and compares the values of states and of next states with those
-   of acting. Where acting carried state from before the window, learning cannot see that state, so
-   these samples are left out. */
+   of acting. Leaves out samples before since[lane], whose values are from older weights. Where
+   acting carried state from before the window, learning cannot see that state, so these samples are
+   left out, too. */
 static void compare_with_learning(rise_agent *a, const int64_t *since)
 {
     const rise_agent_desc *d = &a->desc;
@@ -74,8 +75,8 @@ static void compare_with_learning(rise_agent *a, const int64_t *since)
     }
     CHECK(compared[0] > 100 && compared[1] > 100);
 }
-/* Lets players see what the environments show. Players act one after another, the environments all
-   at once, and both must compute the same values. */
+/* Environments, players and learning compute the same values. The players see what the environments
+   show. Players act one after another, the environments all at once. */
 static void acts_as_it_learns(const char *words)
 {
     char all_words[250];
@@ -220,7 +221,7 @@ enum { WHOLE = 110 };
 
 static void resumes(const char *words)
 {
-    /* before and after learning starts, and with a full ring */
+    /* before and after learning starts, and with a full replay buffer */
     static int const moments[] = {0, 1, 19, 20, 22, 37, 64, 65, 66, 100};
     world w = world_begin(words, 0), again;
     buffer files[COUNT(moments)];
@@ -449,7 +450,7 @@ static void bytes_are_as_promised(void)
     d.memory_bytes--;
     CHECK(rise_agent_create(&a, &d, &error) == RISE_NO_MEMORY && a == NULL &&
           strstr(error.text, "memory_bytes") != NULL);
-    d.memory_bytes = 1; /* the smallest limit; 0 is none */
+    d.memory_bytes = 1; /* the smallest limit; 0 means no limit */
     CHECK(rise_agent_create(&a, &d, &error) == RISE_NO_MEMORY && a == NULL &&
           strstr(error.text, "memory_bytes") != NULL);
     CHECK(toy_memory.held == 0);
@@ -499,7 +500,7 @@ static void bytes_are_as_promised(void)
     "conv[1]." #field,                                                                             \
         offsetof(rise_agent_desc, conv) + sizeof(rise_conv) + offsetof(rise_conv, field)
 /* The limits that the API states. `least` and `most` are accepted; `below` and most + 1 are
-   refused. 0 between them means the default. */
+   refused. If 0 lies between `below` and `least`, it means the default and is not tried. */
 static const struct {
     const char *name;
     size_t at;
@@ -653,7 +654,7 @@ static void fields_keep_their_limits(void)
         }
     }
 }
-/* A sentence about a range has both ends. */
+/* The error text about a number out of range names both ends of the range. */
 static void sentences_name_the_range(void)
 {
     rise_agent_desc d = roomy();
@@ -662,7 +663,7 @@ static void sentences_name_the_range(void)
     CHECK(rise_agent_resolve(&d, &error) == RISE_BAD_DESC);
     CHECK(strstr(error.text, "learn_start is -5; it must be between 1 and 1e+09") != NULL);
 }
-/* A frame of one column is a frame. */
+/* An agent whose frames have one column needs a frame: NULL is refused. */
 static void the_smallest_frame_is_needed(void)
 {
     rise_agent_desc d = roomy();
@@ -770,7 +771,7 @@ static void heads_must_fit_together(void)
     refused_for("munchausen and value_rescale", &d);
     d.head = RISE_HEAD_MEAN;
     refused_for("munchausen and value_rescale", &d);
-    /* neither conflicts with noise, spectral norm or soft copies, nor needs residual units */
+    /* munchausen goes with noise, spectral norm and soft copies; no residual unit is needed */
     d.value_rescale = 0, d.noisy = d.spectral_norm = 1, d.target_rate = 0.01;
     accepted(&d);
     d.value_min = 3, d.value_max = 3;
@@ -845,15 +846,15 @@ static void defaults_are_filled_in(void)
     d.memory = RISE_MEMORY_FULL, d.context_scale = 0;
     CHECK(rise_agent_resolve(&d, NULL) == RISE_OK && d.context_scale == 1);
     d.memory = RISE_MEMORY_RISE;
-    /* too small for a thumbnail */
+    /* DOWNSAMPLE needs a number per channel, so 3 are too few for 4 channels */
     d.embedding = RISE_EMBED_AUTO, d.embedding_size = 3, d.frame_channels = 4;
     CHECK(rise_agent_resolve(&d, NULL) == RISE_OK && d.embedding == RISE_EMBED_SIGNS &&
           d.embedding_size == 3);
-    /* a number per channel is just enough for one */
+    /* and 4 are enough */
     d.embedding = RISE_EMBED_AUTO, d.embedding_size = 4;
     CHECK(rise_agent_resolve(&d, NULL) == RISE_OK && d.embedding == RISE_EMBED_DOWNSAMPLE &&
           d.embedding_size == 4);
-    /* too wide for a thumbnail */
+    /* a frame of more than 32 columns is too wide */
     d.embedding = RISE_EMBED_AUTO, d.embedding_size = 0, d.context_scale = 0, d.frame_width = 33;
     CHECK(rise_agent_resolve(&d, NULL) == RISE_OK && d.embedding == RISE_EMBED_SIGNS &&
           d.embedding_size == 64);
@@ -1121,7 +1122,8 @@ static void fill(uint8_t *frame, toy *t)
     int i;
     for (i = 0; i < PIXELS; i++) frame[i] = (uint8_t)(toy_draw(t) & 255u);
 }
-/* Signs of +-1 times sums over squares, which the frame's edge may cut. */
+/* SIGNS adds up sums over squares of pixels, each times +1 or -1. The frame's edge may cut a
+   square. */
 static void signs_embedding_sums_over_squares(void)
 {
     rise_agent_desc d;
@@ -1247,7 +1249,8 @@ static void compare_numbers(const rise_agent *a, const uint8_t *frame, const dou
     for (i = 0; i < COUNT(out); i++) border += fabs((double)out[i]);
     CHECK(border == 0); /* the padding stays zero */
 }
-/* What conv nets read before learning starts, afterwards, and with raw_frames. */
+/* Conv nets read x / 255 before learning starts, and always with raw_frames. Afterwards they read
+   (x - mean) / 255 / sigma, clamped to -8..8. sigma is at least 1/64. */
 static void standardises_frames(const char *words, int constant)
 {
     enum { FRAMES = 40 };
@@ -1328,7 +1331,8 @@ static void spoiled_embed(void *user, const uint8_t *frame, float *embedding, in
     toy_embed(NULL, frame, embedding, size);
     if (frame[0] == 255) embedding[8] = *(const float *)user;
 }
-/* Embeds infinity after the statistics are frozen, when numbers are clamped. */
+/* An infinite embedding is refused after the statistics are frozen, too, although numbers are then
+   clamped. */
 static void infinite_embeddings_are_refused_while_learning(void)
 {
     rise_agent_desc d = described("memory=rise embedding=user");
@@ -1365,13 +1369,13 @@ static void results_have_texts(void)
           strcmp(rise_result_text((rise_result)1), none) == 0 &&
           strcmp(rise_result_text((rise_result)-99), none) == 0);
 }
-/* The lines that rise_metrics_describe passed, with a newline after each. */
+/* Appends a line of rise_metrics_describe, and a newline, to the text `user`. */
 static void append_line(void *user, const char *text)
 {
     char *const lines = (char *)user;
     strcat(strcat(lines, text), "\n");
 }
-/* A binding needs no struct: sizes, sentences and metrics come from functions. */
+/* A binding needs no struct: sizes, error texts and metrics come from functions. */
 static void bindings_need_no_struct(void)
 {
     static rise_metrics m;
@@ -1399,7 +1403,8 @@ static void bindings_need_no_struct(void)
     rise_metrics_describe(NULL, append_line, lines), rise_metrics_describe(&m, NULL, lines);
     CHECK(lines[0] == '\0');
 }
-/* Compilers may store an enumeration in one, two or four bytes. Neighbours stay as they are. */
+/* Compilers may store an enumeration in one, two or four bytes. Storing a field changes no byte
+   beside it. */
 static void fields_of_any_size_are_stored(void)
 {
     static struct {
@@ -1547,7 +1552,7 @@ static void time_is_measured_without_a_clock(void)
     CHECK(w.agent->learner.part_time > 0 && w.agent->learner.part_time < 1e8);
     rise_agent_destroy(w.agent);
 }
-/* What this build cannot do is refused before memory is asked for. */
+/* A build without RISE_THREADS refuses threads above 1. */
 static void unavailable_is_refused(void)
 {
 #ifndef RISE_THREADS
@@ -1608,8 +1613,8 @@ static void embeddings_may_have_one_number(void)
         rise_agent_destroy(a);
     }
 }
-/* The statistics of frames stop changing at their largest number of frames, and when they are in
-   use. */
+/* The statistics of frames stop changing at RISEI_FRAMES_SEEN_MAX frames. Freezing them a second
+   time changes nothing. */
 static void frame_statistics_stop_at_their_limit(void)
 {
     world w = world_begin("memory=none", 10);
@@ -1637,7 +1642,8 @@ static void frame_statistics_stop_at_their_limit(void)
     CHECK(memcmp(&used, &f->scale, sizeof used) == 0 && f->mean[0] == 7);
     rise_agent_destroy(w.agent);
 }
-/* NULL for any pointer is refused, and does nothing. */
+/* NULL in place of an agent, a description or an array is refused or ignored, and changes
+   nothing. */
 static void null_is_refused(void)
 {
     rise_error error = {RISE_OK, ""};
@@ -1840,9 +1846,9 @@ static double bad_clock_read(void *user)
     if (!c->stands || c->at == 0 || c->calls < c->at) c->now += 0.003;
     return c->now;
 }
-/* Learns for `budget` microseconds in each of 400 calls, with a clock that goes wrong at its call
-   `at` since then. Whatever the clock does, the number of updates stays near that of a good clock,
-   and a call does few updates. */
+/* Learns for `budget` microseconds in each of 400 calls. The clock goes wrong when it is read for
+   the `at`-th time in these calls. With a good clock, there are 200 updates. With a wrong one,
+   there are 100 to 400. A call does at most 2 updates. */
 static void learns_with_a_bad_clock(const char *what, double jump, int stands, int at)
 {
     enum { CALLS = 400 };
@@ -1870,8 +1876,9 @@ static void learns_with_a_bad_clock(const char *what, double jump, int stands, i
 static void learning_survives_a_bad_clock(void)
 {
     int at;
-    /* The clock is read three times in two calls of rise_agent_learn_for, once at the end of an
-       update. Call 2 is the end of the first update, which may take 1 s: there is no estimate. */
+    /* Two calls of rise_agent_learn_for read the clock three times: at the start of each call, and
+       at the end of one update. Read 2 ends the first update. A wrong time of the first update may
+       count as 1 s, because there is no estimate yet. */
     for (at = 3; at <= 12; at++) {
         learns_with_a_bad_clock("jumps an hour ahead", 3600, 0, at);
         learns_with_a_bad_clock("jumps an hour back", -3600, 0, at);
@@ -1882,7 +1889,7 @@ static void learning_survives_a_bad_clock(void)
     learns_with_a_bad_clock("stands still", 0, 1, 1);
     learns_with_a_bad_clock("is NaN", (double)NAN, 0, 1);
 }
-/* The time of an update that failed is taken off the budget, too. */
+/* A call whose update fails keeps at most the time of one update for later calls. */
 static void failed_updates_take_their_time(void)
 {
     double now = 1e6;
@@ -1901,13 +1908,14 @@ static void failed_updates_take_their_time(void)
     CHECK(rise_agent_learn_for(w.agent, 1e9) > 100);
     rise_agent_destroy(w.agent);
 }
-static double slow_seconds; /* of slow_embed */
+static double slow_seconds; /* that slow_embed takes */
 static void slow_embed(void *user, const uint8_t *frame, float *embedding, int size)
 {
     toy_embed(NULL, frame, embedding, size);
     *(double *)user += slow_seconds;
 }
-/* The end of the warm-up embeds all frames again. This takes a minute here, and no update. */
+/* The end of the warm-up embeds all frames again. This takes a minute of the clock here, but the
+   budget for updates stays. */
 static void warm_up_takes_no_budget(void)
 {
     double now = 1e6;

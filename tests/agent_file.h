@@ -17,7 +17,7 @@ CHECK_UNUSED static int kind_plays(int kind)
     return file_kinds[kind] == RISE_SAVE_POLICY || file_kinds[kind] == RISE_SAVE_INT8;
 }
 
-/* Returns the smallest agent of this kind, because some tests damage each bit of its file. */
+/* Returns a tiny agent's description with these words. Some tests damage each bit of its file. */
 static rise_agent_desc tiny(const char *words)
 {
     rise_agent_desc d = described(words);
@@ -50,7 +50,7 @@ static const char *const file_words[] = {
     "memory=none blind head=iqn",
     "memory=rise blind feed_action=1 environments=3",
 };
-/* Returns what the reader of such a file supplies. */
+/* Returns what the reader of a file supplies. `kind`: an index of `file_kinds`. */
 CHECK_UNUSED static rise_agent_desc machine_for(int kind)
 {
     rise_agent_desc m;
@@ -108,7 +108,7 @@ CHECK_UNUSED static buffer with_description(const buffer *b, const char *text, s
     fix_sums(&c);
     return c;
 }
-/* Writes a file as rise_agent_write does, without its checks. */
+/* Returns a file as rise_agent_write writes it, without the checks of rise_agent_write. */
 CHECK_UNUSED static buffer saved_blindly(rise_agent *a, rise_save what)
 {
     buffer b = {NULL, 0, 0, SIZE_MAX, 0}, head = {NULL, 0, 0, SIZE_MAX, 0};
@@ -137,8 +137,8 @@ CHECK_UNUSED static buffer saved_blindly(rise_agent *a, rise_save what)
     free(head.data);
     return b;
 }
-/* Returns where the file has a number of the agent: changes its lowest bit, writes the file again,
-   and finds the first difference behind the header. */
+/* Returns where the file has a number of the agent: changes the number's lowest bit, writes the
+   file again, and finds the first difference behind the header. */
 CHECK_UNUSED static size_t place_of(rise_agent *a, rise_save what, void *number, size_t size)
 {
     uint16_t const probe = 1;

@@ -1,6 +1,7 @@
 /* Tests background: the bits depend neither on the worker's speed nor on the number of threads, a
    round takes effect when the next update is due, saving in the midst of a round loses nothing, and
-   with learn_outside no call waits. Every test delays the worker. Work of any size is divided. */
+   with learn_outside no step waits. Some tests delay the worker. Jobs of any size are divided among
+   the threads. */
 #ifndef _WIN32
 #define _POSIX_C_SOURCE 200809L /* fork, pipe, nanosleep */
 #endif
@@ -187,8 +188,7 @@ static void a_round_takes_effect_when_the_next_is_due(void)
     rise_agent_destroy(w.agent);
 }
 
-/* A run that is saved and loaded after any step goes on as the run that was not. Saving changes
-   nothing. */
+/* An agent that is loaded goes on as the agent that was saved, in the midst of a round, too. */
 static void saving_loses_no_round(void)
 {
     rise_agent_desc machine;
@@ -216,7 +216,7 @@ static void saving_loses_no_round(void)
     }
     delay(0, 0, 0);
 }
-/* Without the replay buffer, and as a policy, an agent loads too, and the last round is kept. */
+/* A file without the replay buffer keeps the last round. A policy of the agent loads, and plays. */
 static void smaller_files_load(void)
 {
     rise_agent_desc d = behind("memory=rise"), machine;
@@ -262,8 +262,8 @@ static void results_of_rounds_are_saved(void)
         free(b.data);
     }
 }
-/* An agent that learned without background goes on with it, if `machine` says so. An update whose
-   parts are half computed begins again. */
+/* An agent that learned without background goes on with it, if `machine` says so, even if the file
+   has an update with some of its parts computed. */
 static void loading_can_turn_background_on(void)
 {
     static const char *const words[] = {"memory=rise", "memory=none batch_parts=3 learn_outside=1"};
@@ -419,7 +419,8 @@ static void wrong_rounds_are_refused(void)
     rise_agent_destroy(w.agent);
 }
 
-/* With learn_outside, no call waits for a computation, however long it takes. */
+/* With learn_outside, steps, plays and rise_agent_learn_for do not wait for the worker, however
+   long it computes. */
 static void nothing_waits_with_learn_outside(void)
 {
     rise_agent_desc d = behind("memory=rise learn_outside=1");
@@ -537,7 +538,8 @@ static int same_world(const world *a, const world *b)
 {
     return a->games[0].dice == b->games[0].dice;
 }
-/* A process made by fork computes on its own thread, unless the worker was computing. */
+/* In a process made by fork, the calling thread computes the updates. If the worker was computing
+   at the fork, calls that need the round are refused there. */
 static void a_forked_process_goes_on(int computing)
 {
     rise_agent_desc const d = behind("memory=none");

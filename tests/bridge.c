@@ -74,7 +74,7 @@ static void script_spec(uint32_t version, uint32_t width, uint32_t height, uint3
     memcpy(body + BRIDGE_SPEC_HEAD, text, length);
     script_put(BRIDGE_SPEC, 0, body, BRIDGE_SPEC_HEAD + length);
 }
-/* Adds the SPEC of a bridge with frames of 5 x 4 x 3 and script_numbers numbers. */
+/* Adds a SPEC with script_numbers numbers and, unless script_blind, frames of 5 x 4 x 3. */
 static void script_good_spec(void)
 {
     int const b = script_blind;
@@ -110,7 +110,7 @@ static void script_state(uint32_t number, unsigned ended, unsigned played, unsig
     bridge_put(body - 4, (size_t)scripted.environments * each, 4);
     script_size += (size_t)scripted.environments * each;
 }
-/* Sends the script's bytes. If it `ends`, the socket is closed after them. */
+/* Sends the script's bytes. If `ends` is 1, closes the socket for writing after them. */
 static void script_run(int ends)
 {
     size_t sent = 0;
@@ -162,9 +162,8 @@ static void questions_have_the_right_bytes(void)
                                        0x44, 0x33, 0x22, 0x11, 'M', 'a', 'd', 'e', '/', 'U', 'p',
                                        '-', 'v', '1', '\n', 'a', '=', '1', 'R', 'I', 'S', 'E', 2, 0,
                                        0, 0, 1, 0, 0, 0, 9, 0, 0, 0, /* STEP */
-                                       /* BYE */
                                        1, 0, 0, 2, 5, 4, 1, 1, 3, 'R', 'I', 'S', 'E', 6, 0, 0, 0, 2,
-                                       0, 0, 0, 0, 0, 0, 0};
+                                       0, 0, 0, 0, 0, 0, 0}; /* BYE */
     uint8_t asked[sizeof expected + 1];
     script_begin(3, 2);
     script_good_spec();
@@ -217,7 +216,7 @@ static void numbers_are_understood(void)
     bridge *const b = &scripted;
     int blind, count, i, k;
     for (blind = 0; blind < 2; blind++)
-        for (count = 1; count <= 7; count += 3) { /* odd sizes, so that floats are not aligned */
+        for (count = 1; count <= 7; count += 3) { /* floats are aligned; not in fuzz/bridge.c */
             check_about("%d numbers, %s frames", count, blind ? "no" : "two");
             script_begin(3, 2);
             script_numbers = count, script_blind = blind;
@@ -326,7 +325,7 @@ static void facts_follow_the_names(void)
     script_done();
 }
 
-/* Tries every size of a SPEC at its limits, one beyond them, and far beyond. */
+/* A SPEC is accepted at the limits of each size, and refused one beyond them and far beyond. */
 static void sizes_keep_their_limits(void)
 {
     static const uint32_t limits[] = {BRIDGE_SIDE, BRIDGE_SIDE, BRIDGE_CHANNELS, BRIDGE_ACTIONS};
@@ -353,7 +352,7 @@ static void sizes_keep_their_limits(void)
     check_about("%s", "");
 }
 
-/* Sizes that are valid one by one, but too large together for one message. */
+/* Sizes that are valid one by one, but too large together for one message, are refused. */
 static void message_has_room_for_all_sizes_together(void)
 {
     script_begin(BRIDGE_ENVIRONMENTS, BRIDGE_FRAMES);
@@ -409,7 +408,7 @@ static void wrong_requests_are_refused(void)
     script_done();
 }
 
-/* Calls on a bridge that was never opened, failed to open, or is closed. */
+/* Calls on a bridge that was never opened or is closed are refused. */
 static void closed_bridge_refuses_calls(void)
 {
     static bridge never;
@@ -417,7 +416,7 @@ static void closed_bridge_refuses_calls(void)
     check_failed(&never, bridge_receive(&never), "closed");
     bridge_close(&never);
     bridge_close(&never);
-    CHECK(fcntl(0, F_GETFD) != -1); /* a bridge that was never opened must not close socket 0 */
+    CHECK(fcntl(0, F_GETFD) != -1); /* a bridge that was never opened must not close descriptor 0 */
 
     script_begin(2, 2);
     script_good_spec();
@@ -549,8 +548,8 @@ static void later_error_keeps_the_names(void)
     script_done();
 }
 
-/* A child that gives a reason and ends before it is asked. The error is this reason, and it
-   stays. */
+/* If a child gives a reason and ends before it is asked, the error is this reason. bridge_close
+   keeps the error. */
 static void last_sentence_of_a_child_stays(void)
 {
     static const char sentence[] = "python3 could not be started";
@@ -574,7 +573,7 @@ static void last_sentence_of_a_child_stays(void)
     bridge_close(&scripted);
 }
 
-/* A child that does not read. Sending must not wait for ever. */
+/* If a child does not read, sending fails after the time limit. */
 static void child_that_never_reads_times_out(void)
 {
     int sent = 0;
@@ -824,7 +823,7 @@ static void good_child_shows_numbers(void)
     child_will_show(0, 0);
     check_about("%s", "");
 }
-/* Children that are unusual but valid. */
+/* Children that are unusual but valid are served. */
 static void odd_child_is_served(void)
 {
     static const char *const modes[] = {"chatters", "is interrupted", "is slow"};
@@ -839,7 +838,7 @@ static void odd_child_is_served(void)
     }
     check_about("%s", "");
 }
-/* Children that fail in their third answer. */
+/* The error of a child that fails in its third STATE names the failure. */
 static void failing_child_is_reported(void)
 {
     static const char *const cases[][2] = {
@@ -859,8 +858,8 @@ static void failing_child_is_reported(void)
         check_about("a child that %s", cases[i][0]);
         CHECK(open_real(cases[i][0], 3, 2));
         CHECK(talk(MISBEHAVES - 1) == MISBEHAVES - 1);
-        /* set only now, because the start may take a while. A child that is to be reported has all
-           the time that it needs, because a busy machine is slow */
+        /* Set only now, because the start may take a while. Where a time limit is not the failure,
+           the limit is 600 s, because a busy machine is slow. */
         real.patience = strstr(cases[i][1], "0.2") != NULL ? 0.2 : 600;
         real.grace = strcmp(cases[i][0], "hangs up") == 0 ? 0.2 : 600;
         check_failed(&real, talk(1), cases[i][1]);
@@ -931,7 +930,8 @@ static void bye_lets_a_child_end(void)
     unsetenv("BRIDGE_TEST_PIPE");
 }
 
-/* A program without standard input, output and error: the bridge gets their numbers. */
+/* A program without some of standard input, output and error starts a child: the bridge's sockets
+   then have these descriptors. */
 static void closed_stdio_does_no_harm(void)
 {
     int closed;

@@ -73,7 +73,7 @@ typedef struct knowledge {
 typedef enum choice { TURN_NEW, TURN_SINGLE, TURN_COUPLE, TURN_MATE, CHOICES } choice;
 
 typedef double knowledge_values[9][9][9][3];
-/* the best score from here on, by the cards that may be turned */
+/* the best score from here on; first index: number of cards that may still be turned */
 static knowledge_values recalled[GAME_PAIRS_STEPS + 1];
 
 static double *recalled_at(int left, knowledge k)
@@ -170,15 +170,15 @@ typedef struct outcome {
 
 enum { MOST_VIEWS = 1000, NEW_CARD = GAME_STACK + 1 };
 static view views[MOST_VIEWS];
-/* values of turning card 1, 2, ...; [0]: a card that is not seen */
+/* what turning card 1, 2, ... may lead to; [0]: a card that is not seen */
 static outcome outcomes[MOST_VIEWS][GAME_STACK + 1][GAME_STACK + 1];
 static int outcome_count[MOST_VIEWS][GAME_STACK + 1];
 static int view_count;
 /* the best score from here on */
 static double glimpsed[GAME_PAIRS_STEPS + 1][MOST_VIEWS];
 
-/* Returns the same view with cards numbered as they occur. Numbers up to NEW_CARD may come in;
-   `mates` are pairs of them. */
+/* Returns the same view with cards numbered as they occur. The numbers in `cards` are at most
+   NEW_CARD. mate[c]: the mate of card c, or 0. */
 static view view_renumbered(int pairs, int waiting, const int *cards, const int *mate)
 {
     int number[NEW_CARD + 1] = {0}, count = 0, i;
@@ -203,7 +203,7 @@ static int view_index(const view *v)
     return i;
 }
 
-/* Turns card `number`; after that the cards have these mates. */
+/* Returns the outcome of turning card `number`. mate[c]: the mate of card c after that, or 0. */
 static outcome view_turn(const view *v, int number, const int *mate, double chance)
 {
     int const match = v->waiting && mate[number] == v->cards[0];
@@ -286,7 +286,7 @@ static card_look look(const uint8_t *frame, int card)
     int const dot = frame[card / 4 * 36 + card % 4 * 3 + 13];
     return dot == 0 ? LOOKS_GONE : dot == 60 ? LOOKS_DOWN : dot == 160 ? LOOKS_UP : LOOKS_WAITING;
 }
-/* Returns the card that is face up, or -1, and its face. */
+/* Return the card that is face up, or -1, and the face of the card that is up. */
 static int card_up(const uint8_t *frame)
 {
     int card = 15;
@@ -390,7 +390,7 @@ static double play_pairs(game *g, int memory, int in_order)
     return score;
 }
 
-/* Plays many random episodes, and those in the list. */
+/* Checks the mean score of many random episodes, and of those in the list. */
 static void test_players_of_pairs(int memory, int in_order, double expected)
 {
     sample random, list;
@@ -500,8 +500,8 @@ static void make_positions(void)
         }
 }
 
-/* What a player sees, its chance of going right when it sees nothing, and what counts in a
-   rally. */
+/* blank: chance that a frame is blank. habit: chance that the player goes right when the stack is
+   blank. won, lost, endless: what each end of a rally is worth. */
 typedef struct rally {
     double blank, habit;
     double won, lost, endless;
@@ -569,7 +569,7 @@ static double solve_match(double blank, double habit)
 /* ---------------------------------------------------------------------------------------------- */
 /* Players of Pong */
 
-static rally_values plan; /* plan of a player who goes left when it sees nothing */
+static rally_values plan; /* values for a player that goes left when the stack is blank */
 
 static int planned(const rally *r, int blanks, int position)
 {
@@ -627,7 +627,7 @@ static void pong_case(game_kind kind)
     memset(&list, 0, sizeof list);
     CHECK(game_init(&g, kind, 0, 1));
     make_positions();
-    solve_rally(&r, plan); /* sees everything in both cases */
+    solve_rally(&r, plan); /* blank is 0: with memory, the player always knows the position */
     for (i = 0; i < spec->starts; i++) {
         game_start(&g, i);
         CHECK(fabs(play_with_memory(&g, &r) - spec->best) < 1e-6);
@@ -648,7 +648,8 @@ static void pong_case(game_kind kind)
     CHECK(cut <= random.count / 100);
 }
 
-/* Going left is the best habit: better than going right and than a coin toss. */
+/* Going left is the best habit: better than going right and than a coin toss. With CHECK_QUICK, the
+   other two are not computed. */
 static void habit_case(game_kind kind)
 {
     const game_spec *const spec = game_spec_of(kind);

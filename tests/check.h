@@ -40,7 +40,7 @@ enum { check_share = 1 };
 #endif
 
 #define CHECK(condition) check_that((condition) ? 1 : 0, #condition, __FILE__, __LINE__)
-/* Checks that both are finite and differ by at most `relative` times the larger one. */
+/* Checks that both are finite and differ by at most `relative` times the larger magnitude. */
 #define CHECK_NEAR(a, b, relative) CHECK(check_near((double)(a), (double)(b), (relative)))
 
 typedef struct check_test {
@@ -70,7 +70,7 @@ CHECK_PRINTF static void check_about(const char *format, ...)
     vsnprintf(check_state.about, sizeof check_state.about, format, arguments);
     va_end(arguments);
 }
-/* Adds what is worth knowing to the running test's line. */
+/* Sets the note at the end of the running test's line. Replaces an earlier note. */
 CHECK_PRINTF static void check_note(const char *format, ...)
 {
     va_list arguments;
@@ -101,7 +101,7 @@ CHECK_UNUSED static int check_near(double a, double b, double relative)
     return fabs(a - b) <= relative * size && size < HUGE_VAL;
 }
 /* Says why the running test does not apply here. A test that checks nothing and gives no reason has
-   failed. */
+   failed. Checks of check_state.before and check_state.after count, too. */
 CHECK_UNUSED static void check_skip(const char *reason)
 {
     check_note("skipped: %s", reason);

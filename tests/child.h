@@ -146,7 +146,7 @@ static void child_chatters(void)
     /* a file that holds all of this would fill the disk */
     if (fstat(2, &kept) != 0 || (S_ISREG(kept.st_mode) && kept.st_size > 100000)) _exit(11);
 }
-/* Fails in the way of the mode, if it has one. */
+/* Misbehaves in the way that the mode names. Does nothing in the mode "is good". */
 static void child_misbehaves(const uint8_t *head, size_t size)
 {
     size_t i;
@@ -280,7 +280,7 @@ static void child_will_show(int numbers, int blind)
         unsetenv("BRIDGE_TEST_BLIND");
 }
 
-/* Returns whether this program can start itself; under an emulator it may not. */
+/* Returns whether this program can start itself. An emulator may prevent that. */
 static int can_start(void)
 {
     int status = -1;
@@ -294,7 +294,8 @@ static int can_start(void)
     return waitpid(pid, &status, 0) == pid && WIFEXITED(status) && WEXITSTATUS(status) == PROBED;
 }
 
-/* Does the child's work if the program was started as one: returns 1 and the exit status. */
+/* If the program was started as a child or as a probe, does its work, sets the exit status and
+   returns 1. Otherwise returns 0. */
 static int child_was_meant(int count, char **arguments, int *status)
 {
     static char path[4096];

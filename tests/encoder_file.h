@@ -8,7 +8,7 @@
 /* ---------------------------------------------------------------------------------------------- */
 /* Files */
 
-/* tensors of a layer; with batch counts; with fc's two */
+/* tensors of a layer; index of the batch count among them; tensors of a file with fc's two */
 enum { ENDS = 6, COUNTS = 5, TENSORS = ENDS * RISEI_RESNET_CONVS + 2 };
 
 typedef struct recipe {
@@ -27,7 +27,7 @@ CHECK_UNUSED static recipe recipe_of(int size, int dtype)
     r.size = size, r.dtype = dtype, r.seed = 1, r.blank = "";
     return r;
 }
-/* A tensor of a file: layer by layer in the order of risei_tensor_suffixes, then fc. */
+/* A tensor of a file. `sides`: its number of dimensions. `begin`, `end`: bytes of the data. */
 typedef struct part {
     char name[48];
     const char *dtype;
@@ -59,7 +59,8 @@ static void part_describe(const recipe *r, const risei_resnet *net, int i, part 
     for (s = 0; s < p->sides; s++) p->count *= p->shape[s];
     p->fan_in = p->sides == 4 ? p->count / c->filters : 0;
 }
-/* All tensors of a file with their offsets, and the number of bytes. */
+/* Describes all tensors of a file in parts [TENSORS]: layer by layer in the order of
+   risei_tensor_suffixes, then fc. Returns the bytes of their data. */
 static size_t parts_of(const recipe *r, part *parts)
 {
     risei_resnet const net =
@@ -76,8 +77,8 @@ static size_t parts_of(const recipe *r, part *parts)
     }
     return size;
 }
-/* Numbers with few bits, which are exact in any dtype; scaled to keep the signal from layer to
-   layer. */
+/* Returns the next number of a tensor. The number has few bits, so it is exact in any dtype. The
+   scale of the numbers keeps the magnitude of activations from layer to layer. */
 static float part_number(const part *p, int end, toy *dice)
 {
     int const number = (int)(toy_draw(dice) % 255) - 127;
@@ -85,7 +86,7 @@ static float part_number(const part *p, int end, toy *dice)
     if (end == 1) return (float)(96 + number / 2) / 128; /* weight of a batch norm */
     /* bias, which keeps most features active */
     if (end == 2) return (float)(number + 64) / 256;
-    if (end == 4) return (float)(128 + number / 2) / 128; /* and variance */
+    if (end == 4) return (float)(128 + number / 2) / 128; /* variance of a batch norm */
     if (p->fan_in == 0) return (float)number / 512;
     while ((127 * 127 * p->fan_in) >> (2 * scale) > 6) scale++;
     return (float)number / (float)(1 << scale);
@@ -100,7 +101,7 @@ static void print(buffer *b, const char *format, ...)
 }
 CHECK_UNUSED static size_t data_at(const buffer *b) { return 8 + (size_t)get(b, 0, 8); }
 
-/* Prints a tensor. `some`: others are in front of it. */
+/* Prints a tensor's entry of the header. `some`: 1 if an entry is in front of it. */
 static void print_part(buffer *b, const recipe *r, const part *p, int some)
 {
     const char *const _ = r->blank;

@@ -103,10 +103,10 @@ static void write_player(void)
     write_text("export_test_player.c", program);
 }
 /* Writes the headers of all agents, and two programs that check them. The programs print "0" for
-   each agent that passes. The first one then prints four times whether the result is as it must
-   be. The first agent's check fails for an agent with other weights. A check whose array has one
-   wrong byte says that the file is bad. A check with a wrong last digit of the last Q finds it, if
-   both programs have fused kernels; else the Q is within the tolerance. */
+   each agent that passes. The first program then prints "1" for each of these four facts. The
+   weights of a policy are read in place. The first agent's check fails for an agent with other
+   weights. A check whose array has one wrong byte returns RISE_BAD_FILE. A check finds a wrong last
+   digit of the last Q if both programs have fused kernels; else the Q is within the tolerance. */
 static void write_program(void)
 {
     char name[40], program[4000] = "";
@@ -190,7 +190,7 @@ static int compiles_library(const char *compiler, const char *object)
     return CHECK(run("%s -DRISE_IMPLEMENTATION -c -x c '%s/rise.h' -o %s", compiler, root(),
                      object));
 }
-/* Links a program and runs it. It prints `wanted`. */
+/* Links a program, runs it, and checks that it prints `wanted`. */
 static void prints(const char *wanted, const char *compiler, const char *object, const char *runner)
 {
     if (!CHECK(run("%s export_test.o %s -o export_test_run -lm", compiler, object))) return;
@@ -284,7 +284,7 @@ static int read_fields(rise_agent_desc *desc)
     }
     return count;
 }
-/* Adds a line to a text of EXPORT_TEXT bytes, unless it is of the number of players. */
+/* Adds a line to a text of EXPORT_TEXT bytes, unless it sets `players` or `play_only`. */
 static void add_line(void *user, const char *line)
 {
     char *const all = (char *)user;
@@ -292,7 +292,8 @@ static void add_line(void *user, const char *line)
     if (strncmp(line, "play", 4) != 0)
         snprintf(all + length, EXPORT_TEXT - length, "%s\n", line);
 }
-/* Whoever sets the fields in the comment has the description of the agent. */
+/* The fields that the comment lists, with the sizes of observations and the number of actions, give
+   the agent's description. */
 static void fields_in_the_comment_describe_the_agent(void)
 {
     static char has_fields[EXPORT_TEXT], listed[EXPORT_TEXT];

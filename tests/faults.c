@@ -24,7 +24,7 @@ static int open_files(void)
     for (i = 0; i < 256; i++) count += fcntl(i, F_GETFD) != -1;
     return count;
 }
-/* Returns the state of the agent in the file at PATH; 0: it cannot be loaded. */
+/* Returns a hash of the state of the agent in the file at PATH; 0: the file cannot be loaded. */
 static uint64_t state_in_file(void)
 {
     rise_agent_desc const machine = machine_for(RISE_SAVE_ALL);
@@ -35,7 +35,7 @@ static uint64_t state_in_file(void)
     rise_agent_destroy(a);
     return state;
 }
-/* Checks that the error is about files, and names the path and the cause. */
+/* Returns whether the error is RISE_IO and names the path and the cause, and a call failed. */
 static int explains(const rise_error *error, const char *failed)
 {
     return error->result == RISE_IO && strstr(error->text, PATH) != NULL &&
@@ -201,8 +201,8 @@ static void killed_saves_leave_a_whole_file(void)
         rise_agent_destroy(w.agent);
     }
 }
-/* A load or a peek with a fault at any call fails with a sentence, or gives the right agent. It
-   leaves no memory, no open file and no agent. */
+/* A load or a peek with a fault at any call fails with an error text, or gives the right agent. A
+   failed one leaves no memory, no open file and no agent. */
 static void failed_loads_are_reported(void)
 {
     rise_agent_desc const machine = machine_for(RISE_SAVE_ALL);
@@ -264,15 +264,15 @@ static int threads_there(void)
     closedir(folder);
     return count - 2; /* "." and ".." */
 }
-/* Waits for threads that have ended but whose entries are still there. */
+/* Returns whether the number of threads becomes `count` within about a second. */
 static int threads_become(int count)
 {
     int tries;
     for (tries = 0; tries < 1000 && threads_there() != count; tries++) usleep(1000);
     return threads_there() == count;
 }
-/* The system refuses the lock, the condition variable or any thread. Then no agent, no memory and
-   no thread is left, and an agent with fewer threads can be created. */
+/* If the system refuses the lock, the condition variable or any thread, no agent, no memory and no
+   thread is left. The error text names `threads`. */
 static void refused_threads_leave_nothing(void)
 {
     enum { THREADS = 6 };
@@ -359,7 +359,7 @@ static void refused_workers_leave_nothing(void)
 /* ---------------------------------------------------------------------------------------------- */
 /* Memory */
 
-/* Creating and loading ask for memory once. Nothing else asks for memory. */
+/* Creating and loading ask for memory once. Steps, updates and saves ask for none. */
 static void each_refused_block_is_reported(void)
 {
     world w = tiny_world("memory=rise", 20);
@@ -367,7 +367,7 @@ static void each_refused_block_is_reported(void)
     rise_agent_desc const d = tiny("memory=rise"), machine = machine_for(RISE_SAVE_ALL);
     int load_it;
     toy_memory.refuse = 1;
-    world_run(&w, 20); /* steps, updates and saves */
+    world_run(&w, 20); /* steps, and their updates */
     folder_remove(PATH);
     CHECK(rise_agent_learn(w.agent) == RISE_OK);
     CHECK(rise_agent_save(w.agent, RISE_SAVE_ALL, PATH, NULL) == RISE_OK);

@@ -28,7 +28,7 @@
 typedef enum fault_kind { FAULT_ONCE, FAULT_ON, FAULT_KILL, FAULT_KILL_AFTER } fault_kind;
 
 static struct {
-    long at, calls; /* number of the call that fails, from 1; 0: none. Calls so far */
+    long at, calls; /* at: number of the call that fails, from 1; 0: none. calls: so far */
     fault_kind kind;
     const char *failed; /* name of the first call that failed; NULL: none yet */
     int why;            /* the errno of a failed call */
@@ -66,14 +66,14 @@ static int fault_is_due(const char *name)
     errno = faults.why;
     return faults.kind != FAULT_KILL_AFTER;
 }
-/* Runs after each call. */
+/* Runs after each call. With FAULT_KILL_AFTER, kills the process after the planned call. */
 static void fault_after(void)
 {
     if (faults.at > 0 && faults.calls == faults.at && faults.kind == FAULT_KILL_AFTER)
         raise(SIGKILL);
 }
-/* The same for reads and writes, of which a file has many. Of each file only the first, second,
-   fourth, eighth ... is counted. */
+/* fault_is_due for reads and writes, of which a file has many. Of each file, only the first,
+   second, fourth, eighth ... is counted. */
 static int fault_move_is_due(const char *name)
 {
     if (faults.failed != NULL && faults.kind == FAULT_ON) return errno = faults.why, 1;
@@ -102,7 +102,7 @@ FAULT_CALL(int, fstat, (int file, struct stat *about), (file, about), -1)
 FAULT_CALL(int, stat, (const char *path, struct stat *about), (path, about), -1)
 FAULT_CALL(ssize_t, readlink, (const char *path, char *to, size_t size), (path, to, size), -1)
 
-/* Locks and condition variables that were made and not ended. Ending them does not fail. */
+/* Locks and condition variables that are initialised and not destroyed. Destroying never fails. */
 static long fault_locks;
 
 FAULT_CALL(int, pthread_mutex_init, (pthread_mutex_t * lock, const pthread_mutexattr_t *how),

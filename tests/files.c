@@ -1,7 +1,7 @@
 /* Tests files: what is saved loads bit for bit; damaged and hostile files and full disks do no
    harm.
        cc -O2 tests/files.c -o files -lm && ./files
-   `./files --fuzz 1000000 7` tries a million mutated files from seed 7 instead of a few thousand
+   `./files --fuzz 1000000 7` tries a million mutated files from seed 7; the default is 2000 files
    from seed 1. It writes files_test.* in the current folder.
    `./files --write-samples FOLDER` writes the sample files that are missing: see "Sample files"
    below. */
@@ -136,7 +136,8 @@ static void writes_the_same(const char *words)
         free(first.data), free(second.data), free(third.data), free(fourth.data), free(block);
     }
 }
-/* Checks some bytes by hand. */
+/* The header, the table of sections, the description and the weights have the documented bytes,
+   little-endian. */
 static void numbers_are_little_endian(void)
 {
     static const unsigned char begin[12] = {0x89, 'R', 'I', 'S', 'E', 0x0D, 0x0A, 0x1A, 7, 0, 0, 0};
@@ -173,7 +174,7 @@ static void numbers_are_little_endian(void)
     rise_agent_destroy(w.agent);
     free(b.data);
 }
-/* A disk that becomes full after some bytes. */
+/* If a write fails after any number of bytes, RISE_IO is returned. */
 static void says_that_writing_failed(int kind)
 {
     world w = tiny_world("memory=rise cell=gru", 20);
@@ -301,7 +302,7 @@ static void notices_damage(const char *words, int kind)
     free(b.data);
     free(whole.data);
 }
-/* Damages header fields, with correct checksums. */
+/* Wrong header fields are refused, although the checksums are correct. */
 static void minds_the_header(int kind)
 {
     static const uint64_t odd[] = {0,
@@ -359,7 +360,8 @@ static void minds_the_header(int kind)
 /* ---------------------------------------------------------------------------------------------- */
 /* Hostile files with correct checksums */
 
-/* Writes a file with `value` in `size` bytes at `place`, and checks that it is refused. */
+/* Writes the file of an agent that has `value` in `size` bytes at `place`, and checks that the file
+   is refused. */
 static void hostile(rise_agent *a, void *place, const void *value, size_t size, rise_result result,
                     const char *word)
 {
@@ -526,7 +528,7 @@ static void lengths_are_compared_first(void)
     }
     rise_agent_destroy(w.agent);
 }
-/* The section of episodes has a byte more than its slots need. */
+/* Section EPISODES is refused if it is a byte longer than its slots need. */
 static void longer_episodes_are_refused(void)
 {
     world w = tiny_world("memory=rise", 20);
@@ -541,7 +543,7 @@ static void longer_episodes_are_refused(void)
     refused(&c, &machine, RISE_BAD_FILE, "section 4 does not have the length");
     free(b.data), free(c.data);
 }
-/* A slot of the first lane is wrong, and the other lanes are right. */
+/* One wrong slot is noticed in each lane. */
 static void each_lane_is_checked(void)
 {
     static const int32_t index = 77;
@@ -599,7 +601,7 @@ static void refuses_hostile_values(const char *words)
     rise_agent_destroy(w.agent);
     CHECK(toy_memory.held == 0);
 }
-/* Writes wrong descriptions, and valid ones of other agents. */
+/* Wrong descriptions are refused. Valid ones of other agents load or are refused. */
 static void hostile_descriptions_are_refused(void)
 {
     static const double odd[] = {-1, 0.5, 1e9, 1e300, -1e300, 4294967297.0};
@@ -680,8 +682,8 @@ static void refuses_text(buffer b, rise_result result, const char *word)
     refused(&b, &machine, result, word);
     free(b.data);
 }
-/* For each line but the optional ones: it is missing, or there twice, or has no newline, or the
-   text ends before it. */
+/* A description is refused if a line that is not optional is missing, is there twice or has no
+   newline, if the text ends before this line, or if any byte is 0. */
 static void refuses_missing_lines(const buffer *b)
 {
     size_t length, at, size;
@@ -796,7 +798,7 @@ static void refuses_bad_lines(const buffer *b)
     check_about("a first line that is not the revision");
     refuses_text(with_line(b, "description", "frame_channels=1\ndescription=1\n"), RISE_BAD_FILE,
                  "begins with frame_channels");
-    /* names of the same length, and names that begin with it */
+    /* a name as long as "description", and a name that begins with it */
     refuses_text(with_line(b, "description", "frame_width=1\ndescription=1\n"), RISE_BAD_FILE,
                  "begins with frame_width");
     refuses_text(with_line(b, "description", "descriptions=1\ndescription=1\n"), RISE_BAD_FILE,
@@ -821,7 +823,7 @@ static void refuses_unknown_fields(const buffer *b, uint64_t state)
                  "\"conv[8].filters\"");
     refuses_text(with_line(b, "n_step", "n_step=1\nconv[0].warp=9\n"), RISE_BAD_FILE,
                  "\"conv[0].warp\"");
-    for (length = 59; length <= 62; length++) { /* the sentence has up to 60 characters of it */
+    for (length = 59; length <= 62; length++) { /* the error has up to 60 characters */
         memset(name, 'x', sizeof name);
         snprintf(name + length, sizeof name - length, "=1\n");
         snprintf(line, sizeof line, "\"%.*s\"", (int)(length < 60 ? length : 60), name);
@@ -857,7 +859,7 @@ static void earlier_files_imply_valid_values(void)
               (risei_is_zero(f->for_small) && risei_is_zero(f->for_others)));
     }
 }
-/* Tries lines and texts of about the greatest length. */
+/* Lines and descriptions of the greatest length are read. Longer ones are refused. */
 static void refuses_long_text(const buffer *b, uint64_t state)
 {
     static char longest[RISEI_DESC_BYTES + 200];
@@ -930,7 +932,8 @@ static void long_text_is_refused(void)
     free(b.data);
 }
 
-/* Tests fields that older files do not have, with a table of fields made for the test. */
+/* A field that is newer than the file's revision gets value_before. A missing field that the
+   revision has is reported. The table of fields is made for this test. */
 static void fields_of_newer_files_get_their_earlier_values(void)
 {
     typedef struct object {
@@ -1501,7 +1504,7 @@ static void failed_save_keeps_the_old_file(void)
     holds(old);
     world_run(&w, 20);
 #if LINKS
-    /* the last ones show only when the rest of stdio's buffer is written */
+    /* the largest sizes fail only when the rest of stdio's buffer is written */
     for (size = 1; size < written_size(w.agent); size += size < 4000 ? 777 : 47) {
         limit_files(size);
         CHECK(rise_agent_save(w.agent, RISE_SAVE_ALL, PATH, &error) == RISE_IO);
@@ -1556,7 +1559,8 @@ static void saving_keeps_permissions(void)
     remove(PATH);
     rise_agent_destroy(w.agent);
 }
-/* Saving to what is not a plain file, and beside files of the user. */
+/* A save replaces the file that a link leads to, refuses a pipe and a folder, and leaves files of
+   the user. */
 static void saving_respects_other_files(void)
 {
     static const char *const others[] = {PATH ".new", PATH ".new-1-0"};
@@ -1609,7 +1613,7 @@ static void saving_respects_other_files(void)
     remove(PATH);
     rise_agent_destroy(w.agent);
 }
-/* A link in a folder: together they are too long for a path. */
+/* A link is refused if its folder and its target are too long together. */
 static void long_links_are_refused(void)
 {
     static char far_away[801], longer[700];
@@ -1630,7 +1634,7 @@ static void long_links_are_refused(void)
     CHECK(remove("files_test.folder") == 0);
     rise_agent_destroy(w.agent);
 }
-/* Processes that were killed have left all temporary names but one, or all. */
+/* A save takes the last temporary name that is free. If none is free, the error is EEXIST. */
 static void taken_names_are_reported(void)
 {
     world w = tiny_world("memory=rise", 20);
@@ -1658,7 +1662,7 @@ static void taken_names_are_reported(void)
     remove(PATH);
     rise_agent_destroy(w.agent);
 }
-/* Two processes save to one path while this one loads from it. */
+/* While two processes save to one path, each load from this path finds a whole file. */
 static void two_savers_leave_a_whole_file(void)
 {
     rise_agent_desc const machine = machine_for(RISE_SAVE_ALL);
@@ -1798,7 +1802,8 @@ static void open_files_are_kept(void)
     rise_agent_destroy(w.agent);
 }
 #endif
-/* States that calls reach only in the long run, or with other settings of the processor. */
+/* A file loads if its agent has a state that calls reach only in the long run, or with other
+   settings of the processor. */
 static void late_states_load(void)
 {
     rise_agent_desc machine = machine_for(RISE_SAVE_AGENT);
@@ -1835,7 +1840,7 @@ static void late_states_load(void)
     rise_agent_destroy(a), rise_agent_destroy(w.agent);
     free(b.data);
 }
-/* Peeking tells how many bytes an agent needs. */
+/* Peeking gives the description that loading gives. A failed peek leaves the description. */
 static void peek_reads_the_description(void)
 {
     rise_agent_desc const machine = machine_for(RISE_SAVE_ALL);
@@ -2019,7 +2024,7 @@ static uint64_t sample_play(rise_agent *a, char *actions)
     uint8_t allowed[ACTIONS];
     int i;
     for (i = 0; i < PLAYED; i++) {
-        /* the same frames for all actions */
+        /* the frames do not depend on the agent's actions */
         int const action = toy_play(a, 1, &t, i % ACTIONS, d->action_masks, allowed);
         CHECK(action >= 0 && action < ACTIONS);
         actions[i] = (char)('0' + action);
@@ -2028,7 +2033,7 @@ static uint64_t sample_play(rise_agent *a, char *actions)
     actions[PLAYED] = '\0';
     return hash;
 }
-/* Returns a hash of the weights after more training. The games of sample_world have gone on. */
+/* Returns a hash of the weights after more training, with games that differ from sample_world's. */
 static uint64_t sample_learn(rise_agent *a)
 {
     world w = world_of(a);
@@ -2262,7 +2267,7 @@ static void other_numbers_of_learning_may_be_stated(void)
     check_about("%s", "");
     rise_agent_destroy(w.agent), free(b.data);
 }
-/* Weights in place are checked, too: each must be finite. Without a machine there are defaults. */
+/* A weight in place that is not finite is refused. Without a machine there are defaults. */
 static void weights_in_place_are_checked(void)
 {
     world w = world_begin("memory=none", 30);
@@ -2291,7 +2296,7 @@ static void weights_in_place_are_checked(void)
 }
 
 /* ---------------------------------------------------------------------------------------------- */
-/* Fuzz: files damaged at random, half of them with correct checksums; those that load are used */
+/* Fuzz: files damaged at random, 7 of 8 with correct checksums; those that load are used */
 
 static uint64_t fuzz_draw(risei_random *dice, uint64_t n)
 {
@@ -2323,7 +2328,7 @@ static void mutate(buffer *b, const buffer *other, risei_random *dice)
                                    UINT64_C(0x7FFFFFFFFFFFFFFF),
                                    UINT64_C(0xFFFFFFFFFFFFFFFF)};
     static const int widths[] = {1, 2, 4, 8};
-    /* in the description */
+    /* a third of the changes are near the description, which is in front */
     size_t const near_front = fuzz_draw(dice, 3) == 0 && b->size > 2000 ? 2000 : b->size;
     size_t const at = (size_t)fuzz_draw(dice, near_front);
     int const width = widths[fuzz_draw(dice, 4)];
@@ -2357,7 +2362,7 @@ static void mutate(buffer *b, const buffer *other, risei_random *dice)
         break;
     }
 }
-/* An agent from a mutated file must work like any other. */
+/* Checks that an agent from a mutated file steps, learns, plays, and is saved and loaded. */
 static void put_to_work(rise_agent *a)
 {
     const rise_agent_desc *d = rise_agent_query(a);
@@ -2518,7 +2523,7 @@ static void odd_statistics_of_numbers_do_no_harm(void)
         free(b.data);
     }
 }
-/* Says that the numbers of an agent that has learned are not standardised. */
+/* A file is refused if its agent has learned and its numbers are not standardised. */
 static void thawed_numbers_are_refused(void)
 {
     static const int no = 0;

@@ -66,7 +66,7 @@ static struct {
     int time, place;
     double value;
 } memo[MEMO];
-static int told_apart; /* some starts are left */
+static int told_apart; /* 1: some frame differs between starts of a set */
 
 static double value_of(const world *w, uint32_t set);
 
@@ -112,7 +112,7 @@ static double value_alike(const world *w, uint32_t set)
     return best;
 }
 
-/* The same for any set: the current frame separates some of its starts. */
+/* The same for any set. The current frame may separate some of its starts. */
 static double value_of(const world *w, uint32_t set)
 {
     double sum = 0;
@@ -177,7 +177,7 @@ static int catch_policy(const uint8_t *before, const uint8_t *now)
     return target < paddle ? 0 : target > paddle ? 2 : 1;
 }
 
-/* Returns a tile of 2 x 2 pixels in the view from the corridor or the hallway. */
+/* Returns the pixels' value in a tile of 2 x 2 pixels of the view from the corridor or hallway. */
 static int tile(const uint8_t *frame, int across, int ahead)
 {
     return frame[(8 - 2 * ahead) * 10 + 4 + 2 * across];
@@ -238,7 +238,7 @@ static void best_scores_case(variant v)
     CHECK(fabs(best_score(v, 0) - g.spec->best) < 1e-6);
     CHECK(told_apart);
     CHECK(fabs(best_score(v, oldest > 0 ? oldest : 0) - g.spec->without_memory) < 1e-6);
-    /* by its doors; no action brings the cue back */
+    /* Key-Door's starts differ in their doors. In other games, no action brings the cue back. */
     CHECK(told_apart == (g.spec->open || v.kind == GAME_KEY_DOOR));
     CHECK(fabs(policy_score(v) - g.spec->without_memory) < 1e-6);
 }
@@ -247,7 +247,7 @@ static void best_scores_case(variant v)
 /* Nothing carries the cue */
 
 /* Until the first step that counts, two players with the same start see and get the same, whatever
-   they do. */
+   they do. After that, the action matters in at least one state. */
 static void lock_case(variant v)
 {
     int start, repeat, action, matters = 0;
@@ -293,7 +293,8 @@ static void secrecy_case(variant v)
     }
 }
 
-/* The first frame reveals nothing more; in most games it shows the cue. */
+/* With `reveal`, game_draw draws nothing more in the first frame. In Blink, Corridor and Key-Door,
+   this frame shows the cue. */
 static void reveal_case(variant v)
 {
     uint8_t all[GAME_PIXELS];
@@ -305,7 +306,7 @@ static void reveal_case(variant v)
     CHECK(memcmp(a.frame, all, (size_t)(a.spec->width * a.spec->height)) == 0);
 }
 
-/* An open game equals the hidden one, and shows what that reveals. */
+/* An open game has the rules of the hidden one, and shows what game_draw draws with `reveal`. */
 static void open_case(game_kind hidden, game_kind open)
 {
     game g, h;
@@ -492,7 +493,7 @@ static void key_door_case(variant v)
     for (start = 0; start < 9; start++) CHECK(right[start / 3][start % 3] == 2);
 }
 
-/* Returns what the frame shows of a card: its dot, and how many pixels around it are lit. */
+/* Checks the value of a card's dot in the frame, and the number of lit pixels around the dot. */
 static void check_card(const game *g, int card, int dot, int pixels)
 {
     const uint8_t *const corner = g->frame + card / 4 * 36 + card % 4 * 3;
@@ -535,8 +536,8 @@ static void pairs_case(variant v)
     CHECK(cut > 0 && finished < cut);
 }
 
-/* In one step of Pong, the ball moves by at most a row and a column, and the paddles by a column. A
-   missed ball is a point. */
+/* In one step of Pong, the ball moves by a row and at most a column, and the paddles by at most a
+   column. A point is worth 1/5. */
 static void check_rally(const game *before, const game *g, int action, double reward)
 {
     const game_court *const b = &before->court, *const c = &g->court;

@@ -10,8 +10,9 @@
 #define TOLERANCE 1e-6
 #define COMPONENTS_MAX 8192 /* of one gradient */
 #define GARBAGE 1e3
-/* With CHECK_QUICK, checks one component in CHECKED_EACH. The number is prime, so every row and
-   column is checked. Gradients of fewer than CHECKED_WHOLE components are checked completely. */
+/* With CHECK_QUICK, checks one component in CHECKED_EACH. The number is prime, so the checked
+   components are in different columns, unless a matrix has a multiple of 7 columns. Gradients of
+   fewer than CHECKED_WHOLE components are checked completely. */
 enum { CHECKED_EACH = check_share > 1 ? 7 : 1, CHECKED_WHOLE = 100 };
 
 static risei_device device;
@@ -140,7 +141,7 @@ static void check_gradient(const char *of, loss_fn loss, void *layer, double *x,
 /* ---------------------------------------------------------------------------------------------- */
 /* Linear */
 
-/* Returns output j of a linear layer, without its bias and with it. Weights are row by row, or
+/* Return output j of a linear layer, without its bias and with it. Weights are row by row, or
    panels of 32 columns. */
 static double plain_product(const double *w, const risei_linear *l, const double *x, int j)
 {
@@ -268,7 +269,7 @@ static int image_padding_is(const risei_image *i, int count, double value)
     return good;
 }
 
-/* Returns one output by the plain formula. */
+/* Returns one number of image n. The functions plain_... compute one output by its formula. */
 static double pixel(const risei_image *i, int n, int y, int x, int channel)
 {
     ptrdiff_t const at = n * risei_image_size(i) + risei_image_at(i, y, x) + channel;
@@ -348,7 +349,7 @@ static double conv_loss(void *layer)
     image_get(&t->y, t->count, t->flat_y);
     return dot(image_pixels(&t->y, t->count), t->flat_y, t->slope);
 }
-/* Compares `count` images of a few pixels. */
+/* Checks outputs, gradients and padding of a convolution over `count` small images. */
 static void conv_case(int size, int stride, int pad, int count)
 {
     int const height = 5 + risei_random_below(&dice, 3), width = 5 + risei_random_below(&dice, 3);
@@ -409,7 +410,7 @@ static double pool_loss(void *layer)
     image_get(&t->y, t->count, t->flat_y);
     return dot(image_pixels(&t->y, t->count), t->flat_y, t->slope);
 }
-/* Describes a pool, without its images. */
+/* Checks a max pool. `c` describes the pool, without its images. */
 static void pool_case(const risei_conv *c, const char *about)
 {
     conv_layer t;
@@ -455,7 +456,7 @@ static void max_pooling_is_right(void)
                 pool_case(&c, about);
             }
 }
-/* An adaptive pool as an encoder makes it, of heights and widths that divide evenly or not. */
+/* Returns an adaptive pool as an encoder makes it. The sizes may divide evenly or not. */
 static risei_conv adaptive(int height, int width, int filters, int rows, int columns)
 {
     risei_conv c;
@@ -727,7 +728,7 @@ static void cell_case(rise_cell kind, int in, int units, int steps, int ends, in
 }
 static void recurrent_cells_are_right(void)
 {
-    /* all that the steps allow */
+    /* the first step of each row; steps - 1 in place of a larger one */
     static const int firsts[][4] = {{0, 1, 2, 3}, {2, 0, 1, 6}, {1, 3, 0, 2}, {1, 1, 1, 1}};
     int kind, steps, rows, mask, i, first[4];
     for (kind = RISE_CELL_LSTM; kind < RISE_CELL_COUNT; kind++) {
@@ -1248,7 +1249,7 @@ static double network_loss(void *layer)
     risei_net_forward(&device, &t->net, t->derived, t->rows, t->images, &input, &t->pass);
     return head_loss(t);
 }
-#define SCALE 0.7 /* gradient of the context */
+#define SCALE 0.7 /* desc.context_scale */
 static rise_agent_desc network_desc_head(rise_agent_desc d, const network_kind *k)
 {
     d.head = k->head, d.atoms = 4, d.quantiles = 3, d.value_min = -1.5, d.value_max = 2;
@@ -1392,7 +1393,7 @@ static void network_make(network *t, const network_kind *k)
         k->dueling ? ", dueling" : "", variant, (int)k->head, k->noisy ? ", noisy" : "",
         k->spectral ? ", spectral" : "", k->residual, k->pool_to);
 }
-/* Returns the heads' input of a state. */
+/* Writes the heads' input of a state to x [fused_size]. */
 static void plain_fused(const network *t, int row, double *x)
 {
     const risei_net *const n = &t->net;
@@ -1524,7 +1525,7 @@ static void network_backward(network *t)
     device.kernels = kernels;
     risei_net_backward(&device, n, t->derived, t->g, ROWS, STEPS, &t->pass);
     if (derived) risei_net_derive_backward(&device, n, t->noise, s, t->derived, t->g);
-    /* the backward pass may overwrite it, and the loss needs the same v and u */
+    /* the backward pass may overwrite v and u, and the loss needs the same ones */
     if (size > 0) memcpy(s, kept, size * sizeof *s);
 }
 static void network_case(const network_kind *k)
@@ -1635,14 +1636,14 @@ static void derived_weights_are_right(void)
 /* ---------------------------------------------------------------------------------------------- */
 /* Noise and spectral norm alone */
 
-/* f(e) = sign(e) sqrt(|e|) of normal numbers, one for each input and output of each layer. sigma
-   begins at 0.5 / sqrt(inputs). Weights begin within 1 / sqrt(inputs). */
 static risei_net net_of(const rise_agent_desc *d)
 {
     risei_net n;
     risei_net_make(&n, d);
     return n;
 }
+/* Noise is f(e) = sign(e) sqrt(|e|) of normal numbers e, one for each input and output of each
+   layer. sigma begins at 0.5 / sqrt(inputs). Weights begin within 1 / sqrt(inputs). */
 static void noise_has_its_distribution(void)
 {
     network_kind const k = {
@@ -1787,7 +1788,7 @@ static void spectral_norm_divides_by_the_largest_singular_value(void)
         free_arrays();
     }
 }
-/* Weights of zero stay zero. */
+/* Weights of zero give finite derived weights and finite gradients. */
 static void spectral_norm_keeps_zero_weights(void)
 {
     network_kind const k = {
@@ -1832,8 +1833,8 @@ static rise_agent_desc update_desc(const network_kind *k)
     d.importance_exponent = 0.9, d.priority_exponent = 0.7;
     return d;
 }
-/* Plays episodes of 5 frames with different rewards, and makes updates, so that target network and
-   priorities differ. */
+/* Plays episodes of 5 frames with different rewards, and makes updates, so that the target network
+   differs from the network and priorities differ from each other. */
 static void update_begin(update_layer *t, const rise_agent_desc *d)
 {
     rise_error error;
@@ -1877,7 +1878,7 @@ static void update_case(const network_kind *k, int munchausen, int rescale, int 
                 munchausen ? ", munchausen" : "", rescale ? ", rescaled" : "",
                 single ? ", no double" : "", loss);
     CHECK(a->model.updates == before + 1 && loss > 0);
-    /* back to the weights of the gradient */
+    /* back to the weights at which the gradient was computed */
     memcpy(a->model.weights, w, a->model.net.weights_size * sizeof *w);
     a->model.updates = before;
     CHECK_NEAR(update_loss(&t), loss, 1e-12);
@@ -1905,8 +1906,7 @@ static void updates_are_right(void)
 }
 
 /* ---------------------------------------------------------------------------------------------- */
-/* Control: in each of these, one term of the backward pass is off by 1%, or added. The check must
-   notice. */
+/* Control: in each of these kernels, one result is off by 1%, or added. The check must notice. */
 
 static const rise_kernels *correct;
 
@@ -1919,10 +1919,10 @@ static void bad_product(const rise_product *p, int part, int parts, void *scratc
 {
     int i;
     correct->product(p, part, parts, scratch);
-    for (i = 0; i < p->m && !p->transposed; i++) /* one column of a data gradient */
+    for (i = 0; i < p->m && !p->transposed; i++) /* one column of C: a data gradient or outputs */
         scale(1, (double *)(uintptr_t)p->c.data + risei_walk_offset(&p->c.rows, i));
 }
-/* These two add to what is there, so gradients accumulate. */
+/* Adds to what is there, so gradients of weights accumulate. */
 static void bad_product_adds(const rise_product *p, int part, int parts, void *scratch)
 {
     rise_product q = *p;
@@ -2028,7 +2028,8 @@ static void control_of(const char *what, const rise_kernels *bad, const network_
     CHECK(differentiate(network_loss, &t, t.w, g, t.net.parameters, CHECKED_EACH, n) <= TOLERANCE);
     free_arrays();
 }
-/* Makes up to 20 networks until one notices the change: in some, ReLUs hide it. */
+/* Makes up to 20 networks until one notices the change: in some, ReLUs hide it. The forward pass
+   uses the changed kernel, too: bad_product changes both passes. */
 static void control(const char *what, const rise_kernels *bad, rise_cell cell, rise_fusion fusion)
 {
     static double n[COMPONENTS_MAX];

@@ -28,7 +28,7 @@ static const char *const words[] = {
 /* ---------------------------------------------------------------------------------------------- */
 /* Tools */
 
-/* Plays as player 0, with masks. Writes q [STEPS][ACTIONS]. */
+/* Plays as player 0, every second step with a mask. Writes q [STEPS][ACTIONS]. */
 static void play(rise_agent *a, float *q)
 {
     toy t = {11, 0, 0};
@@ -177,7 +177,7 @@ static int output_is_right(float *w, const risei_conv *c, const int16_t *q, doub
     return fabs(y - sum) <= 8 * UNIT * (fabs(before) + 3 + fabs(product));
 }
 enum { SIDE = 9, CONV_MOST = 8000, IMAGES = 2 };
-/* A conv, what it reads, and its output for each kind: with relu, and with accumulate. */
+/* A conv, what it reads, and its output for each kind. kind & 1: relu. kind & 2: accumulate. */
 typedef struct conv_test {
     risei_conv conv;
     float w[3 * CONV_MOST], x[CONV_MOST], before[CONV_MOST], y[4][CONV_MOST];
@@ -279,7 +279,8 @@ static void convs_compute_what_their_scales_say(void)
         }
 }
 
-/* All tables that fuse give the same bits, with any number of threads. */
+/* All tables that fuse give the same bits, also in agents of 3 threads. These agents are so small
+   that no job exceeds RISEI_THREADS_MINIMUM, so the calling thread does all jobs. */
 static void every_table_computes_the_same(void)
 {
     static float first[STEPS * ACTIONS], q[STEPS * ACTIONS];
@@ -319,7 +320,7 @@ static void dequantise(rise_agent *from, rise_agent *to)
             for (k = 0; k < inputs_of(&a); k++) {
                 int const byte = *byte_at(from->model.weights, &a, k, j);
                 float *const weight = weight_at(to->model.weights, &b, k, j);
-                /* the file of 8-bit weights has those after spectral normalisation */
+                /* the file of 8-bit weights has normalised ones; these are not compared */
                 int const other = !a.panels && to->desc.spectral_norm;
                 double const off = other ? 0 : fabs((double)*weight - scale * byte);
                 close &= off <= scale * (0.5 + 256 * UNIT);
@@ -334,8 +335,8 @@ static void dequantise(rise_agent *from, rise_agent *to)
     }
     CHECK(i >= 2);
 }
-/* Q is close to that of an agent of floats with the same weights: only the inputs of layers are
-   rounded, to at least 1/63 of the largest. And it is not the same. */
+/* Q is close to that of an agent of floats with the same weights, but not the same. Only the inputs
+   of layers are rounded, to multiples of at most 1/63 of the largest. */
 static void values_are_those_of_the_weights(void)
 {
     static float exact[STEPS * ACTIONS], q[STEPS * ACTIONS];
@@ -423,8 +424,8 @@ static void nonsense_has_no_bytes(void)
         }
     rise_agent_destroy(w.agent);
 }
-/* Weights of extreme sizes: no byte is off by more than half a scale, or 0 below what a float can
-   scale. */
+/* Weights of extreme sizes have the right bytes, checked in one output. The bytes are 0 where the
+   scale would be a denormal float. */
 static void extreme_weights_are_saved(void)
 {
     static const float sizes[] = {FLT_MAX, 1e30f, 1e-30f, 200 * FLT_MIN, FLT_MIN, 1e-43f, 1e-45f};
@@ -474,7 +475,7 @@ static void wrong_descriptions_are_refused(void)
     refuses_desc("weight_bits=16 play_only=1", "it must be 8 or 32");
     refuses_desc("weight_bits=31", "it must be 8 or 32");
 }
-/* An agent that is created, not loaded, has weights of 0, so all its values are 0. */
+/* An agent that is created, not loaded, has weights of 0, so its values are 0, except with C51. */
 static void an_agent_without_a_file_does_no_harm(void)
 {
     static float q[STEPS * ACTIONS];
@@ -492,7 +493,8 @@ static void an_agent_without_a_file_does_no_harm(void)
         rise_agent_destroy(a);
     }
 }
-/* Writes each of these numbers to scales and biases: the file is refused, or the agent plays. */
+/* A file with a scale or a bias that is not finite is refused. With any finite one, the agent
+   plays. */
 static void hostile_numbers_do_no_harm(void)
 {
     static const float odd[] = {HUGE_VALF, -HUGE_VALF, NAN, -1, 0, FLT_MAX, -FLT_MAX, 1e-45f};
@@ -556,7 +558,7 @@ static void any_bytes_are_weights(void)
     }
     free(b.data);
 }
-/* Other weight_bits in the text of a file. */
+/* A file of 8-bit weights whose text has other weight_bits is refused. */
 static void forged_bits_are_refused(void)
 {
     static const char *const lines[] = {"weight_bits=0", "weight_bits=9", "weight_bits=-8",

@@ -80,8 +80,8 @@ static int same(const float *a, const float *b, ptrdiff_t n)
     return 1;
 }
 
-/* Blocks that end with the array, so that address sanitizers notice every overrun, and that begin
-   at odd addresses. */
+/* Blocks that end with the array, so that address sanitizers notice every overrun. They begin at
+   addresses that need not be aligned for vectors. */
 static void *blocks[32];
 static int block_count;
 
@@ -208,7 +208,7 @@ static void layouts_are_as_described(void)
     }
 }
 
-/* Returns the elements that an array needs for the indices low..high. */
+/* The lowest and the highest index of the elements that are used. */
 typedef struct span {
     ptrdiff_t low, high;
 } span;
@@ -604,20 +604,20 @@ static void bad_product_end(const rise_product *p, int part, int parts, void *sc
 {
     if (part + 1 < parts || parts == 1) ref->product(p, part, parts, scratch);
 }
-/* and writes to a gap */
+/* writes to a gap, too */
 static void bad_product_beyond(const rise_product *p, int part, int parts, void *scratch)
 {
     ref->product(p, part, parts, scratch);
     ((float *)(uintptr_t)p->c.data)[matrix_at(&p->c, 0, p->n - 1) + 1] = 3;
 }
-/* except in the first part */
+/* ignores the bias, except in the first part */
 static void bad_product_bias(const rise_product *p, int part, int parts, void *scratch)
 {
     rise_product q = *p;
     if (part > 0) q.bias = NULL;
     ref->product(&q, part, parts, scratch);
 }
-/* scratch is not initialised */
+/* adds a number of the scratch memory, which is not initialised */
 static void bad_product_scratch(const rise_product *p, int part, int parts, void *scratch)
 {
     ref->product(p, part, parts, scratch);
@@ -634,7 +634,7 @@ static void broken_products_are_noticed(void)
 {
     static const struct {
         void (*product)(const rise_product *p, int part, int parts, void *scratch);
-        int whole, parts, shares; /* which of the checks must fail */
+        int whole, parts, shares; /* expected results; 0: the check must fail */
     } bad[] = {{bad_product_share, 1, 1, 0},   {bad_product_end, 1, 0, 0},
                {bad_product_beyond, 0, 1, 0},  {bad_product_bias, 1, 0, 0},
                {bad_product_scratch, 0, 1, 1}, {bad_product_run, 0, 1, 1}};
@@ -876,7 +876,7 @@ typedef struct elementwise {
     void (*expect)(int n, int i, double *const *a);
     /* length of each array in multiples of n; 0 ends the list; PAIR means two numbers */
     int width[ARRAYS];
-    int positive;      /* bits of the arrays whose numbers are */
+    int positive;      /* bit a: the numbers of array a are positive */
 } elementwise;
 enum { PAIR = -2 };
 
@@ -908,7 +908,7 @@ static const elementwise kernels[] = {
 #undef EACH
 
 /* Compares float arrays with the expected ones. Returns the largest error relative to the largest
-   number. */
+   expected number, or to 1 if that is larger. */
 static double distance(const float *const *x, double *const *expected, const int *size)
 {
     double greatest = 1, worst = 0;
@@ -1079,7 +1079,7 @@ static void perturb_case(const rise_kernels *k, int rows, int n)
     CHECK(same(z, right, rows * n));
     free_blocks();
 }
-/* Adds element i to lane i % 16, then joins the lanes in halves. x and y may be the same array. */
+/* A dot product adds element i to lane i % 16, then joins the lanes in halves. */
 static void dot_case(const rise_kernels *k, int n, int ordinary)
 {
     float *const x = ordinary ? floats(n) : odd_numbers(n);
@@ -1158,7 +1158,7 @@ static const curve curves[] = {
     {"sigmoid", run_sigmoid, squash, -80.0f, FLT_MAX, 0, 1, 2.5, {0.245f, 0.246f}, 1},
 };
 
-/* The largest error of each table: ref, then the others. */
+/* The largest error of a table, and the x where it occurs. */
 typedef struct curve_worst {
     double off, at;
 } curve_worst;
@@ -1613,8 +1613,8 @@ static void random_signs_are_fair(void)
     }
 }
 
-/* Numbers that fade are set to zero before they become denormal. A NaN stays a NaN, except in
-   ReLU. */
+/* Moments and gradients of states below 2^-100 are set to zero, so they never become denormal. A
+   NaN stays a NaN, except in ReLU. */
 #define TINY 7e-31f /* these two lie on either side of 2^-100 */
 #define SMALL 9e-31f
 
@@ -1672,7 +1672,8 @@ static void extreme_numbers_are_right(void)
     }
 }
 
-/* A sum of squares over many blocks adds the blocks' sums in double. */
+/* A sum of squares over many blocks has the same bits on all fused tables. Its error is within the
+   bound for the sum of one block. */
 static void long_sums_are_in_double(void)
 {
     static const int sizes[] = {0, 1, RISEI_OPTIMIZER_BLOCK, RISEI_OPTIMIZER_BLOCK + 1,
@@ -1696,7 +1697,7 @@ static void long_sums_are_in_double(void)
     }
 }
 
-/* Every 16-bit float that replay stores, in runs of all lengths. */
+/* Every 16-bit float that replay stores is widened exactly, and no call writes too much. */
 static void halves_are_widened_exactly(void)
 {
     enum { ALL = 65536, MOST = 40 };
@@ -1722,12 +1723,11 @@ static void halves_are_widened_exactly(void)
     free_blocks();
 }
 
-/* How the numbers of a product with 8-bit weights are chosen: at random; or the largest, so that
-   each sum is next to the limits of int32. */
+/* How the numbers of a product with 8-bit weights are chosen: at random; or all of the largest
+   magnitude, so that long sums are close to a limit of int32. */
 enum { INT8_RANDOM, INT8_LARGEST, INT8_SMALLEST, INT8_CASES };
 
-/* Fills x [count] and the weights of p [bytes]. Weights that pad a run are
-   0. */
+/* Fills x [count] and the weights of p [bytes]. Weights that pad a run are 0. */
 static void int8_fill(const rise_int8_product *p, int16_t *x, ptrdiff_t count, int8_t *w,
                       ptrdiff_t bytes, int kind)
 {

@@ -449,7 +449,7 @@ static const uint8_t *film_pixel(const film *f, int frame, int x, int y)
     return film_frame(f, frame) + (y / f->scale * f->width + x / f->scale) * f->channels;
 }
 
-/* Reads the file into file_bytes. */
+/* Writes the film to a temporary file, and reads this file into file_bytes. */
 static void film_write(const film *f)
 {
     FILE *const file = tmpfile();
@@ -560,8 +560,8 @@ static void fill_pairs(uint8_t *pixels, int count)
     }
 }
 
-/* Images of every length up to a full code table: wherever codes become wider, and an end code
-   follows. */
+/* Images of many lengths up to a full code table are read: most of those where codes become wider
+   just before the end code, and some others. */
 static void gif_codes_of_every_length_are_read(void)
 {
     static const int colours[] = {1, 2, 3, 4, 5, 8, 9, 17, 33, 100};
@@ -570,7 +570,7 @@ static void gif_codes_of_every_length_are_read(void)
     int count, height, i;
     memset(&writer, 0xA5, sizeof writer); /* the memory need not be zeroed */
     for (count = 1; count < 4200; count++) {
-        int const close = (count + 6) % 256 < 12; /* up to the first change */
+        int const close = (count + 6) % 256 < 12; /* codes become wider at 256 n - 1 */
         for (height = 1; height <= 1024 && (count % height != 0 || count / height > 1024); height++)
             continue;
         if (height > 1024 || (!close && count % (7 * check_share) != 0)) continue;
@@ -643,7 +643,7 @@ static void gif_frames_cover_what_moves(void)
     }
 }
 
-/* Random films. */
+/* Random films are read back as they were written. */
 static void gif_keeps_random_films(void)
 {
     int i, frame, pixel;

@@ -30,7 +30,7 @@ static fault_kind fault_how;
 static const char *keys = ""; /* what the next tools read from their standard input */
 
 /* Runs the tool in `place` with a game of few steps and these arguments, at most `most_bytes` in a
-   file. Its output goes to `text`. Returns its exit status. */
+   file. Its output goes to `text`. Returns its exit status, or minus the signal that ended it. */
 static int tool(const char *more, long most_bytes)
 {
     char line[400], *words[30], *word;
@@ -162,8 +162,8 @@ static void links_and_modes_stay(void)
     CHECK(stat(file, &s) == 0 && (s.st_mode & 0777) == 0640);
 }
 
-/* Writes through replace.h while the user has files of similar names, and while another part of the
-   program writes the same file. */
+/* replace.h leaves files of similar names. Two parts of a program can write the same file at once:
+   each replaces the file when it ends. */
 static void other_files_stay(void)
 {
     static replace_file one, two;
@@ -189,7 +189,7 @@ static void other_files_stay(void)
     CHECK(remove(link) == 0 && remove(fifo) == 0);
 }
 
-/* SIGTERM and SIGHUP ask the tool to end and to save, as Ctrl-C does. */
+/* The first SIGINT, SIGTERM or SIGHUP sets terminal_interrupted and does not end the process. */
 static void signals_end_the_training(void)
 {
     static const int signals[] = {SIGINT, SIGTERM, SIGHUP};
@@ -275,7 +275,8 @@ static void keys_are_recorded(void)
     keys = "";
 }
 
-/* The same 100 steps, which are too few without demonstrations. */
+/* 100 steps of the tool reach the goal with demonstrations, and miss the goal without. CHECK_QUICK
+   leaves out the second part. */
 static void demonstrations_teach(void)
 {
     char right[200];

@@ -23,7 +23,7 @@ static const char *const number_odd[] = {
     "0.1234567890123456789012345678901234567", "000000000000000000000000000000000000001",
     "12345678901234567890123456789012345e308", "3.4028235677973366e38", "16777217", "33554435"};
 
-/* Doubles the decimal number in `text` [40], whose digits are at its end. */
+/* Doubles the decimal number in `text` [40]: 39 digits with zeros in front, and a 0 byte. */
 static void number_double(char *text)
 {
     int i, carry = 0;

@@ -1,5 +1,5 @@
 /* Tests agents that see numbers, beside frames or instead of them: what enters the network, the
-   statistics, gradients against differences, files, threads, publishing, and wrong calls. */
+   statistics, files, threads, publishing, and wrong calls. */
 #define RISE_THREADS
 #include "toy.h"
 
@@ -70,7 +70,8 @@ static numbers_world numbers_world_of(const rise_agent_desc *d)
 /* ---------------------------------------------------------------------------------------------- */
 /* What enters the network */
 
-/* Returns number j of a slot as the network should see it, computed again from the whole story. */
+/* Returns number j of an observation as the network should see it: `raw`, standardised by the
+   agent's own statistics once they are frozen. */
 static double expected_number(const rise_agent *a, double raw, int j)
 {
     const risei_statistics *const s = &a->numbers;
@@ -78,8 +79,9 @@ static double expected_number(const rise_agent *a, double raw, int j)
     if (!s->frozen) return raw;
     return z > 8 ? 8 : z < -8 ? -8 : z;
 }
-/* Runs an agent alone and keeps its whole story. Checks the statistics against two passes over the
-   numbers, and the stacks and windows of the newest slot. */
+/* The network gets stacks of standardised numbers, and the statistics equal those of two passes
+   over all numbers of the warm-up. The test keeps the numbers of the run. It checks the stack of
+   the newest slot, but neither windows nor agents with FULL. */
 static void numbers_enter_the_network(void)
 {
     enum { STEPS = 90 };
@@ -158,8 +160,8 @@ static void statistics_count_all_environments(void)
     }
     rise_agent_destroy(a);
 }
-/* The weights have the variance 1 / (3 inputs). Without them, no gradient would ever change the
-   layer. */
+/* The weights have the variance 1 / (3 inputs), and the biases are at most 1 / sqrt(inputs). A
+   layer of zeros would never learn, because its ReLU would pass no gradient. */
 static void the_layer_is_initialised(void)
 {
     int k, frames;
@@ -183,8 +185,8 @@ static void the_layer_is_initialised(void)
             rise_agent_destroy(a);
         }
 }
-/* Of two agents with the same frames and other numbers, at least one acts or learns otherwise; with
-   the same numbers they are the same. With RISE, numbers enter the window too. */
+/* Two agents with the same frames and actions learn the same weights if their numbers are equal. If
+   a number of one step differs, the weights differ. With RISE, numbers enter the window too. */
 static void numbers_matter(void)
 {
     int k, change;
@@ -209,8 +211,8 @@ static void numbers_matter(void)
         }
 }
 
-/* Plays a game of a few steps with stacks of one observation. The numbers of the first step are
-   `first`. Writes the values of the last step [ACTIONS]. */
+/* Plays a game of four steps with stacks of one observation. Number 0 of the first step is `first`.
+   Writes the values of the last step [ACTIONS]. */
 static void last_values(const rise_agent_desc *d, float first, float *values)
 {
     static const uint8_t frame[PIXELS] = {9, 200, 30};
@@ -483,7 +485,8 @@ static void wrong_descriptions_are_refused(void)
         CHECK(rise_agent_bytes(&d, &error) == 0);
     }
 }
-/* The defaults of an agent that sees only numbers, and the bytes that it promises. */
+/* An agent that sees only numbers has these defaults, and allocates exactly the bytes that
+   rise_agent_bytes returns. */
 static void numbers_alone_have_defaults(void)
 {
     rise_agent_desc d;
@@ -501,7 +504,7 @@ static void numbers_alone_have_defaults(void)
     CHECK(toy_memory.newest == bytes);
     rise_agent_destroy(a);
 }
-/* What a step takes of the replay buffer: 4 bytes more for each number. */
+/* metrics.bytes_per_step grows by 4 bytes for each number of an observation. */
 static void numbers_count_in_the_bytes_of_a_step(void)
 {
     rise_agent_desc d = described("memory=rise");

@@ -19,7 +19,8 @@ static rise_result observe(rise_agent *a, const world *w, int *actions)
     return rise_agent_observe(a, w->frames, NULL, w->rewards, w->events,
                               rise_agent_query(a)->action_masks ? w->allowed : NULL, actions);
 }
-/* Returns whether two replay buffers hold the same frames, actions, priorities and so on. */
+/* Returns whether two replay buffers hold the same frames, rewards, actions, events, frame numbers,
+   16-bit recurrent states and priorities. Embeddings, numbers and masks are not compared. */
 static int same_replay(const rise_agent *a, const rise_agent *b)
 {
     const risei_history *const h = &a->replay.history, *const g = &b->replay.history;
@@ -69,7 +70,8 @@ static void observed_steps_are_as_own_steps(void)
         rise_agent_destroy(w.agent), rise_agent_destroy(watcher);
     }
 }
-/* With -1 for all actions, observing is acting, to the bit. With -1 for some, those act. */
+/* With -1 as the action of all environments, rise_agent_observe does the same as
+   rise_agent_step_all, to the bit. With -1 for some environments, the agent acts in these only. */
 static void minus_one_lets_the_agent_act(void)
 {
     int k, step, i;
@@ -136,7 +138,7 @@ static void absent_environments_keep_their_actions(void)
 /* ---------------------------------------------------------------------------------------------- */
 /* Demonstrations */
 
-/* The agent's own steps never overwrite demonstrations, and its metrics do not count them. */
+/* The agent's own steps never overwrite demonstrations. */
 static void demonstrations_are_kept(void)
 {
     rise_agent_desc const d = described("memory=rise environments=3 demonstrators=1");
@@ -155,7 +157,7 @@ static void demonstrations_are_kept(void)
         CHECK(w.actions[2] == (risei_event_is_last((int)w.events[2]) ? 0 : shown));
     }
     memcpy(kept, h->frames + 2 * lane, lane);
-    for (step = 0; step < 200; step++) { /* three times round the other lanes */
+    for (step = 0; step < 200; step++) { /* overwrites the other lanes three times */
         world_move(&w);
         w.events[2] = RISE_ABSENT;
         CHECK(world_act(&w) == RISE_OK);
@@ -181,7 +183,7 @@ static void margin_loss_is_right_by_hand(void)
     CHECK(rival == 2);
     CHECK(risei_loss_margin(4, q, &only_even, 2, (rise_real)0.5, &rival) == 0 && rival == 2);
 }
-/* expect_backward of every head against central differences. */
+/* expect_backward of every head agrees with central differences of expect. */
 static void heads_pass_gradients_of_q(void)
 {
     int head, i, action;

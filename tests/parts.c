@@ -85,7 +85,7 @@ static void learn(void *user)
     member *const m = (member *)user;
     m->result = rise_agent_learn(m->agent);
 }
-/* Lets all processes learn at the same time. */
+/* Lets all processes learn at the same time, each in a thread of its own. */
 static void learn_together(member *m, int processes)
 {
     risei_thread threads[PROCESSES];
@@ -289,8 +289,8 @@ static void a_lost_process_is_reported(void)
     }
 }
 
-/* The file of an agent whose reduce_fn has failed learns on at once: no update of it was discarded
-   because of a number. */
+/* An agent from the file of a process whose reduce_fn has failed learns at once: the file has no
+   update in progress that must be discarded. */
 static void a_lost_process_goes_on_from_its_file(void)
 {
     static const char *const words[] = {"learn_outside=1", "learn_outside=1 background=1"};
@@ -313,8 +313,8 @@ static void a_lost_process_goes_on_from_its_file(void)
         group_end(&g);
     }
 }
-/* If reduce_fn fails at the end of the warm-up, the warm-up has not ended, and a file has lost no
-   statistics. */
+/* If reduce_fn fails at the end of the warm-up, the warm-up goes on. After a restart from the file,
+   the warm-up ends, and the mean frame is not black. */
 static void a_process_lost_in_the_warm_up_shares_later(void)
 {
     static const char *const words[] = {"memory=rise numbers=2 number_features=3 embedding=conv",
@@ -349,7 +349,8 @@ static void a_process_lost_in_the_warm_up_shares_later(void)
             group_end(&g);
         }
 }
-/* If reduce_fn fails while a snapshot shares its statistics, these stay as they are. */
+/* If reduce_fn fails while a snapshot shares its statistics, each process keeps those that it
+   computed itself. */
 static void a_process_lost_in_a_snapshot_keeps_its_statistics(void)
 {
     rise_agent_desc d = described("memory=rise embedding=snapshot learn_outside=1");

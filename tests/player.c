@@ -13,8 +13,8 @@
 #endif
 
 /* RISE_PLAY_ONLY alone; with RISE_NO_SIMD; with RISE_NO_SIMD and -mfma; with RISE_NO_SIMD,
-   RISE_NO_RAINBOW and RISE_NO_ENCODERS. The last one is the whole library without Rainbow and
-   encoders. */
+   RISE_NO_RAINBOW and RISE_NO_ENCODERS. player_learns has the last three macros, but not
+   RISE_PLAY_ONLY. */
 extern const player_build player_all, player_plain, player_fma, player_small, player_learns;
 static const player_build whole = PLAYER_TABLE("whole");
 
@@ -41,8 +41,8 @@ typedef struct place {
     unsigned char *room, *data;
 } place;
 
-/* Copies a file to an address that is a multiple of 64, plus `offset`. Its end is the end of the
-   room, for address sanitizers. */
+/* Copies a file to an address that is a multiple of 64, plus `offset`. The room ends 1 to 64 bytes
+   after the file. */
 static place place_for(const buffer *b, size_t offset)
 {
     place p;
@@ -94,7 +94,7 @@ static rise_result guarded_open(guarded *g, const player_build *b, const void *d
     CHECK(result == RISE_OK || (error.result == result && error.text[0] == '\0'));
     return result;
 }
-/* Ends the agent. Nothing has written outside its block. */
+/* Destroys the agent, and checks that the CANARY bytes before and after its block are unchanged. */
 static void guarded_close(guarded *g)
 {
     size_t i;
@@ -123,8 +123,8 @@ static int sight_byte(sight *s)
     s->dice = s->dice * 1664525u + 1013904223u;
     return (int)(s->dice >> 24);
 }
-/* Draws an observation of each player. Player 0 begins an episode at some steps; player 1 is absent
-   at others. */
+/* Draws an observation of each player. Episodes of both players begin every 11 steps. Player 1 is
+   absent once in each 11 steps. */
 static void sight_draw(sight *s, const rise_agent_desc *d, int step)
 {
     int const pixels = d->frame_width * d->frame_height * d->frame_channels;
@@ -161,7 +161,7 @@ static void sight_show(const sight *s, const player_build *b, rise_agent *a, int
                                      allowed != NULL ? allowed + i * d->actions : NULL);
 }
 /* Returns whether Q is the same bit for bit if both builds have fused kernels; otherwise, whether
-   it is close. With 8-bit weights, another rounding can change the inputs of a layer by 1/1024. */
+   it is close. With 8-bit weights, an input of a layer may be rounded to the next whole number. */
 static int same_values(const rise_real *x, const rise_real *y, int count, int exact, int bits)
 {
     double const limit = bits == 8 ? 0.02 : 1e-4;
@@ -202,7 +202,7 @@ static void play_side_by_side(rise_agent *a, const guarded *g)
     CHECK(other == 0 || !exact);
     free(s.frames);
 }
-/* Opens a file in each build, and plays beside an agent of the whole library. */
+/* Opens a file in each build but player_small, and plays beside an agent of the whole library. */
 static void plays_everywhere(const buffer *b, size_t offset)
 {
     place const p = place_for(b, offset);
@@ -238,7 +238,8 @@ static void plays_everywhere(const buffer *b, size_t offset)
     free(p.room);
 }
 
-/* Every kind of each part, and values that no float has. */
+/* Every memory, cell, head, fusion and frozen encoder but ResNet-18, and fields such as -3.1, which
+   no float equals. */
 static const char *const kinds_of_agents[] = {
     "memory=rise",
     "memory=rise cell=gru carry_state=1",
@@ -316,7 +317,7 @@ static void players_explore_as_in_the_whole_library(void)
             random += q[action] < q[0] || q[action] < q[1] || q[action] < q[2];
         }
         CHECK(wrong == 0 && random > 5);
-        /* a temperature draws from a distribution, which rounding changes little */
+        /* with a temperature, rounding may change a drawn action: only checks that each is drawn */
         CHECK(g.build->set_player(g.agent, 1, 0, 1e6) == RISE_OK);
         for (step = 0, random = 0; step < 60; step++)
             random |= 1 << g.build->play(g.agent, 1, w.frames, 0, RISE_FIRST, NULL);
@@ -328,7 +329,7 @@ static void players_explore_as_in_the_whole_library(void)
     free(b.data);
 }
 
-/* Opens each sample file. A policy of the user's embedding needs its function. */
+/* Each sample file opens and plays as in the whole library. */
 static void sample_files_play(void)
 {
 #if defined(__unix__) || defined(__APPLE__)
@@ -364,7 +365,7 @@ static void sample_files_play(void)
 /* ---------------------------------------------------------------------------------------------- */
 /* Memory, calls and files that are refused */
 
-/* A policy of which each byte matters, with numbers and the user's embedding. */
+/* Returns the file of a tiny policy. */
 static buffer small_policy(const char *words)
 {
     world w = tiny_world(words, 20);
@@ -418,7 +419,8 @@ static void memory_is_known_before(void)
         }
     free(b.data);
 }
-/* The whole library returns the same bytes before as after. */
+/* rise_agent_open_bytes of the whole library returns the bytes that the opened agent then has. It
+   refuses wrong files. */
 static void the_whole_library_knows_its_memory(void)
 {
     buffer b = small_policy("memory=rise numbers=2 number_features=2");
@@ -439,7 +441,7 @@ static void the_whole_library_knows_its_memory(void)
     CHECK(rise_agent_open_bytes(b.data, b.size, &m, &error) == 0 && error.result == RISE_MISMATCH);
     free(b.data);
 }
-/* Wrong calls have the results that they have in the whole library. */
+/* Wrong calls have these results in each build, and an empty message. */
 static void wrong_calls_are_refused(void)
 {
     buffer b = small_policy("memory=rise numbers=2 number_features=2");
@@ -494,7 +496,7 @@ static void wrong_calls_are_refused(void)
     }
     free(b.data);
 }
-/* Through a callback, the weights are copied. A callback that fails is RISE_IO. */
+/* rise_agent_read copies the weights, and returns RISE_IO if the callback fails. */
 static void policies_are_read_through_a_callback(void)
 {
     buffer b = small_policy("memory=full cell=gru"), cut;
@@ -563,7 +565,7 @@ static rise_result try_text(const player_build *p, const buffer *b, const char *
     free(c.data);
     return result;
 }
-/* Replaces the line of `field` by `line`, or deletes the line if `line` is "". */
+/* Opens the file after the line of `field` was replaced by `line`, or deleted if `line` is "". */
 static rise_result try_line(const player_build *p, const buffer *b, const char *field,
                             const char *line)
 {
@@ -609,15 +611,15 @@ static void short_and_damaged_files_are_refused(void)
             check_about("%s, bit %d", words[k], (int)bit);
             damaged.data[bit / 8] ^= flip;
             CHECK(try_file(p, &damaged) < RISE_OK);
-            fix_sums(&damaged); /* this may be a policy */
+            fix_sums(&damaged); /* with correct checksums, the file may be valid */
             for (i = 0; i < 2; i++) try_file(build(i), &damaged);
             free(damaged.data);
         }
         free(b.data);
     }
 }
-/* Files hold resolved descriptions. The whole library computes fields that are 0; a player refuses
-   them. */
+/* Files hold resolved descriptions. Only the whole library computes fields that are 0. A player
+   refuses fields that are 0, out of range, not a number or missing. */
 static void unresolved_fields_are_refused(void)
 {
     static const struct {
@@ -685,7 +687,7 @@ static void unknown_fields_follow_the_revision(void)
     }
     free(b.data);
 }
-/* A file of a newer version of the format is refused as such. */
+/* A file of a newer version of the format is refused as RISE_NEWER_FILE. */
 static void newer_formats_are_refused(void)
 {
     buffer b = small_policy("memory=none");
@@ -702,7 +704,7 @@ static void newer_formats_are_refused(void)
 /* What builds leave out */
 
 static const struct {
-    const char *words, *sentence; /* NULL: every build has it */
+    const char *words, *sentence; /* NULL: every build has it; "": any sentence */
 } parts[] = {
     {"memory=rise", NULL},
     {"memory=rise embedding=downsample", NULL},
@@ -790,7 +792,8 @@ static void the_self_test_passes_without_them(void)
     if (!CHECK(player_learns.self_test(RISE_ISA_AUTO, &error) == RISE_OK))
         printf("    %s\n", error.text);
 }
-/* A player reads the same doubles or, without Rainbow, these numbers rounded to floats. */
+/* A player reads the doubles that strtod reads or, without Rainbow, these doubles rounded to
+   floats. */
 static void numbers_are_read_as_by_strtod(void)
 {
 #ifdef _WIN32
@@ -818,7 +821,7 @@ static void numbers_are_read_as_by_strtod(void)
     CHECK(floats > 40000 / check_share);
 #endif
 }
-/* Pictures become the same frames. */
+/* rise_frame_shrink of each build makes the frame of the whole library. */
 static void pictures_are_shrunk_in_the_same_way(void)
 {
     static uint8_t picture[40 * 30 * 3], frame[2][9 * 8 * 3];

@@ -17,8 +17,8 @@ static const char *const kinds[] = {
 /* ---------------------------------------------------------------------------------------------- */
 /* Absent environments */
 
-/* Runs `steps` steps in which the games take turns in being absent. Checks that an absent game gets
-   action 0 and that its lane does not change. */
+/* Runs `steps` steps in which each game is absent at random. Checks that an absent game gets action
+   0 and that nothing is written to its lane. */
 static void run_with_absent(world *w, int steps)
 {
     const risei_history *const h = &w->agent->replay.history;
@@ -46,7 +46,7 @@ static void run_with_absent(world *w, int steps)
             CHECK(h->written[i] == written[i] + !absent);
             CHECK(!absent || w->actions[i] == 0);
             present += !absent && !risei_event_is_last((int)w->events[i]);
-            if (absent) w->actions[i] = before.actions[i]; /* the game still plays this one */
+            if (absent) w->actions[i] = before.actions[i]; /* the game repeats this one */
         }
         CHECK(w->agent->actor.steps == counted + present);
     }
@@ -65,8 +65,8 @@ static void absent_environments_take_no_part(void)
         rise_agent_destroy(w.agent);
     }
 }
-/* The statistics of a frozen encoder that is measured at the end of the warm-up come from all
-   games, also if the first one is absent. */
+/* A frozen encoder that is measured at the end of the warm-up gets all of its RISEI_SAMPLE_FRAMES
+   frames, whichever game is the only one present. */
 static void absent_games_leave_the_statistics_right(void)
 {
     int game, step, i;
@@ -132,7 +132,7 @@ static void crowd_begin(crowd *c)
     memset(c, 0, sizeof *c);
     for (i = 0; i < PLAYERS; i++) c->games[i].dice = (uint32_t)i * 99 + 5;
 }
-/* Moves all games on, but for some of them, which are absent. */
+/* Moves four of five games on. The others are absent. */
 static void crowd_move(crowd *c, int step)
 {
     int i;
@@ -190,7 +190,7 @@ static void players_play_together_as_alone(void)
         free(b.data);
     }
 }
-/* A player that is refused lets no player move. */
+/* If the input of one player is refused, no player moves. */
 static void refused_calls_move_nobody(void)
 {
     static crowd c;
@@ -296,7 +296,7 @@ static void draws_are_exact(void)
 /* ---------------------------------------------------------------------------------------------- */
 /* Publishing */
 
-/* Checks that two agents give the same values for player 0. */
+/* Checks that two agents choose the same actions and have the same values for player 0. */
 static void plays_the_same(rise_agent *a, rise_agent *b, toy *game, int steps)
 {
     uint8_t frame[PIXELS], allowed[ACTIONS];
@@ -309,8 +309,8 @@ static void plays_the_same(rise_agent *a, rise_agent *b, toy *game, int steps)
         CHECK(same_reals(rise_agent_values(a, 0), rise_agent_values(b, 0), ACTIONS));
     }
 }
-/* A play_only agent plays as the learner does after each publishing: before learning starts, after
-   the statistics are frozen, and after a snapshot. Nothing is allocated. */
+/* A play_only agent plays as the learner does after each publishing, also after a snapshot. Nothing
+   is allocated. Learning starts before the first publishing. */
 static void published_agents_play_as_the_learner(void)
 {
     int k, background, round;
@@ -366,7 +366,8 @@ static void wrong_publishing_is_refused(void)
 }
 
 /* A thread that plays while another one publishes. All parameters of policy n have the same value.
-   So the values of the fixed frame tell which policy played, and torn policies would show. */
+   So the values of the fixed frame tell which policy played, or that it was mixed from two
+   policies. */
 enum { POLICIES = 8 };
 static struct {
     rise_agent *player;

@@ -19,7 +19,7 @@ static void to_disk(const buffer *b, const char *path)
     if (file != NULL) fclose(file);
 }
 
-/* The hash of a good file's weights. */
+/* Returns the hash of the weights in a valid file. */
 static uint64_t network_hash(const recipe *r)
 {
     network n =
@@ -81,7 +81,7 @@ static void features_equal_pytorch(void)
                 check_about("%s, %d x %d x %d", n.device.kernels->name, height, width, channels);
                 fused = n.device.kernels->fused != 0;
                 CHECK(network_read(&n, &b, NULL) == RISE_OK);
-                for (round = 0; round < 2; round++) { /* the previous frame has no effect */
+                for (round = 0; round < 2; round++) { /* a second pass gives the same features */
                     risei_resnet_forward(&n.device, n.net, frame, features);
                     for (i = 0; i < SIZE; i++)
                         CHECK(fabs((double)features[i] - golden_features[s][i]) <= 1e-5 * most);
@@ -96,7 +96,7 @@ static void features_equal_pytorch(void)
     }
     free(b.data);
 }
-/* All values of 16-bit floats and bfloat16, by definition. */
+/* Each 16-bit float and each bfloat16 becomes the float of its definition. */
 static void numbers_are_widened_exactly(void)
 {
     uint32_t bits;
@@ -118,7 +118,8 @@ static void numbers_are_widened_exactly(void)
     CHECK(good == 2 * 65536);
     CHECK(risei_tensor_number(0x3E200000u, RISEI_TENSOR_F32) == 0.15625f);
 }
-/* Each weight of a file goes to its place, also where a layer's filters fill several panels. */
+/* Each weight of the last conv goes to its place, where the filters fill several panels. Another
+   first weight gives another hash. */
 static void weights_lie_as_products_read_them(void)
 {
     static part parts[TENSORS];
@@ -153,7 +154,8 @@ static void weights_lie_as_products_read_them(void)
     free(b.data);
     network_free(&n);
 }
-/* Every valid form of the file gives the same weights. */
+/* The same numbers give the same weights in each dtype, in each order of the data, without the
+   unneeded tensors, and with white space in the header. Other numbers give others. */
 static void all_forms_of_a_file_give_the_same(void)
 {
     static const int sizes[] = {8, 24, SIZE};
@@ -177,7 +179,8 @@ static void all_forms_of_a_file_give_the_same(void)
 /* ---------------------------------------------------------------------------------------------- */
 /* Hostile files */
 
-/* Returns a copy whose header has other bytes at at..at+cut. */
+/* Returns a copy of a file in which the header's bytes at .. at + cut - 1 are replaced by `others`
+   [count]. Corrects the header's length. */
 static buffer spliced(const buffer *b, size_t at, size_t cut, const void *others, size_t count)
 {
     buffer c = {NULL, 0, 0, SIZE_MAX, 0};
@@ -199,7 +202,7 @@ static void refused(buffer *b, rise_result result, const char *word)
     network_free(&n);
 }
 
-/* Replaces the first occurrence in a valid header. */
+/* `to` replaces the first `from` in a valid header. The message has `word` in it. */
 static const struct {
     const char *from, *to;
     rise_result result;
@@ -349,7 +352,7 @@ static void hostile_lengths_are_refused(void)
     put(&b, 0, 8, length - 1);
     refused(&b, RISE_BAD_FILE, "} is missing");
     put(&b, 0, 8, length);
-    /* cut short, and a device that fails there */
+    /* a file that ends there, and a device that fails there */
     for (i = 0; i <= b.size; i += i < 900 || i + 40 > b.size ? 1 : i < length ? 7 : 97) {
         network n = network_make(RISE_ISA_AUTO, RISEI_RESNET_SIDE_MIN, RISEI_RESNET_SIDE_MIN, 1, 8);
         rise_error error = {RISE_OK, ""};
@@ -399,8 +402,8 @@ static int flaky_read(void *user, void *data, size_t size)
     flaky *const f = (flaky *)user;
     return ++f->calls != f->at && buffer_read(f->file, data, size);
 }
-/* Each read of the data fails once: within a tensor, and between two, where batch counts are
-   skipped. It is reported, and nothing more is read. */
+/* Each failed read of the data is reported, and nothing more is read. Reads fail within a tensor,
+   and between two tensors, where the reader skips batch counts. */
 static void each_failed_read_is_reported(void)
 {
     static part parts[TENSORS];
@@ -498,7 +501,7 @@ static uint8_t *noise(toy *dice)
     for (i = 0; i < sizeof frame; i++) frame[i] = (uint8_t)(toy_draw(dice) & 255u);
     return frame;
 }
-/* Plays steps from..to of a game of random frames. */
+/* Plays steps from .. to - 1 of a game of random frames. */
 static void play(rise_agent *a, int from, int to)
 {
     toy dice;
@@ -518,7 +521,7 @@ static void not_created(rise_agent_desc d, rise_result result, const char *word)
           agent == NULL);
     if (!CHECK(strstr(error.text, word) != NULL))
         printf("    \"%s\" does not say %s\n", error.text, word);
-    CHECK(rise_agent_bytes(&d, NULL) == 0 || result != RISE_BAD_DESC); /* the size needs no file */
+    CHECK(rise_agent_bytes(&d, NULL) == 0 || result != RISE_BAD_DESC); /* bad: no size */
     CHECK(toy_memory.held == 0);
 }
 static void descriptions_are_checked(void)

@@ -1,6 +1,7 @@
 /* Tests that agents learn, with probes: games so small that the exact value of every frame is
    known. Each probe isolates one kind of mistake (after A. Jones, "Debugging RL, without the
-   agonizing pain"). Each is also played with such a mistake, which must show.
+   agonizing pain"). All but flickering and pointed are also played with such a mistake, and the
+   values must then be wrong.
        cc -O2 tests/probes.c -o probes -lm && ./probes
    `./probes --seeds 20` tries 20 seeds instead of 2 and prints every result. */
 #include "toy.h"
@@ -10,7 +11,7 @@ typedef struct sight {
     uint8_t frame[PIXELS];
     float reward;
     rise_event event;
-    double value; /* value of the best play from here on; 0 for a last frame */
+    double value; /* value of the best play from here on; unused for a last frame */
 } sight;
 
 enum { PAUSE = 5 }; /* steps from a cue to the answer */
@@ -88,7 +89,7 @@ static void cut(sight *s, int start, int t, int action)
     s->reward = 1;
     if (t == 5) s->event = RISE_TRUNCATED;
 }
-/* The same with a real end; each frame tells how far it is. */
+/* A reward of 1 in each step, and a termination after five steps. The frames show the step. */
 static void over(sight *s, int start, int t, int action)
 {
     (void)start, (void)action;
@@ -223,8 +224,8 @@ static double judged(rise_agent *a, const probe *p, double *score)
 
 typedef enum outcome { SOLVES, CHANCE, MISTAKEN } outcome;
 
-/* n-step returns follow the actions taken, which may not be the best. Where actions matter, values
-   need n_step=1. */
+/* n-step returns follow the actions taken, which may not be the best. So where a reward depends on
+   the action of a later step, values are exact only with n_step=1. */
 static const struct {
     const char *name, *words;
     mistake m;
@@ -267,7 +268,7 @@ static const struct {
     {"flickering", "memory=full n_step=1 cell=gru", NO_MISTAKE, SOLVES, 3300},
     {"flickering", "memory=none n_step=1", NO_MISTAKE, CHANCE, 1650},
     {"cut", "memory=none", NO_MISTAKE, SOLVES, 1350},
-    /* longer than the window, so next states need a window of their own */
+    /* episodes are longer than the window, so next states need a window of their own */
     {"cut", "memory=rise window=2 n_step=1", NO_MISTAKE, SOLVES, 1350},
     {"cut", "memory=rise cell=gru window=2", NO_MISTAKE, SOLVES, 1350},
     {"cut", "memory=full window=2", NO_MISTAKE, SOLVES, 1350},
@@ -294,7 +295,7 @@ static void play(const probe *p, const char *words, mistake m, outcome expected,
     if (expected == SOLVES)
         good = off <= p->near && score >= p->score - 1e-6;
     else if (expected == CHANCE)
-        /* the answer cannot depend on the cue, and all cues are asked for */
+        /* the answer cannot depend on the cue, and each cue is played, so the mean is 0 */
         good = fabs(score) < 1e-6;
     else
         good = off >= 2 * p->near;
@@ -320,14 +321,15 @@ static const struct {
     /* R2D2 */
     {"memory=full value_rescale=1 stored window_samples=3 overlap burn_in=2 feed_action=1", 150},
 };
-/* Plays every probe that needs no memory, and the others where the preset has memory. */
+/* Plays every probe with each preset, but probes that need memory only with presets that have
+   memory. */
 static void play_presets(unsigned seed)
 {
     char words[200];
     int i, j;
     for (i = 0; i < COUNT(rows); i++) {
         if (rows[i].m != NO_MISTAKE || rows[i].expected != SOLVES) continue;
-        /* the first row of each probe */
+        /* only the first row of each probe */
         if (i > 0 && strcmp(rows[i].name, rows[i - 1].name) == 0) continue;
         for (j = 0; j < COUNT(presets); j++) {
             int const memory = strstr(rows[i].words, "memory=rise") != NULL;

@@ -114,7 +114,7 @@ def test_hidden(rise, cartpole):
 
 
 def test_files(rise, agent, folder):
-    """Agents from files play as the saved agent does, and a resumed one learns as it does."""
+    """Agents from files play, and a resumed agent learns, as the saved agent does."""
     for what in rise.SAVES:
         path = os.path.join(folder, what + ".rise")
         agent.save(path, what)

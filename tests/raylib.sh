@@ -5,8 +5,8 @@
 #   sh tests/raylib.sh
 #
 # Needs xvfb-run and the Python package raylib, version 6. The package holds the library, with the
-# functions of C in it, and the header, without its macros. Without them, nothing is tested, and a
-# line says so.
+# functions of C in it, and the header, without its macros. Without xvfb-run or the package, nothing
+# is tested, and a line says so.
 cd "$(dirname "$0")/.." || exit 1
 CC=${CC:-cc} CFLAGS=${CFLAGS--O2} OUT=build/raylib
 skip() {

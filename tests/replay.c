@@ -92,7 +92,7 @@ static float standard_of(const risei_statistics *with, const moment *m, int j)
     double const z = ((double)raw_of(m, j) - (double)with->shift[j]) * (double)with->gain[j];
     return with->frozen ? (float)fmin(fmax(z, -8), 8) : raw_of(m, j);
 }
-/* Gives statistics a shift and a gain that round nothing. Number 2 is always far above. */
+/* Gives statistics a shift and a gain that round nothing. Number 2 is always clamped. */
 static void standardise(risei_statistics *with)
 {
     int j;
@@ -118,7 +118,7 @@ static int ended(const life *l, int at)
     return l->at[at].event >= RISE_TERMINATED ||
            (at + 1 < l->count && l->at[at + 1].event == RISE_FIRST && oracle_bug != CUT_UNSEEN);
 }
-/* Returns the frame `back` places before `at` in a stack. */
+/* Returns the frame `back` places before `at` in a stack; before the episode, its first frame. */
 static int stacked(const life *l, int at, int back)
 {
     if (oracle_bug == CROSSING && at >= back) return at - back;
@@ -481,8 +481,8 @@ static void histories_case(int depth)
     CHECK(differences == 0);
 }
 
-/* Plays a game several times around the ring. Now and then compares everything, at all phases of
-   the ring in turn. */
+/* Plays a game until the ring was overwritten twice. Compares after each frame which slots can be
+   sampled, and each seventh time everything. */
 static void play(const setup *s, int f32)
 {
     int const ticks = 3 * s->capacity + 2;
@@ -610,7 +610,8 @@ static void gathered(const setup *s, const rise_agent *a, int row, int lane, int
 }
 /* Compares Q of states and of next states with those of acting, bit for bit. `alone` [row][ACTIONS]
    holds Q of next states after a window of their own, as the target network computes them. Q of
-   next states after the states' window is compared where both windows together are not longer. */
+   next states after the states' window is compared only where both windows start at the episode's
+   first frame. */
 static void remembered(const setup *s, const rise_agent *a, int row, int lane, int at,
                        const answer *e, const rise_real *alone)
 {
@@ -841,7 +842,8 @@ static void tree_has_no_room_to_spare(void)
         free(block);
     }
 }
-/* Priorities over sixteen decades, two thirds of them zero. Masses include those that rounding
+/* No mass finds a leaf of 0 or a slot outside of the tree, although sums of priorities over sixteen
+   decades are rounded. Two of three priorities are set to 0. Masses include those that rounding
    moves furthest. */
 static void tree_survives_rounding(void)
 {
@@ -911,8 +913,8 @@ static unsigned char *played(setup *s, risei_replay *r)
     }
     return block;
 }
-/* Pearson's chi-square of frequencies against leaves. For a right sampler it is within 5 standard
-   deviations, and lower if the sampler stratifies. */
+/* Checks Pearson's chi-square of frequencies against leaves. For a right sampler, it is within 5
+   standard deviations of its mean, the degrees of freedom, and lower if the sampler stratifies. */
 static void frequency_case(int count)
 {
     double const draws = 256000;
@@ -996,7 +998,7 @@ static void update_case(const rise_kernels *k)
         for (i = 0; i < 10; i++) {
             double const right = pow(fabs((double)good[i]) + 0.001, exponents[e]);
             t[i] = risei_replay_transition(&r, (ptrdiff_t)i);
-            CHECK(t[i].leaf == 1 || i == 9); /* new; slot 9 was an episode's last frame */
+            CHECK(t[i].leaf == 1 || i == 9); /* new; slot 9 has the newest frame */
             td[i] = good[i];
             top = right > top ? right : top;
         }
@@ -1008,7 +1010,7 @@ static void update_case(const rise_kernels *k)
         CHECK(leaf(&r, 1) == leaf(&r, 2) && leaf(&r, 3) == leaf(&r, 4));
         CHECK_NEAR(r.largest_leaf, exponents[e] > 0 ? pow(1e10, exponents[e]) : 1, 2e-6);
         top = r.largest_leaf;
-        live(&s, &r, 0, RISE_MIDDLE); /* completes slot 39, which is stored at 9 */
+        live(&s, &r, 0, RISE_MIDDLE); /* completes the transition of frame 39, in slot 9 */
         CHECK(leaf(&r, 9) == 0 || leaf(&r, 9) == top);
         live(&s, &r, 0, RISE_MIDDLE);
         /* a new transition has the largest priority so far, and no exponent is applied to it
@@ -1035,7 +1037,7 @@ static void update_case(const rise_kernels *k)
     }
     check_about("%s", "");
 }
-/* An update is dropped if its slot was overwritten or has lost its past. */
+/* An update of a priority is dropped if its slot was overwritten or has lost its past. */
 static void stale_updates_are_dropped(void)
 {
     const rise_kernels *k = rise_kernels_of(RISE_ISA_AUTO);
@@ -1130,7 +1132,7 @@ static void each_kernels(void (*test)(const rise_kernels *k))
         if (rise_kernels_of(isas[i]) != NULL) test(rise_kernels_of(isas[i]));
 }
 static void td_errors_give_priorities(void) { each_kernels(update_case); }
-/* Writes no weight behind the last one. */
+/* risei_replay_weights writes no weight behind the last one. */
 static void weights_stay_in_their_array(const rise_kernels *k)
 {
     risei_transition t[3];
@@ -1156,7 +1158,8 @@ static void samples_follow_priorities(void)
 /* ---------------------------------------------------------------------------------------------- */
 /* 16-bit floats */
 
-/* Rounds to 11 significant bits, halves to even as rint does, within the range of the format. */
+/* Rounds to 11 significant bits, halves to even as rint does. Below 2^-14, returns 0; above 65504,
+   65504 with the sign of x. */
 static double rounded(double x)
 {
     int exponent;
@@ -1301,7 +1304,8 @@ static void end_test(void)
     }
 }
 
-/* Counts by hand how many slots before a transition learning reads. */
+/* risei_replay_reach returns how many slots before a transition learning reads, here counted by
+   hand. */
 static void reach_is_the_furthest_slot_that_is_read(void)
 {
     static const struct {
@@ -1340,7 +1344,8 @@ static void episode_frames_stop_at_the_largest_number(void)
     CHECK(risei_history_next_index(INT32_MAX - 1) == INT32_MAX);
     CHECK(risei_history_next_index(INT32_MAX) == INT32_MAX);
 }
-/* Episodes of such a length keep their strides: INT32_MAX + 1 is 2^31. */
+/* A frame with the largest number can be sampled if INT32_MAX + 1 = 2^31 is a multiple of the
+   stride. */
 static void strides_reach_the_largest_number(void)
 {
     int stride;
@@ -1357,7 +1362,7 @@ static void strides_reach_the_largest_number(void)
         free(block);
     }
 }
-/* Numbers below 2^32 mod n are drawn again. */
+/* risei_random_below draws numbers below 2^32 mod n again. */
 static void biased_numbers_are_drawn_again(void)
 {
     static const int bounds[] = {1, 2, 3, 1000, (1 << 30) + 1, 3 << 29, INT32_MAX};

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Checks how rise.h is laid out, and the width of all source lines.
+"""Checks how rise.h is laid out, and the lengths of lines and functions in all C files.
 
 A room is a part of rise.h that begins with a mark, such as >>replay. Checked are:
 * every mark stands at one room, and the contents list each of them;

@@ -393,7 +393,7 @@ static void munchausen_case(rise_head head, double size, double temperature, dou
                     value += policy * (z - temperature * log_policy[j]);
             }
             error -= (double)t->reward + bonus + (double)t->discount * value;
-            /* the entropy is a multiple of it */
+            /* the entropy term is a multiple of the temperature */
             CHECK(fabs(error) <= 3e-6 * (1 + size + temperature));
             if (!(t->discount > 0) && i > 0)
                 CHECK(a->learner.batch.target[i] == a->learner.batch.target[0]);
@@ -628,8 +628,8 @@ static void soft_copies_go_by_the_rate(void)
     check_about("%s", "");
 }
 
-/* Returns the weights of a use by the formula: those of its network, plus the noise of this use and
-   update. Playing has no noise. */
+/* Returns whether a use runs on the weights of its network plus, if `noisy`, sigma times the noise
+   of this use and update. */
 static int runs_on(rise_agent *a, risei_use use, int noisy)
 {
     const float *const w = use == RISEI_USE_TARGET ? a->model.target : a->model.weights;
@@ -717,7 +717,7 @@ static void acting_noise_lasts_until_the_next_update(void)
     step(a, 0, RISE_MIDDLE, 31);
     CHECK(memcmp(acted[0], a->model.pass.heads.q, sizeof played) != 0);
     rise_agent_destroy(a);
-    d.noisy = 0; /* the same mu; without sigmas, playing uses the same network */
+    d.noisy = 0; /* a network with noise plays as one without noise that has the same mu */
     a = created(&d);
     d.noisy = 1;
     quiet = created(&d);
@@ -755,7 +755,7 @@ static void target_view_case(rise_head head, int munchausen)
     for (i = 0; i < 20; i++) CHECK(rise_agent_learn(a) == RISE_OK);
     check_about("target network's view: head %d%s", (int)head, munchausen ? ", munchausen" : "");
     for (b = 0; b < BATCH; b++)
-        for (j = 0; j < ACTIONS; j++) { /* its mean is the mean of its distribution */
+        for (j = 0; j < ACTIONS; j++) { /* Q is the mean of the distribution */
             double mean = 0;
             for (t = 0; t < each; t++) {
                 int const at = head == RISE_HEAD_C51 ? (b * ACTIONS + j) * each + t
@@ -768,7 +768,7 @@ static void target_view_case(rise_head head, int munchausen)
             CHECK(fabs(mean - (double)a->learner.batch.target_q[(before + b) * ACTIONS + j]) <
                   1e-5);
         }
-    a->model.updates--; /* the fractions are drawn again */
+    a->model.updates--; /* the same fractions are drawn again */
     risei_learner_forward(&a->learner, RISEI_USE_TARGET, 0, BATCH);
     memcpy(q, a->model.pass.heads.q, sizeof q / 2);
     risei_learner_forward(&a->learner, RISEI_USE_TARGET, BATCH, 2 * BATCH);
@@ -830,7 +830,7 @@ static void fractions_are_spread_as_published(void)
     check_about("%s", "");
 }
 
-/* cos(pi i tau) for i = 0..63, each computed from the first */
+/* risei_cosines gives cos(pi i tau) for i = 0..63, within 6e-8. */
 static void cosines_are_accurate(void)
 {
     float out[RISEI_COSINES];
@@ -847,8 +847,7 @@ static void cosines_are_accurate(void)
     check_about("%s", "");
 }
 
-/* A trained network divides by the norms of its own weights: after the division the largest
-   singular value is 1. */
+/* Returns the largest singular value of w [rows][columns], by power iteration. */
 static double longest(const float *w, int rows, int columns)
 {
     double u[64], v[9 * 64], length = 0;
@@ -865,6 +864,8 @@ static double longest(const float *w, int rows, int columns)
     }
     return length;
 }
+/* A trained network divides by the norms of its own weights: after the division the largest
+   singular value is 1. */
 static void spectral_norms_converge_in_training(void)
 {
     rise_agent_desc d = derived_desc();
@@ -984,9 +985,7 @@ static void value_range_may_begin_at_zero(void)
     CHECK(rise_agent_resolve(&d, NULL) == RISE_OK && d.value_min == -5 && d.value_max == 0);
     check_about("%s", "");
 }
-/* Heads of the greatest allowed width and number. Kernels that only count must be called for every
-   number. */
-static double counted;
+static double counted; /* numbers that passed a ReLU in wide_heads_run_in_pieces */
 static int no_sum(void *user, rise_real *numbers, size_t count)
 {
     (void)user, (void)numbers, (void)count;
@@ -1026,6 +1025,8 @@ static void count_relu(int n, const float *y, const float *dy, float *dx)
 {
     counted += n, (void)y, (void)dy, (void)dx;
 }
+/* The backward pass of the widest heads, with the most rows and fractions, reaches each of more
+   than 2^32 numbers. The kernels only count. */
 static void wide_heads_run_in_pieces(void)
 {
     enum { ROWS = 1024, TAUS = 256, WIDE = 2 * 8192 };
@@ -1114,8 +1115,8 @@ static void bandit_look(bandit *b, const float *fractions, double *z)
     }
     for (i = 0; i < n->taus * n->actions * n->atoms; i++) z[i] += (double)a->model.pass.heads.z[i];
 }
-/* Returns the minimum of the quantile loss with its rounded corner for an arm's rewards. At this q,
-   the pulls from both sides balance: |tau - [r < q]| times r - q clipped to -1..1. */
+/* Returns the q that minimises the quantile Huber loss of an arm's rewards. At this q, the slopes
+   add up to 0: |tau - [r < q]| times r - q clipped to -1..1. */
 static double rounded_quantile(const bandit *b, int arm, double tau)
 {
     double low = -1000, high = 1000;
@@ -1159,7 +1160,7 @@ static void learns_quantiles(int dueling, int noisy)
             check_about("quantile %g of arm %d%s%s: %g, should be %g (%g)", tau, arm,
                         dueling ? ", dueling" : "", noisy ? ", noisy" : "", seen, right, truth);
             CHECK(fabs(seen - right) < 0.06 * fabs(b.scale[arm]) + 0.04 * fabs(right));
-            /* by half of the corner, which has width 1 on each side */
+            /* Huber's rounded corner, 1 wide on each side, moves the minimum */
             CHECK(fabs(right - truth) < 0.5);
         }
     check_about("%s", "");

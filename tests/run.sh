@@ -16,7 +16,7 @@
 #
 # The test files and what they test; those down to `probes` test rise.h:
 #
-#   kernels      the kernels of each instruction set against the reference, and that against double
+#   kernels      the kernels of each instruction set against REF, and REF against double
 #   gradients    forward passes against formulas, backward passes against differences, in double
 #   targets      targets, losses and choices of actions, by hand
 #   rules        C51, IQN, Munchausen, rescaled values, noise, spectral norm: the papers' formulas
@@ -53,8 +53,8 @@
 #
 # check.h is the harness, toy.h has toy agents and games, child.h a made-up child process.
 # player_builds.h is compiled for each build that the test of players compares.
-# agent_file.h and encoder_file.h make small files in memory. faults.h makes calls fail. folder.h
-# counts files. process.h reads what a process prints.
+# agent_file.h and encoder_file.h make small files in memory. number_text.h draws numbers as text.
+# faults.h makes calls fail. folder.h counts files. process.h reads what a process prints.
 # shared_kernels.c is rise.h's kernels, compiled once for all test files: see shared_kernels.h.
 # README.md lists the other kinds of tests: sanitizers, coverage, mutants.
 cd "$(dirname "$0")/.." || exit 1
@@ -68,7 +68,7 @@ export RISE_CORPUS="${RISE_CORPUS:-$(pwd)/tests/fuzz/corpus}" # and fuzz.c its i
 slowest="probes training background threads gradients agent kernels sequences rules replay"
 slowest="$slowest snapshot pretrained files fuzz self_play readme targets bridge export"
 
-# Does the file use rise.h's kernels in single precision?
+# Returns 0 if the test file uses rise.h's kernels in single precision.
 uses_kernels() {
     grep -q 'toy\.h\|RISE_IMPLEMENTATION\|\(atari\|memory\|self_play\|npc\)\.c' "tests/$1.c" ||
         return 1

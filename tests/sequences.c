@@ -154,7 +154,8 @@ static void open_gate(void)
     __atomic_store_n(&gate, 0, __ATOMIC_RELEASE);
 #endif
 }
-/* Every call that waits until a round is computed must open the gate first. */
+/* Opens the gate if workers wait at it. Call this function before each call that waits until a
+   round is computed. */
 static void open_gate_for_round(void)
 {
     if (gate && workers_wait()) open_gate();
@@ -341,7 +342,7 @@ static void set_machine(int number, const rise_agent_desc *d, rise_agent_desc *f
     memset(*block, 0xA5, bytes + 8);
     fields->memory_block = *block + below(&run.dice, 8), fields->memory_bytes = bytes;
 }
-/* Replaces the twin's agent, which may be NULL. */
+/* Replaces the twin's agent and its block by `agent` and `block`, which may be NULL. */
 static void replace_agent(twin *t, rise_agent *agent, unsigned char *block)
 {
     rise_agent_destroy(t->agent);
@@ -854,7 +855,7 @@ static int break_row(call *c, int i, int in_episode)
         return 1;
     case 3:
         if (in_episode == PLAYING && one_in(&run.dice, 3))
-            c->event[i] = RISE_TRUNCATED, c->reward[i] = 0; /* that of RISE_FIRST may be NaN */
+            c->event[i] = RISE_TRUNCATED, c->reward[i] = 0; /* a first frame's may be NaN */
         memset(c->mask + i * ACTIONS, 0, ACTIONS);
         return c->allowed != NULL && c->event[i] != RISE_TERMINATED;
     default:
@@ -1369,8 +1370,8 @@ static int writes_again(const rise_agent *a, const buffer *from)
     free(b.data);
     return same_file;
 }
-/* A policy with 8-bit weights is the same file for all twins, and plays the same on all tables. It
-   takes the weights of another one, and none of a learner. */
+/* A policy with 8-bit weights is the same file for all twins, and plays the same on all tables.
+   Another such policy can be published to it, but not a learner. */
 static void call_load_int8(void)
 {
     twin *const t = &run.twins[below(&run.dice, TWINS)];
@@ -1426,7 +1427,7 @@ static void call_bad_file(void)
     free(b.data);
     MUST(whole_of(a) == before);
 }
-/* NULL where it is allowed or refused. */
+/* Calls that get NULL are refused; only rise_agent_destroy allows NULL. */
 static void call_null(void)
 {
     uint8_t frame[PIXELS] = {0};
@@ -1641,7 +1642,7 @@ static void twins_agree_after_every_call(void)
     check_note("%d sequences, %d in the background, %d calls, %d loads, %d refused", options.count,
                run.behind, run.calls, run.loads, run.refused);
 }
-/* The test above can fail: it notices each value that a loader could lose. */
+/* The test above can fail: it notices each of eight values that a loader could lose. */
 static void changed_values_are_noticed(void)
 {
     static const char words[] = "players=1 learn_period=1 learn_start=6 replay_capacity=64";

@@ -1,11 +1,10 @@
 /* Replaces the kernel template of rise.h in tests. Compiling the kernels takes longer than
    compiling the rest of rise.h, so run.sh compiles them once, into an object that all tests share
    (shared_kernels.c). The other tests are compiled with RISE_SELF naming this file: rise.h includes
-   it where it would include its own kernel template, and its rise_kernels_of returns the tables of
-   the shared object. Tests that measure in double (RISE_DOUBLE) compile their own kernels.
+   this file instead of its own kernel template, and rise_kernels_of returns the tables of the
+   shared object. Tests with RISE_DOUBLE compile their own kernels.
 
-   The list of #undef is that at the end of rise.h's template, because rise.h defines these names
-   anew for each instruction set. */
+   The names below are undefined because rise.h defines them again for each instruction set. */
 #ifndef SHARED_KERNELS_H
 #define SHARED_KERNELS_H
 #ifdef __cplusplus

@@ -171,7 +171,8 @@ static void every_pixel_is_the_exact_mean(void)
     check_note("%ld frames, seeds %lu and above, %.0f bytes, %d tables", options.frames,
                (unsigned long)options.seed, bytes, table_count - 1);
 }
-/* A picture of the largest size, all white, has no overflow; the frame of one pixel too. */
+/* A picture of the largest size, all white, becomes a white frame without overflow, also a frame of
+   one pixel. */
 static void the_largest_picture_is_exact(void)
 {
     static const int sizes[][2] = {{1, 1}, {1024, 3}, {7, 1024}, {84, 84}};

@@ -1,11 +1,12 @@
-/* The bytes of an agent against limits of the address space. A limit stands for a machine whose
-   size_t has fewer bits, so that overflows are cheap to reach. */
+/* Tests that an agent is refused if its bytes exceed the address space. A limit stands for a
+   machine whose size_t has fewer bits, so small agents reach it, too. */
 #include <stddef.h>
 static size_t size_limit = 0; /* set by each test */
 #define RISEI_SIZE_MAX size_limit
 #include "toy.h"
 
-/* The limits of size_t with 16, 24, 31, 32 and 48 bits. 31 is ptrdiff_t on 32-bit machines. */
+/* The limits of size_t with 16, 24, 31 and 32 bits, and the limit of this machine. 31 is ptrdiff_t
+   on 32-bit machines. */
 static const size_t limits[] = {((size_t)1 << 16) - 1, ((size_t)1 << 24) - 1,
                                 ((size_t)1 << 31) - 1, 0xFFFFFFFFu, PTRDIFF_MAX};
 

@@ -1,5 +1,5 @@
 /* Tests the frozen encoder that is a snapshot of the learnable one: its embeddings, that learning
-   waits while it is taken, that a run resumes in its midst, and what is refused.
+   waits while a snapshot is taken, that a run resumes in the middle of one, and what is refused.
        cc -O2 tests/snapshot.c -o snapshot -lm && ./snapshot */
 #define RISE_IMPLEMENTATION
 #include "../rise.h"
@@ -101,7 +101,7 @@ static void snapshot_embeds_with_copied_convs(void)
           rise_agent_snapshot(a) == RISE_BAD_CALL);
     left = metrics(a).refreshing, updates = metrics(a).updates;
     CHECK(left == CAPACITY + 512);
-    run_on(&r, 100); /* 20 updates are left out */
+    run_on(&r, 100); /* the updates of these steps are left out */
     CHECK(metrics(a).refreshing > 0 && metrics(a).refreshing < left &&
           metrics(a).updates == updates);
     run_on(&r, 1100);

@@ -75,8 +75,8 @@ static void bootstrap_interval_is_right(void)
     CHECK(fabs(e.value - 0.5) < 1e-12);
     CHECK(fabs(e.low - (0.5 - 1.96 * sigma)) < 0.07 && fabs(e.high - (0.5 + 1.96 * sigma)) < 0.07);
 
-    /* seeds are drawn within each game; if games differ and their seeds do not, the interval is
-       empty */
+    /* seeds are drawn within each game; if games differ and their seeds do not, the interval is one
+       point */
     for (i = 0; i < 8; i++) many[i] = i / 2;
     s = scores_of(4, 2, many);
     e = stats_of(&s, NULL);

@@ -195,7 +195,7 @@ static double loss_of(rise_agent *a, risei_update_metrics *metrics)
     }
     return risei_learner_loss(&a->learner, metrics);
 }
-/* Only at the actions taken, dq is not 0. */
+/* Returns whether dq is slope[b] at the action taken in state b, and 0 at all others. */
 static int slopes(const rise_agent *a, const rise_real *slope)
 {
     int b, i, right = 1;
@@ -372,8 +372,9 @@ static void dueling_head_is_right(void)
     for (i = 0; i < sizeof isas / sizeof *isas; i++)
         if (rise_kernels_of(isas[i]) != NULL) dueling_case(rise_kernels_of(isas[i]));
 }
-/* eta * max + (1 - eta) * mean over a window's samples, without those from before the episode. The
-   number behind the last td error is not read, and only the last sample of a window changes. */
+/* The TD error of a window's last sample becomes eta * max + (1 - eta) * mean over the window's
+   samples, without samples from before the episode. Nothing else changes, and the number behind the
+   last TD error is not read. */
 static void errors_of_windows_are_mixed(void)
 {
     enum { WINDOWS = 2, SAMPLES = 3, SIZE = WINDOWS * SAMPLES };

@@ -26,7 +26,7 @@ static const char *const kinds[] = {
     "memory=full head=c51 residual conv_count=2 spectral_norm=1 pool_to=2",
 };
 
-/* The parameters after some updates. */
+/* Returns a hash of the parameters after 8 updates. */
 static uint64_t learned_by(const char *words, int threads)
 {
     rise_agent_desc d = described(words);
@@ -66,7 +66,8 @@ static void wait_for(double seconds)
     clock_t const start = clock();
     while ((double)(clock() - start) < seconds * (double)CLOCKS_PER_SEC) continue;
 }
-/* Threads fall asleep between the frames of a slow game, and wake up again. */
+/* Threads fall asleep between the frames of a slow game, and wake up again. A thread that does not
+   wake up hangs the test. */
 static void sleeping_threads_wake_up(void)
 {
     rise_agent_desc d = described("memory=rise");
@@ -81,7 +82,7 @@ static void sleeping_threads_wake_up(void)
     rise_agent_destroy(w.agent);
 }
 
-/* A file does not depend on the number of threads. */
+/* A file of an agent with 2 threads loads with 4 threads, and both agents learn the same. */
 static void files_do_not_depend_on_threads(void)
 {
     rise_agent_desc d = described("memory=rise environments=3"), machine;
@@ -158,7 +159,8 @@ static void a_forked_process_goes_on(void)
     rise_agent_destroy(w.agent), rise_agent_destroy(v.agent);
 }
 #endif
-/* The same in one process: the pool says that another process has the workers. */
+/* A thread pool whose workers belong to another process runs all jobs on the caller's thread. Here
+   only pool->process says so. */
 static void pool_of_another_process_runs_alone(void)
 {
     rise_agent_desc d = described("memory=rise");

@@ -136,7 +136,8 @@ static long saved_steps(void)
     rise_agent_destroy(agent);
     return (long)m.steps;
 }
-/* Returns the number of rows in log.csv; -1: a row is damaged, or the steps do not rise. */
+/* Returns the number of rows in log.csv; -1: the file is missing, a row is damaged, the steps do
+   not rise, or the seconds fall. */
 static int log_rows(void)
 {
     char line[1000];
@@ -237,7 +238,7 @@ static void folders_in_folders_are_made(void)
     snprintf(run_folder, sizeof run_folder, "%s/run", place);
 }
 
-/* Returns whether run.txt of the folder has these words at least so many times. */
+/* Returns whether run.txt of the folder has these words at least `times` times. */
 static int recorded(const char *words, int times)
 {
     static char text[1 << 16];
@@ -434,7 +435,8 @@ static void another_count_of_numbers_is_refused(void)
     check_about("%s", "");
     snprintf(run_folder, sizeof run_folder, "%s/run", place);
 }
-/* The panel draws a bar for each number, whose largest magnitude lately reaches the edge. */
+/* The panel draws a bar for each number. At the largest recent magnitude of the number, its bar
+   reaches the edge. */
 static void numbers_are_drawn_as_bars(void)
 {
     static session s;
@@ -471,7 +473,8 @@ static long child_number(int n)
 }
 static void wait_a_while(int attempt) { poll(NULL, 0, 20 + attempt * 17 % 150); }
 
-/* A child that serves training or evaluation is killed. The tool says so and has saved the run. */
+/* A child that serves training or evaluation is killed. The tool says so, and a run that was saved
+   before is not lost. */
 static void killed_children_are_reported(void)
 {
     int attempt;
@@ -493,8 +496,8 @@ static void killed_children_are_reported(void)
     }
     check_about("%s", "");
 }
-/* A signal to the tool and its children stops the tool, which saves the run. A signal that comes
-   before the tool has begun may end it. */
+/* A signal to the tool and its children stops the tool, and the saved run can be resumed. A signal
+   that comes before the tool has begun may end it. */
 static void interrupts_save_the_run(void)
 {
     static const int signals[] = {SIGINT, SIGTERM, SIGHUP};
@@ -592,7 +595,7 @@ static int apart(int (*scenario)(void))
     if (to != NULL) fclose(to);
     return tool_end(pid);
 }
-/* In a scenario: returns the line if a condition does not hold. */
+/* In a scenario: if a condition does not hold, prints its line and returns 1. */
 #define MUST(condition)                                                                            \
     if (!(condition)) return fprintf(stderr, "line %d: %s\n", __LINE__, #condition), 1
 /* Checks that a scenario returns 0. */
@@ -668,8 +671,7 @@ static void worse_agent_never_replaces_the_best(void)
     snprintf(run_folder, sizeof run_folder, "%s/run", place);
 }
 
-/* Saves everything. Returns whether each file was written, or whether none was, with a sentence
-   that names the path and the cause. */
+/* Saves everything. Returns whether each file was written. */
 static int all_saved(train_run *t, double score)
 {
     int file, bad = 0;
@@ -679,6 +681,7 @@ static int all_saved(train_run *t, double score)
     for (file = 0; file < TRAIN_FILES; file++) bad += t->trouble[file][0] != '\0';
     return bad == 0;
 }
+/* Saves everything. Returns whether each file has an error text with the folder and the cause. */
 static int all_refused(train_run *t, double score, int why)
 {
     int file, good = 1;
@@ -935,7 +938,7 @@ static void each_fault_keeps_the_best(void) { resume_with_faults(FAULT_ONCE, 1e9
 static void lasting_faults_keep_the_run(void) { resume_with_faults(FAULT_ON, -1e9); }
 static void kills_at_any_call_keep_the_run(void) { resume_with_faults(FAULT_KILL, -1e9); }
 
-/* A run whose agent.rise is missing still has a best.rise. */
+/* A run whose agent.rise is missing is not begun again over its best.rise. */
 static void best_agent_alone_is_not_overwritten(void)
 {
     uint64_t best;
@@ -1013,7 +1016,7 @@ static void last_evaluation_is_shown(void)
 {
     snprintf(run_folder, sizeof run_folder, "%s/last", place);
     CHECK_APART(evaluate_last);
-    /* the last step has one row, with its score */
+    /* no two rows have the same number of steps */
     CHECK(tool_in("rows", "--steps 400 --evaluate-every 200") == 0 && log_rows() >= 2);
     snprintf(run_folder, sizeof run_folder, "%s/run", place);
 }

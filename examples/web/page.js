@@ -2,7 +2,7 @@
 //
 // Messages to a worker:
 //   begin      make a new agent: id, kind, length, memory, window (0: the longest episode), budget
-//   limit      train up to this number of steps. So both agents have taken about the same steps
+//   limit      train up to this number of steps, so that both agents take about equally many
 //   settings   paused; rate: most steps a second
 //   self-test  run rise_self_test
 // Messages from a worker:
@@ -43,7 +43,7 @@ let budget = 0;
 let id = 0; // of the run; reports of earlier runs are ignored
 let seed = Number(options.get("seed") || 1);
 let paused = false;
-let draw = false; // a frame of the page is to be drawn
+let draw = false; // drawAll is already requested
 
 // ---------------------------------------------------------------------------------------------
 // Agents

@@ -50,8 +50,8 @@ WEB_API const char *web_game(int kind)
     return web.text;
 }
 
-/* Returns the number of frames from the cue to the frame where the agent needs the cue, if it makes
-   no detour. A shorter window cannot hold both. */
+/* Returns the number of frames from the cue to the frame where the agent needs the cue, both
+   counted, if the agent makes no detour. A shorter window cannot hold both. */
 WEB_API int web_needed(int kind, int length)
 {
     switch (game_spec_of((game_kind)kind)->rules) {
@@ -63,8 +63,9 @@ WEB_API int web_needed(int kind, int length)
     }
 }
 
-/* Returns the most frames of an episode before its last frame. A window of this number of frames
-   also holds the cue if the agent makes detours, as it does in exploration. */
+/* Returns the window of the game's recipe. If the recipe has none, returns the most frames of an
+   episode before its last frame. Such a window also holds the cue if the agent makes detours, as it
+   does in exploration. */
 WEB_API int web_longest(int kind, int length)
 {
     const recipe *const how = recipe_of((game_kind)kind);
@@ -80,8 +81,9 @@ static void web_begin_episode(void)
     memset(web.values, 0, sizeof web.values);
 }
 
-/* Destroys the agent, if there is one, and makes a new one. `memory` is a rise_memory. Exploration
-   and learning rate fall during `steps` steps. Returns "" or the sentence of an error. */
+/* Destroys the agent, if there is one, and makes a new one. `memory` is a rise_memory. The share of
+   random actions falls during half of the `steps`, and the learning rate during all. Returns "" or
+   the sentence of an error. */
 WEB_API const char *web_begin(int kind, int length, int memory, int window, int steps, int seed)
 {
     rise_error error;

@@ -2,7 +2,7 @@
 // the page between slices. page.js lists the messages.
 "use strict";
 
-const SLICE = 15; // milliseconds of training between two looks at messages
+const SLICE = 15; // milliseconds of training between two checks for messages
 const REPORT = 50; // milliseconds between two reports to the page
 const EVALUATE = 500; // steps between two evaluations
 
@@ -53,7 +53,7 @@ function train(now) {
   return true;
 }
 
-// Plays a step of the shown episode. The end of an episode stays in sight for eight steps.
+// Plays a step of the shown episode. The end of an episode stays visible for eight steps.
 function show() {
   if (run.shownEnd > 1) {
     run.shownEnd--;
@@ -102,7 +102,7 @@ function slice() {
     }
     if (!run.failed && now >= run.reportAt) report(now);
   }
-  // A message to itself returns at once. Browsers delay setTimeout by 4 ms.
+  // A message of the worker to itself arrives at once. Browsers delay setTimeout by 4 ms.
   if (worked) again.port2.postMessage(null);
   else setTimeout(slice, 10);
 }

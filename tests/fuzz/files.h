@@ -218,7 +218,7 @@ static file_parts file_copy(int agent, int kind)
 /* ---------------------------------------------------------------------------------------------- */
 /* Changes */
 
-/* Replaces bytes at..at+cut of a part. */
+/* Replaces the `cut` bytes of a part from `at` on by bytes [count]. */
 static void file_splice(buffer *part, size_t at, size_t cut, const void *bytes, size_t count)
 {
     buffer b = copy_of(part, at);
@@ -228,7 +228,8 @@ static void file_splice(buffer *part, size_t at, size_t cut, const void *bytes, 
     free(part->data);
     *part = b;
 }
-/* Returns where line i of a text begins, counted round. *length is its bytes with the newline. */
+/* Returns where line i of a text begins; i is taken modulo the number of lines. *length: the bytes
+   of the line with its newline. */
 static size_t file_line(const buffer *text, size_t i, size_t *length)
 {
     size_t lines = 0, at = 0, end;
@@ -255,7 +256,7 @@ static void file_set_line(buffer *text, const char *line)
     }
     file_splice(text, at, length, line, strlen(line));
 }
-/* Gives a field of the description another value, or a word of any enumeration. */
+/* Gives a field of the description another value, written as the value's word if it has one. */
 static void file_set_field(program *p, buffer *text)
 {
     int conv;
@@ -350,7 +351,7 @@ static void file_change_section(program *p, unsigned how, buffer *part)
         if (part->size - at >= (size_t)width) put(part, at, width, fuzz_integer(p));
     }
 }
-/* Writes another value to a number whose place is known. */
+/* Writes another value to the number at `place`. */
 static void file_change_place(program *p, const file_place *place, file_parts *f)
 {
     buffer *const part = &f->part[place->section];

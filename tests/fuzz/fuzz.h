@@ -6,7 +6,7 @@
    checksums of changed files are right. A target uses CHECK; a failed check counts as a crash.
 
    A target is compiled in one of three ways.
-   * FUZZ_ALL: tests/fuzz.c includes all targets and calls fuzz_replay and fuzz_random.
+   * FUZZ_ALL: tests/fuzz.c includes all targets and calls fuzz_replay.
    * FUZZ_LIBFUZZER: libFuzzer has main and calls LLVMFuzzerTestOneInput. See tests/fuzz/run.sh.
    * Otherwise: the target has a main of its own: `./agent CORPUS.txt [RUNS [SEED]]`.
 
@@ -39,7 +39,8 @@ CHECK_UNUSED static size_t program_below(program *p, size_t n)
 {
     return (size_t)program_number(p, n > 256 ? 2 : 1) % (n > 0 ? n : 1);
 }
-/* Copies a string of at most room - 1 characters. Its length is the first byte. */
+/* Copies a string of at most room - 1 characters, and a zero. Its length is in front of it. Returns
+   the length. */
 CHECK_UNUSED static size_t program_text(program *p, char *text, size_t room)
 {
     size_t length = program_below(p, room), i;
@@ -123,14 +124,14 @@ CHECK_UNUSED static double fuzz_value(program *p, const risei_field *field)
 /* ---------------------------------------------------------------------------------------------- */
 /* Agents at work */
 
-/* Every agent keeps its rules. */
+/* Checks that the agent breaks no rule of risei_agent_wrong. */
 CHECK_UNUSED static void fuzz_check_agent(const rise_agent *a)
 {
     const char *const wrong = risei_agent_wrong(a);
     if (!CHECK(wrong == NULL)) printf("    %s\n", wrong);
     CHECK(rise_agent_query(a)->actions >= 1);
 }
-/* Sets the events of a step. Most environments continue. Some end or are cut. */
+/* Sets the events of a step. Most episodes continue. Some are terminated or truncated. */
 static void fuzz_events(const rise_agent *a, program *p, rise_event *events)
 {
     size_t const games = (size_t)a->desc.environments;
@@ -330,8 +331,8 @@ static size_t fuzz_mutate(uint8_t *data, size_t size, risei_random *dice)
     }
     return size;
 }
-/* Runs all inputs of a corpus, and then `runs` random changes of them. Returns the number of runs,
-   or 0 if the corpus cannot be read. */
+/* Runs the empty input, all inputs of a corpus, and then `runs` random changes of them. Returns the
+   number of runs, or 0 if the corpus cannot be read. */
 CHECK_UNUSED static long fuzz_replay(fuzz_target target, const char *path, long runs, uint64_t seed)
 {
     static uint8_t data[FUZZ_INPUT];

@@ -1,8 +1,9 @@
-/* Fuzz target: text for rise_agent_set, and the descriptions that follow. The input is lines of
-   text. A first byte of 128 or more stands for a field and its '=', a later one for a word. */
+/* Fuzz target: text for rise_agent_set, and the descriptions that result. The input is a byte of
+   options, then lines of text. A line's first byte, if it is 128 or more, means a field and '=',
+   together with the byte after it. A later byte of 128 or more means a word. */
 #include "fuzz.h"
 
-/* Copies one line to text [room], with the bytes above 127 replaced. */
+/* Copies one line to text [room]. Replaces the bytes above 127 by fields and words. */
 static void set_line(program *p, char *text, size_t room)
 {
     static const risei_word_fn words[] = {risei_memory_word, risei_cell_word,
@@ -57,7 +58,7 @@ static void set_again(void *user, const char *text)
     if (!CHECK(rise_agent_set((rise_agent_desc *)user, text, &error) == RISE_OK))
         printf("    %s\n", error.text);
 }
-/* What a description says sets the same description. */
+/* Checks that the lines of rise_agent_describe set the same description. */
 static void set_repeats_all(const rise_agent_desc *d)
 {
     rise_agent_desc again;

@@ -20,8 +20,9 @@
 #ifdef FUZZ_SLOTS
 #include <sanitizer/asan_interface.h>
 
-/* The guard takes addresses that are past a block's end by less than FUZZ_SLOT_GUARD. Smaller
-   blocks, and those that find no slot, are those of the C library. */
+/* The guard takes addresses that are past a block's end by less than FUZZ_SLOT_GUARD. Blocks below
+   FUZZ_SLOT_LEAST or above FUZZ_SLOT_BYTES, and blocks that find no slot, are those of the C
+   library. */
 enum {
     FUZZ_SLOTS_COUNT = 4,
     FUZZ_SLOT_BYTES = 1 << 22,
