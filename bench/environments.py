@@ -1,12 +1,12 @@
 #!/usr/bin/env python3
-"""Trains agents without memory and with RISE in environments that others wrote: Atari games,
-MinAtar, MiniGrid, ViZDoom, POPGym. No field of the agent is set, so that all have one default.
+"""Trains agents without memory and with RISE in environments that others wrote: POPGym, MiniGrid,
+ViZDoom, MinAtar and Atari games. All agents have the default fields of examples/atari.c.
 
-    python3 bench/environments.py --only popgym --seeds 3     trains, and keeps the results
+    python3 bench/environments.py --only popgym --seeds 3     trains, and prints the tables
     python3 bench/environments.py --report                    prints the tables
 
-Each run is one of examples/atari.c, in a folder of build/environments. Its result is a line of
-bench/environments.csv. Runs in this file are not repeated. An interrupted run continues.
+A run is one call of examples/atari.c, with a folder in build/environments. The result of a run is a
+line of bench/environments.csv. Runs that have a line are not repeated. An interrupted run goes on.
 """
 
 import argparse
@@ -60,9 +60,6 @@ def minigrid(name):
 
 
 TASKS = [
-    Task("atari pong", "--game pong", 150_000, False),
-    Task("atari breakout", "--game breakout", 100_000, False),
-    Task("atari freeway", "--game freeway", 150_000, False),
     Task("atari pong, half of the frames black", "--game pong --blank 0.5", 150_000, True),
     Task("atari breakout, half of the frames black", "--game breakout --blank 0.5", 100_000, True),
     blank_minatar("Breakout"),
