@@ -758,16 +758,21 @@
    bench-step). With the plain C kernels on x86-64, an action takes about five times as long. On a
    Cortex-M, an action takes 1.2 times as many instructions (bench/embedded.md).
 
+   RISE_SAVE_FLOAT16 takes half the bytes of RISE_SAVE_POLICY. Loading makes floats of the weights,
+   so such a policy plays as fast as others, takes as much RAM, and is not read in place. Its
+   weights have 11 significant bits, so Q differs far less than with 8 bits.
+
    The policy is loaded and opened like any other. An agent with 8-bit weights cannot learn, and no
    learner can publish to such an agent. The file holds only the fields that acting reads. In
    rise_agent_query, other fields, such as action_masks, have their defaults.
 
-   HOW TO: SAVING AND RESUMING. A checkpoint has one of four contents.
+   HOW TO: SAVING AND RESUMING. A checkpoint has one of five contents.
 
        RISE_SAVE_AGENT   weights, optimiser, counters, random streams; no replay buffer: small
        RISE_SAVE_ALL     everything; the run resumes bit for bit, if you save the game too
        RISE_SAVE_POLICY  what playing needs
-       RISE_SAVE_INT8    the same with smaller weights: see A QUARTER OF THE BYTES
+       RISE_SAVE_FLOAT16 the same in half the bytes: weights are 16-bit floats
+       RISE_SAVE_INT8    the same in a quarter of the bytes: see A QUARTER OF THE BYTES
 
        if (rise_agent_save(agent, RISE_SAVE_ALL, "run.rise", &error) != RISE_OK) puts(error.text);
 
@@ -1139,8 +1144,8 @@
 
    A process that is made by fork has none of the threads, and computes everything on its own
    thread. If fork came while an update was computed in the background, learning in the new process
-   is RISE_UNAVAILABLE. Saving is RISE_UNAVAILABLE, too, except as RISE_SAVE_POLICY or
-   RISE_SAVE_INT8. To learn in the new process, load the agent from a file.
+   is RISE_UNAVAILABLE. Saving is RISE_UNAVAILABLE, too, except saving a policy. To learn in the new
+   process, load the agent from a file.
 
    PORTING. The code is C99 and also C++11. The tests run with gcc, clang and musl on Linux, with
    MinGW under wine, and for ARM, RISC-V and s390x (big-endian) under qemu. On bare metal, players
@@ -2297,7 +2302,10 @@ typedef enum rise_save {
        same bits as a run without a pause */
     RISE_SAVE_ALL,
     RISE_SAVE_POLICY, /* what a play_only agent needs and no more */
-    RISE_SAVE_INT8    /* RISE_SAVE_POLICY with 8-bit weights: see HOW TO: A QUARTER OF THE BYTES */
+    RISE_SAVE_INT8,   /* RISE_SAVE_POLICY with 8-bit weights: see HOW TO: A QUARTER OF THE BYTES */
+    /* RISE_SAVE_POLICY with weights of 16 bits (IEEE 754 binary16), which loading converts to
+       rise_real. Magnitudes below 2^-14 become 0, and those above 65504 become 65504. */
+    RISE_SAVE_FLOAT16
 } rise_save;
 
 /* Takes exactly `size` bytes, in order, and returns 1; or returns 0 on failure. */
@@ -2310,9 +2318,10 @@ typedef int (*rise_read_fn)(void *user, void *data, size_t size);
 /* Writes the agent through `fn`. The same state gives the same bytes on every machine, except for a
    flag that says whether the kernels are fused. With background, waits for the update in progress.
    Returns RISE_IO if `fn` failed. Returns RISE_NOT_FINITE if loading would refuse the file, for
-   example because a weight is NaN. Returns RISE_BAD_CALL for a play_only agent unless `what` is
-   RISE_SAVE_POLICY or RISE_SAVE_INT8. Returns RISE_BAD_DESC if a layer has too many inputs for
-   RISE_SAVE_INT8, and RISE_UNAVAILABLE after fork (see THREADS). `error` may be NULL. */
+   example because a weight is NaN. Returns RISE_BAD_CALL for a play_only agent if `what` is
+   RISE_SAVE_AGENT or RISE_SAVE_ALL, and for an agent with 8-bit weights if `what` is
+   RISE_SAVE_FLOAT16. Returns RISE_BAD_DESC if a layer has too many inputs for RISE_SAVE_INT8, and
+   RISE_UNAVAILABLE after fork (see THREADS). `error` may be NULL. */
 RISE_API rise_result rise_agent_write(const rise_agent *agent, rise_save what, rise_write_fn fn,
                                       void *user, rise_error *error);
 #endif
@@ -2321,11 +2330,12 @@ RISE_API rise_result rise_agent_write(const rise_agent *agent, rise_save what, r
    On failure *agent is NULL. Every value is checked before it is used. `error` may be NULL.
 
    `machine` (may be NULL) supplies what files do not hold: isa, threads, processes, process,
-   memory_block, memory_bytes, embedding_file, weights, play_only, and log_fn, clock_fn, embed_fn
-   and reduce_fn with their `user` pointers. background = 1 replaces the file's 0, so an agent that
-   was trained without a game can go on learning inside a game. background = -1 replaces the file's
-   1: the updates in progress take effect, but their transitions keep their old priorities. With
-   play_only, `machine` decides on background. `players`, if not zero, replaces the file's value.
+   memory_block, memory_bytes, embedding_file, play_only, weights (not for RISE_SAVE_FLOAT16), and
+   log_fn, clock_fn, embed_fn and reduce_fn with their `user` pointers. background = 1 replaces the
+   file's 0, so an agent that was trained without a game can go on learning inside a game.
+   background = -1 replaces the file's 1: the updates in progress take effect, but their transitions
+   keep their old priorities. With play_only, `machine` decides on background. `players`, if not
+   zero, replaces the file's value.
 
    Fields such as environments, frame_width and actions decide the shape of arrays. If not zero,
    these fields must agree with the file, else the result is RISE_MISMATCH. But if no replay buffer
@@ -3224,7 +3234,7 @@ typedef struct risei_io {
     int past_end;             /* 1: the failed read went past `limit` */
     const char *wrong;        /* describes the first invalid value, or NULL */
     int has_round;            /* 1: the file has the round of an agent with background */
-    int int8;                 /* writing, 1: as RISE_SAVE_INT8 */
+    int weight_bits;          /* of the file, if they are fewer than those of the agent: 8 or 16 */
     int other_embedding_file; /* reading, 1: the agent learned with another embedding_file */
 } risei_io;
 
@@ -15566,12 +15576,39 @@ RISEI_FN void risei_file_visit_part(risei_io *f, const risei_model *m, rise_real
             risei_io_invalid(f, "desc.weights are not its weights");
     }
 }
+/* Visits the model's weights as 16-bit floats, in chunks. Reading records numbers that are never
+   written: infinities, NaN and denormal numbers. */
+RISEI_FN void risei_file_visit_halves(risei_io *f, const risei_model *m)
+{
+    enum { CHUNK = 64 };
+    rise_real *w = m->weights;
+    uint16_t half[CHUNK];
+    int n, i;
+    size_t left = m->net.weights_size;
+    if (f->mode == RISEI_IO_COUNT) risei_io_numbers(f, NULL, left, sizeof *half), left = 0;
+    for (; left > 0 && !f->failed && f->wrong == NULL; w += n, left -= (size_t)n) {
+        n = left < CHUNK ? (int)left : CHUNK;
+        for (i = 0; RISEI_LEARNS && i < n && f->mode != RISEI_IO_READ; i++) {
+            if (!(w[i] - w[i] == 0)) risei_io_invalid(f, "a weight is not a finite number");
+            half[i] = risei_to_half(w[i]);
+        }
+        risei_io_numbers(f, half, (size_t)n, sizeof *half);
+        if (f->mode != RISEI_IO_READ) continue;
+        m->device.kernels->half_to_real(n, half, w);
+        for (i = 0; i < n; i++)
+            if (risei_to_half(w[i]) != half[i]) risei_io_invalid(f, "a 16-bit weight");
+    }
+}
 /* Visits the model's weights. */
 RISEI_FN void risei_file_visit_weights(risei_io *f, risei_model *m)
 {
     risei_layer layer;
     size_t at = 0;
     int i;
+    if (f->weight_bits == 16) {
+        risei_file_visit_halves(f, m);
+        return;
+    }
     for (i = 0; m->desc->weight_bits == 8 && risei_net_layer(&m->net, i, &layer); i++) {
         risei_file_visit_part(f, m, m->weights, at, layer.weights, 0);
         risei_file_visit_part(f, m, m->weights, layer.weights, layer.scales, 1);
@@ -15692,7 +15729,7 @@ RISEI_FN void risei_file_visit_acting(risei_io *f, risei_model *m)
     risei_embedder *e = m->embedder;
     uint64_t fingerprint, own;
 #ifndef RISE_PLAY_ONLY
-    if (f->int8 && m->desc->weight_bits != 8)
+    if (f->weight_bits == 8 && m->desc->weight_bits != 8)
         risei_file_write_int8(f, m);
     else
 #endif
@@ -15912,7 +15949,8 @@ RISEI_FN void risei_file_visit(risei_io *f, rise_agent *a, int section)
     if (section == RISEI_SECTION_ACTING) risei_file_visit_acting(f, &a->model);
 #ifndef RISE_PLAY_ONLY
     if (section == RISEI_SECTION_DESC) {
-        rise_agent_desc const desc = f->int8 ? risei_file_int8_desc(&a->desc) : a->desc;
+        rise_agent_desc desc = f->weight_bits == 8 ? risei_file_int8_desc(&a->desc) : a->desc;
+        if (f->weight_bits == 16) desc.weight_bits = 16;
         risei_desc_write(f, &desc);
     }
     if (section == RISEI_SECTION_LEARNING) risei_file_visit_learning(f, a);
@@ -15927,7 +15965,9 @@ typedef struct risei_file_header {
     uint64_t size;
     uint32_t kind[RISEI_SECTIONS], crc[RISEI_SECTIONS];
     uint64_t length[RISEI_SECTIONS];
-    int has_round; /* desc.background of the file; set when the description is read */
+    /* set when the description is read: desc.background of the file, and 16 if the file's weights
+       have 16 bits, else 0 */
+    int has_round, weight_bits;
 } risei_file_header;
 
 /* Returns how many sections a file with these flags has. */
@@ -15983,14 +16023,14 @@ RISEI_FN void risei_file_visit_header(risei_io *f, risei_file_header *h)
 /* -- Writing -- */
 
 /* Fills in kinds, checksums, lengths and size of the header. Returns the name or the description of
-   the first invalid value, or NULL. */
-RISEI_FN const char *risei_file_fill_header(rise_agent *a, risei_file_header *header, int int8)
+   the first invalid value, or NULL. `bits`: risei_io.weight_bits. */
+RISEI_FN const char *risei_file_fill_header(rise_agent *a, risei_file_header *header, int bits)
 {
     risei_io f;
     uint32_t s;
     for (s = 0; s < header->sections; s++) {
         risei_io_begin(&f, RISEI_IO_MEASURE, 0);
-        f.has_round = a->desc.background, f.int8 = int8;
+        f.has_round = a->desc.background, f.weight_bits = bits;
         risei_file_visit(&f, a, (int)s + 1);
         if (f.wrong != NULL) return f.wrong;
         header->kind[s] = s + 1, header->crc[s] = f.crc, header->length[s] = f.length;
@@ -16007,40 +16047,45 @@ RISE_API rise_result rise_agent_write(const rise_agent *agent, rise_save what, r
     /* The visit functions also read files, so their agent is not const. Writing changes only
        background.waited and, with RISE_SAVE_INT8, what risei_model_weights derives. */
     rise_agent *a = (rise_agent *)(uintptr_t)agent;
-    int const int8 = what == RISE_SAVE_INT8, plays = what == RISE_SAVE_POLICY || int8;
+    int const bits = what == RISE_SAVE_INT8 ? 8 : what == RISE_SAVE_FLOAT16 ? 16 : 0;
+    int const plays = what == RISE_SAVE_POLICY || bits != 0;
     risei_file_header header;
     const char *wrong;
     risei_io f;
     uint32_t s;
     if (agent == NULL || fn == NULL)
         return risei_fail(error, RISE_BAD_CALL, "%s is NULL", agent == NULL ? "agent" : "fn");
-    if ((int)what < RISE_SAVE_AGENT || what > RISE_SAVE_INT8)
+    if ((int)what < RISE_SAVE_AGENT || what > RISE_SAVE_FLOAT16)
         return risei_fail(error, RISE_BAD_CALL, "what is %d, which is none of rise_save",
                           (int)what);
     if (a->desc.play_only && !plays)
         return risei_fail(error, RISE_BAD_CALL,
-                          "a play_only agent can only be saved as RISE_SAVE_POLICY or "
-                          "RISE_SAVE_INT8");
-    if (int8 && sizeof(rise_real) != 4)
+                          "a play_only agent can only be saved as RISE_SAVE_POLICY, "
+                          "RISE_SAVE_INT8 or RISE_SAVE_FLOAT16");
+    if (bits == 16 && a->desc.weight_bits == 8)
+        return risei_fail(error, RISE_BAD_CALL,
+                          "the agent's weights have 8 bits, fewer than RISE_SAVE_FLOAT16 would "
+                          "write; save it as RISE_SAVE_POLICY");
+    if (bits == 8 && sizeof(rise_real) != 4)
         return risei_fail(error, RISE_UNAVAILABLE, "RISE_SAVE_INT8 does not work with RISE_DOUBLE");
-    if (int8 && risei_file_check_int8(a, error) != RISE_OK) return RISE_BAD_DESC;
+    if (bits == 8 && risei_file_check_int8(a, error) != RISE_OK) return RISE_BAD_DESC;
     risei_background_finish(&a->background);
     if (!plays && risei_background_is_torn(&a->background))
         return risei_fail(error, RISE_UNAVAILABLE,
-                          "fork came while an update was computed, so only RISE_SAVE_POLICY and "
-                          "RISE_SAVE_INT8 work");
+                          "fork came while an update was computed, so only RISE_SAVE_POLICY, "
+                          "RISE_SAVE_INT8 and RISE_SAVE_FLOAT16 work");
     memset(&header, 0, sizeof header);
     header.version = RISEI_FILE_VERSION;
     if (a->model.device.kernels->fused) header.flags |= RISEI_FILE_FUSED;
     if (what == RISE_SAVE_ALL) header.flags |= RISEI_FILE_REPLAY;
     if (plays) header.flags |= RISEI_FILE_POLICY;
     header.sections = risei_file_sections(header.flags);
-    wrong = risei_file_fill_header(a, &header, int8);
+    wrong = risei_file_fill_header(a, &header, bits);
     if (wrong != NULL)
         return risei_fail(error, RISE_NOT_FINITE, "not saved, because loading it would fail: %s",
                           wrong);
     risei_io_begin(&f, RISEI_IO_WRITE, 0);
-    f.write = fn, f.user = user, f.has_round = a->desc.background, f.int8 = int8;
+    f.write = fn, f.user = user, f.has_round = a->desc.background, f.weight_bits = bits;
     risei_file_visit_header(&f, &header);
     for (s = 0; s < header.sections; s++) risei_file_visit(&f, a, (int)s + 1);
     if (!f.failed) return RISE_OK;
@@ -16103,8 +16148,13 @@ RISEI_FN rise_result risei_file_read_start(rise_read_fn fn, void *user, uint64_t
 {
     rise_result result = risei_file_read_header(fn, user, size, header, error);
     if (result == RISE_OK) result = risei_file_read_desc(fn, user, header, desc, error);
-    if (result == RISE_OK) header->has_round = desc->background == 1;
-    return result;
+    if (result != RISE_OK) return result;
+    header->has_round = desc->background == 1;
+    if (desc->weight_bits != 16) return RISE_OK;
+    if ((header->flags & RISEI_FILE_POLICY) == 0)
+        return risei_fail(error, RISE_BAD_FILE, "weight_bits is 16, but the file is not a policy");
+    header->weight_bits = 16, desc->weight_bits = 32; /* reading converts the weights */
+    return RISE_OK;
 }
 /* Checks one field. `has` is the field's value in the file, `stated` its value in `machine`; 0:
    `machine` does not set the field. If the field decides a shape, both values must be equal.
@@ -16191,7 +16241,8 @@ RISEI_FN rise_result risei_file_read_section(rise_agent *a, rise_read_fn fn, voi
 {
     risei_io f;
     risei_io_begin(&f, RISEI_IO_READ, header->length[section - 1]);
-    f.read = fn, f.user = user, f.has_round = header->has_round;
+    f.read = fn, f.user = user;
+    f.has_round = header->has_round, f.weight_bits = header->weight_bits;
     risei_file_visit(&f, a, section);
     if (f.wrong != NULL)
         return risei_fail(error, RISE_BAD_FILE, "section %d is wrong: %s", section, f.wrong);
@@ -16247,7 +16298,7 @@ RISEI_FN rise_result risei_file_check_lengths(const risei_file_header *header,
                                   : 0;
         uint64_t const length = header->length[section - 1];
         risei_io_begin(&f, RISEI_IO_COUNT, 0);
-        f.has_round = header->has_round;
+        f.has_round = header->has_round, f.weight_bits = header->weight_bits;
         risei_file_visit(&f, &plan, section);
         if (length != f.length && length != f.length + more)
             return risei_fail(error, RISE_BAD_FILE,
@@ -16294,6 +16345,7 @@ RISEI_FN rise_result risei_file_begin(const risei_file_source *source,
         desc->play_only = 1;
         desc->weights = risei_file_weights_in(header, source->data);
     }
+    if (header->weight_bits == 16) desc->weights = NULL;
     result = risei_file_check_shape(desc, machine, error);
     if (result != RISE_OK) return result;
     if (RISEI_LEARNS && (header->flags & RISEI_FILE_POLICY) != 0 && !desc->play_only)

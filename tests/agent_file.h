@@ -5,16 +5,17 @@
 
 #include "toy.h"
 
-enum { KINDS = 4, TABLE = 28 }; /* kinds of files; offset of the table of sections */
+enum { KINDS = 5, TABLE = 28 }; /* kinds of files; offset of the table of sections */
 
 /* in the order of rise_save */
-CHECK_UNUSED static const char *const kind_names[KINDS] = {"agent", "all", "policy", "int8"};
-CHECK_UNUSED static const rise_save file_kinds[KINDS] = {RISE_SAVE_AGENT, RISE_SAVE_ALL,
-                                                         RISE_SAVE_POLICY, RISE_SAVE_INT8};
+CHECK_UNUSED static const char *const kind_names[KINDS] = {"agent", "all", "policy", "int8",
+                                                           "float16"};
+CHECK_UNUSED static const rise_save file_kinds[KINDS] = {
+    RISE_SAVE_AGENT, RISE_SAVE_ALL, RISE_SAVE_POLICY, RISE_SAVE_INT8, RISE_SAVE_FLOAT16};
 /* Returns whether files of this kind, an index of `file_kinds`, hold only a policy. */
 CHECK_UNUSED static int kind_plays(int kind)
 {
-    return file_kinds[kind] == RISE_SAVE_POLICY || file_kinds[kind] == RISE_SAVE_INT8;
+    return file_kinds[kind] >= RISE_SAVE_POLICY;
 }
 
 /* Returns a tiny agent's description with these words. Some tests damage each bit of its file. */
@@ -117,15 +118,16 @@ CHECK_UNUSED static buffer saved_blindly(rise_agent *a, rise_save what)
     uint32_t s;
     memset(&header, 0, sizeof header);
     header.version = RISEI_FILE_VERSION;
-    header.flags = what == RISE_SAVE_ALL                                ? RISEI_FILE_REPLAY
-                   : what == RISE_SAVE_POLICY || what == RISE_SAVE_INT8 ? RISEI_FILE_POLICY
-                                                                        : 0;
+    header.flags = what == RISE_SAVE_ALL      ? RISEI_FILE_REPLAY
+                   : what >= RISE_SAVE_POLICY ? RISEI_FILE_POLICY
+                                              : 0;
     header.sections = risei_file_sections(header.flags);
     header.size = TABLE + 16 * (uint64_t)header.sections + 4;
     while (b.size < header.size) buffer_write(&b, "", 1); /* room for the header */
     for (s = 0; s < header.sections; s++) {
         risei_io_begin(&f, RISEI_IO_WRITE, 0);
-        f.write = buffer_write, f.user = &b, f.int8 = what == RISE_SAVE_INT8;
+        f.write = buffer_write, f.user = &b, f.weight_bits = what == RISE_SAVE_INT8 ? 8 : 0;
+        if (what == RISE_SAVE_FLOAT16) f.weight_bits = 16;
         risei_file_visit(&f, a, (int)s + 1);
         header.kind[s] = s + 1, header.crc[s] = f.crc, header.length[s] = f.length;
         header.size += f.length;

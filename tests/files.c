@@ -214,7 +214,7 @@ static void nonsense_is_not_saved(void)
 /* An unknown kind of file is refused, and a player has only a policy to save. */
 static void wrong_kinds_are_not_saved(void)
 {
-    static const int wrong[] = {RISE_SAVE_AGENT - 1, RISE_SAVE_INT8 + 1, INT_MIN, INT_MAX};
+    static const int wrong[] = {RISE_SAVE_AGENT - 1, RISE_SAVE_FLOAT16 + 1, INT_MIN, INT_MAX};
     world w = tiny_world("memory=rise", 20);
     buffer b = saved(w.agent, RISE_SAVE_POLICY), none = {NULL, 0, 0, SIZE_MAX, 0};
     rise_agent_desc const machine = machine_for(RISE_SAVE_POLICY);
@@ -2182,7 +2182,8 @@ static void open_at(rise_agent *learner, rise_agent *own, buffer *b, rise_save k
         exit(1);
     }
     in_place = a->desc.weights != NULL;
-    CHECK(a->desc.play_only && in_place == (offset % 4 == 0 && little));
+    CHECK(a->desc.play_only);
+    CHECK(in_place == (offset % 4 == 0 && little && kind != RISE_SAVE_FLOAT16));
     CHECK(a->bytes <= own->bytes && own->bytes - a->bytes + 64 >= (in_place ? bytes : 0));
     CHECK((kind != RISE_SAVE_POLICY && kind != RISE_SAVE_INT8) || !in_place || offset > 0 ||
           (uintptr_t)a->desc.weights % 64 == 0);
@@ -2552,6 +2553,102 @@ static long fuzz_rounds = 2000 / check_share;
 static uint64_t fuzz_seed = 1;
 static void mutated_files_do_no_harm(void) { fuzz(fuzz_rounds, fuzz_seed); }
 
+/* ---------------------------------------------------------------------------------------------- */
+/* Weights of 16 bits */
+
+/* Returns the value of a 16-bit float that is normal or 0, by the definition of IEEE 754. */
+static double half_value(unsigned half)
+{
+    double const size = (half & 0x7FFF) == 0
+                            ? 0
+                            : ldexp(1024 + (half & 1023), (int)(half >> 10 & 31) - 25);
+    return half >> 15 ? -size : size;
+}
+/* Returns where the weights of a policy with 16-bit weights begin: in the last section. */
+static size_t halves_of(const buffer *b, rise_agent *a)
+{
+    risei_io f;
+    risei_io_begin(&f, RISEI_IO_COUNT, 0);
+    f.weight_bits = 16;
+    risei_file_visit(&f, a, RISEI_SECTION_ACTING);
+    return b->size - (size_t)f.length;
+}
+/* A policy with 16-bit weights has half the bytes. Each weight is the nearest 16-bit float. The
+   loaded agent has weights of its own, can be published to, and is saved again as the same file. */
+static void weights_of_16_bits(void)
+{
+    static const char *const words[] = {"memory=rise", "memory=full cell=gru layer_norm=1 wide",
+                                        "memory=none head=iqn noisy=1 spectral_norm=1 residual"};
+    int k;
+    for (k = 0; k < COUNT(words); k++) {
+        world w = world_begin(words[k], 60);
+        size_t const count = w.agent->model.net.weights_size;
+        rise_real *const weights = w.agent->model.weights;
+        rise_agent_desc machine = machine_for(RISE_SAVE_FLOAT16);
+        buffer b, again, policy = saved(w.agent, RISE_SAVE_POLICY);
+        rise_agent *a;
+        size_t i, at, good = 0;
+        check_about("%s", words[k]);
+        weights[0] = 65505, weights[1] = -1e30f, weights[2] = 6e-5f, weights[3] = 6.2e-5f;
+        b = saved(w.agent, RISE_SAVE_FLOAT16);
+        CHECK(policy.size - b.size + 1 >= 2 * count && policy.size - b.size <= 2 * count);
+        machine.weights = weights; /* for other files; here the agent needs its own */
+        a = loaded(&b, &machine);
+        CHECK(a->desc.weights == NULL && a->desc.weight_bits == 32);
+        CHECK(a->model.weights[0] == 65504 && a->model.weights[1] == -65504);
+        CHECK(a->model.weights[2] == 0 && a->model.weights[3] > 6.1e-5f);
+        at = halves_of(&b, a);
+        for (i = 0; i < count; i++) {
+            double const x = half_value((unsigned)get(&b, at + 2 * i, 2));
+            good += a->model.weights[i] == x &&
+                    (i < 3 || fabs(x - weights[i]) <= fabs(x) / 2048 || fabs(weights[i]) < 6.2e-5);
+        }
+        CHECK(good == count);
+        again = saved(a, RISE_SAVE_FLOAT16);
+        CHECK(same_buffers(&again, &b));
+        CHECK(rise_agent_publish(w.agent, a) == RISE_OK);
+        CHECK(memcmp(a->model.weights, weights, count * sizeof *weights) == 0);
+        free(b.data), free(again.data), free(policy.data);
+        rise_agent_destroy(a), rise_agent_destroy(w.agent);
+    }
+}
+/* 16-bit weights that saving never writes are refused: infinite, NaN and denormal. So are files of
+   learners with 16-bit weights, a description that asks for them, and 16 bits of an agent with
+   8-bit weights. */
+static void wrong_weights_of_16_bits(void)
+{
+    static const unsigned wrong[] = {0x7C00, 0xFC00, 0x7E00, 0xFFFF, 0x0001, 0x83FF};
+    world w = tiny_world("memory=rise", 20);
+    rise_agent_desc const machine = machine_for(RISE_SAVE_FLOAT16);
+    rise_agent_desc d = tiny("memory=rise");
+    buffer b = saved(w.agent, RISE_SAVE_FLOAT16), c = saved(w.agent, RISE_SAVE_INT8), none = {0};
+    rise_agent *const small_one = loaded(&c, &machine);
+    size_t const at = halves_of(&b, w.agent), last = w.agent->model.net.weights_size - 1;
+    rise_error error = {RISE_OK, ""};
+    int i;
+    for (i = 0; i < 2 * COUNT(wrong); i++) {
+        size_t const here = at + 2 * (i % 2 ? last : 0);
+        uint64_t const kept = get(&b, here, 2);
+        check_about("%x", wrong[i / 2]);
+        put(&b, here, 2, wrong[i / 2]);
+        fix_sums(&b);
+        refused(&b, &machine, RISE_BAD_FILE, "16-bit weight");
+        put(&b, here, 2, kept);
+    }
+    none.room = SIZE_MAX;
+    CHECK(rise_agent_write(small_one, RISE_SAVE_FLOAT16, buffer_write, &none, &error) ==
+              RISE_BAD_CALL &&
+          strstr(error.text, "RISE_SAVE_POLICY") != NULL && none.size == 0);
+    free(c.data), free(b.data);
+    b = saved(w.agent, RISE_SAVE_AGENT);
+    c = with_line(&b, "weight_bits", "weight_bits=16\n");
+    refused(&c, NULL, RISE_BAD_FILE, "not a policy");
+    d.weight_bits = 16, d.play_only = 1;
+    CHECK(rise_agent_resolve(&d, &error) == RISE_BAD_DESC);
+    free(c.data), free(b.data);
+    rise_agent_destroy(small_one), rise_agent_destroy(w.agent);
+}
+
 static const check_test tests[] = {
     TEST(same_state_gives_the_same_bytes),
     TEST(numbers_are_little_endian),
@@ -2597,6 +2694,8 @@ static const check_test tests[] = {
 #endif
     TEST(peek_reads_the_description),
     TEST(sample_files_load),
+    TEST(weights_of_16_bits),
+    TEST(wrong_weights_of_16_bits),
     TEST(policies_play_in_place),
     TEST(damaged_policies_are_not_opened),
     TEST(weights_in_place_are_checked),

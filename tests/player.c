@@ -274,7 +274,7 @@ static const char *const kinds_of_agents[] = {
 static void agents_play_as_in_the_whole_library(void)
 {
     static const rise_save files[] = {RISE_SAVE_AGENT, RISE_SAVE_ALL, RISE_SAVE_POLICY,
-                                      RISE_SAVE_INT8};
+                                      RISE_SAVE_INT8, RISE_SAVE_FLOAT16};
     int k, kind;
     for (k = 0; k < COUNT(kinds_of_agents); k++) {
         rise_agent_desc d = described(kinds_of_agents[k]);

@@ -1402,15 +1402,15 @@ static void call_load_int8(void)
 static void call_bad_file(void)
 {
     rise_agent *const a = run.twins[below(&run.dice, TWINS)].agent;
-    rise_save const what = (rise_save)below(&run.dice, 4);
+    rise_save const what = (rise_save)below(&run.dice, 5);
     uint64_t const before = whole_of(a);
     rise_agent_desc machine;
     rise_agent *agent = a;
     buffer b = file_of(a, what), cut = {NULL, 0, 0, 0, 0};
-    int const wrong[3] = {-1, RISE_SAVE_INT8 + 1, 1000};
+    int const wrong[3] = {-1, RISE_SAVE_FLOAT16 + 1, 1000};
     memset(&machine, 0, sizeof machine);
     machine.embed_fn = sequence_embed, machine.embed_user = &run.twins[PLAIN];
-    machine.play_only = what == RISE_SAVE_POLICY || what == RISE_SAVE_INT8;
+    machine.play_only = what >= RISE_SAVE_POLICY;
     cut.room = draw(&run.dice) % (b.size < 3000 ? b.size : 3000);
     MUST(rise_agent_write(a, what, buffer_write, &cut, NULL) == RISE_IO);
     MUST(rise_agent_write(a, (rise_save)wrong[below(&run.dice, 3)], buffer_write, &cut, NULL) ==

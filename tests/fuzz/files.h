@@ -307,7 +307,7 @@ static void file_fit(program *p, file_parts *f)
     risei_memory_file memory;
     risei_io text;
     buffer b;
-    int s, int8;
+    int s, bits;
     int const policy = (f->flags & RISEI_FILE_POLICY) != 0;
     risei_io_begin(&text, RISEI_IO_READ, f->part[0].size);
     memory.at = f->part[0].data, memory.left = f->part[0].size;
@@ -316,10 +316,11 @@ static void file_fit(program *p, file_parts *f)
     machine.memory_bytes =
         hash_bytes(HASH_START, p->at, (size_t)(p->end - p->at)) % 16 == 0 ? FILE_LARGE : FILE_AGENT;
     risei_file_take_machine(&desc, &machine, 1);
-    int8 = desc.weight_bits == 8, desc.weight_bits = 32;
+    bits = desc.weight_bits, desc.weight_bits = 32;
     if (rise_agent_create(&a, &desc, NULL) != RISE_OK) return;
     fuzz_train(a, p, (int)program_below(p, 10));
-    b = saved_blindly(a, policy && int8                   ? RISE_SAVE_INT8
+    b = saved_blindly(a, policy && bits == 8              ? RISE_SAVE_INT8
+                         : policy && bits == 16           ? RISE_SAVE_FLOAT16
                          : policy                         ? RISE_SAVE_POLICY
                          : (f->flags & RISEI_FILE_REPLAY) ? RISE_SAVE_ALL
                                                           : RISE_SAVE_AGENT);

@@ -82,7 +82,7 @@ static void fuzz_player(const uint8_t *data, size_t size)
     build = options & 1 ? &player_small : &player_plain;
     if (options & 2) machine.players = 1 + (int)(options / 64);
     shift = options & 4 ? options / 8 % 8 : 0; /* most files begin at a multiple of 16 */
-    b = file_of(&p, RISE_SAVE_POLICY, RISE_SAVE_INT8);
+    b = file_of(&p, RISE_SAVE_POLICY, RISE_SAVE_FLOAT16);
     place = (unsigned char *)malloc(b.size + shift + 1);
     if (place == NULL) exit(1);
     if (b.size > 0) memcpy(place + shift, b.data, b.size);

@@ -30,7 +30,7 @@ static void fuzz_policy(const uint8_t *data, size_t size)
     options = program_byte(&p);
     if (options & 1) machine.players = 1 + (int)(options / 8 % 4);
     if ((options & 7) == 6) machine.play_only = 0; /* is refused */
-    b = file_of(&p, options & 2 ? RISE_SAVE_POLICY : RISE_SAVE_AGENT, RISE_SAVE_INT8);
+    b = file_of(&p, options & 2 ? RISE_SAVE_POLICY : RISE_SAVE_AGENT, RISE_SAVE_FLOAT16);
     p.at = data;
     file_use(&b, &machine, &p);
     open_in_place(&b, &machine);
