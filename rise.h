@@ -11897,8 +11897,9 @@ RISEI_FN rise_result risei_check_conv_layer(const rise_conv *c, int l, int *heig
     *height = made.pooled_height, *width = made.pooled_width, *channels = made.filters;
     return RISE_OK;
 }
-/* Checks that the agent has frames, numbers or both. Also checks that CUSTOM has conv layers if
-   there are frames, and that there are no conv layers without frames. */
+/* Checks that the agent has frames, numbers or both. Also checks that there are conv layers if and
+   only if there are frames. If the network is not CUSTOM, risei_fill adds conv layers, but a forged
+   file may have none: a player does not fill. */
 RISEI_FN rise_result risei_check_frame(const rise_agent_desc *d, rise_error *error)
 {
     int const frames = d->frame_width > 0 && d->frame_height > 0;
@@ -11907,7 +11908,7 @@ RISEI_FN rise_result risei_check_frame(const rise_agent_desc *d, rise_error *err
         return risei_fail(error, RISE_BAD_DESC,
                           "%s is 0; it must be between 1 and 1024, or set `numbers` and no frame",
                           d->frame_width == 0 ? "frame_width" : "frame_height");
-    if (frames && d->conv_count == 0 && d->network == RISE_NETWORK_CUSTOM)
+    if (frames && d->conv_count == 0)
         return risei_fail(error, RISE_BAD_DESC,
                           "conv_count is 0; it must be between 1 and %d for the network custom",
                           RISE_MAX_CONV);

@@ -654,6 +654,21 @@ static void unresolved_fields_are_refused(void)
     CHECK(try_line(build(0), &b, "features", "features=8192\nplay") == RISE_BAD_FILE);
     free(b.data);
 }
+/* A forged file of frames without conv layers is refused, also if the network is not CUSTOM. With
+   8-bit weights, the linear layer of its 0 inputs would divide by 0. */
+static void frames_without_convs_are_refused(void)
+{
+    static const rise_save kinds[] = {RISE_SAVE_POLICY, RISE_SAVE_INT8, RISE_SAVE_FLOAT16};
+    int i, kind;
+    for (kind = 0; kind < COUNT(kinds); kind++) {
+        world w = world_begin("memory=none network=small", 50);
+        buffer b = saved(w.agent, kinds[kind]);
+        for (i = 0; i < 2; i++)
+            CHECK(try_line(build(i), &b, "conv_count", "conv_count=0\n") == RISE_BAD_DESC);
+        rise_agent_destroy(w.agent);
+        free(b.data);
+    }
+}
 /* A player does not know fields that only learning reads. It refuses unknown fields of a newer
    revision. */
 static void unknown_fields_follow_the_revision(void)
@@ -849,6 +864,7 @@ static const check_test tests[] = {
     TEST(policies_are_read_through_a_callback),
     TEST(short_and_damaged_files_are_refused),
     TEST(unresolved_fields_are_refused),
+    TEST(frames_without_convs_are_refused),
     TEST(unknown_fields_follow_the_revision),
     TEST(newer_formats_are_refused),
     TEST(what_is_left_out_is_refused),
