@@ -1201,7 +1201,7 @@
 
        emcc -O3 -msimd128 game.c -o game.js
 
-   PORTING: MICROCONTROLLERS. A player fits a Cortex-M4. An agent of 13131 parameters takes 83 kB of
+   PORTING: MICROCONTROLLERS. A player fits a Cortex-M4. An agent of 13131 parameters takes 84 kB of
    flash and 20 kB of RAM, or 45 kB of flash with 8-bit weights (bench/embedded.md). bench/embedded
    has a complete program with start-up code. Compile as C with -Os -flto -fno-math-errno
    -ffunction-sections and -Wl,--gc-sections, and define RISE_PLAY_ONLY (see HOW TO: A SMALL

@@ -635,6 +635,9 @@ static void unresolved_fields_are_refused(void)
                  {"number_features", "number_features=0\n"},
                  {"value_max", "value_max=-10\n"},
                  {"memory", "memory=\n"},                {"cell", "cell=rnn\n"},
+                 {"cell", "cell=auto\n"},                {"network_width", "network_width=0\n"},
+                 {"conv[0].stride", "conv[0].stride=0\n"}, {"atoms", "atoms=0\n"},
+                 {"conv[0].size", "conv[0].size=0\n"},  {"quantiles", "quantiles=0\n"},
                  {"numbers", "numbers=1e99\n"},          {"features", "features=nan\n"},
                  {"features", "features=2.5\n"},         {"seed", "seed=-1\n"},
                  {"value_min", "value_min=inf\n"},       {"value_min", "value_min=1e400\n"}};
