@@ -11856,11 +11856,13 @@ RISEI_FN rise_result risei_check_ranges(const rise_agent_desc *d, int may_be_uns
     return RISE_OK;
 }
 #ifdef RISE_PLAY_ONLY
-/* Checks that features, pool_to and embedding are not 0. Their ranges include 0, but a resolved
-   description has other values. */
+/* Checks what risei_fill of a full build guarantees and a forged file may lack: features, pool_to
+   and embedding are not 0, and there are conv layers if there are frames. */
 RISEI_FN rise_result risei_check_filled(const rise_agent_desc *d, rise_error *error)
 {
-    if (d->features != 0 && d->pool_to != 0 && d->embedding != RISE_EMBED_AUTO) return RISE_OK;
+    int const convs = d->frame_width == 0 || d->conv_count > 0;
+    if (d->features != 0 && d->pool_to != 0 && d->embedding != RISE_EMBED_AUTO && convs)
+        return RISE_OK;
     return risei_fail(error, RISE_BAD_DESC, "the description is not resolved");
 }
 #endif
@@ -11897,9 +11899,8 @@ RISEI_FN rise_result risei_check_conv_layer(const rise_conv *c, int l, int *heig
     *height = made.pooled_height, *width = made.pooled_width, *channels = made.filters;
     return RISE_OK;
 }
-/* Checks that the agent has frames, numbers or both. Also checks that there are conv layers if and
-   only if there are frames. If the network is not CUSTOM, risei_fill adds conv layers, but a forged
-   file may have none: a player does not fill. */
+/* Checks that the agent has frames, numbers or both. Also checks that CUSTOM has conv layers if
+   there are frames, and that there are no conv layers without frames. */
 RISEI_FN rise_result risei_check_frame(const rise_agent_desc *d, rise_error *error)
 {
     int const frames = d->frame_width > 0 && d->frame_height > 0;
@@ -11908,7 +11909,7 @@ RISEI_FN rise_result risei_check_frame(const rise_agent_desc *d, rise_error *err
         return risei_fail(error, RISE_BAD_DESC,
                           "%s is 0; it must be between 1 and 1024, or set `numbers` and no frame",
                           d->frame_width == 0 ? "frame_width" : "frame_height");
-    if (frames && d->conv_count == 0)
+    if (frames && d->conv_count == 0 && d->network == RISE_NETWORK_CUSTOM)
         return risei_fail(error, RISE_BAD_DESC,
                           "conv_count is 0; it must be between 1 and %d for the network custom",
                           RISE_MAX_CONV);
