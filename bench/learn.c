@@ -748,11 +748,14 @@ static void svg_text(FILE *file, double x, double y, const char *text)
     fprintf(file, "<text x=\"%.1f\" y=\"%.1f\">%s</text>\n", x, y, text);
 }
 
+/* Returns the height of the legend. */
+static int legend_height(const bench *b) { return 18 * ((b->variant_count + 1) / 2); }
+
 static void svg_legend(const bench *b, FILE *file)
 {
     int v;
     for (v = 0; v < b->variant_count; v++) {
-        double const x = 60 + 265 * (v % 3), y = 50 + 18 * (v / 3);
+        double const x = 60 + 430 * (v % 2), y = 50 + 18 * (v / 2);
         fprintf(file, "<path stroke-width=\"2\" stroke=\"#%06x\" d=\"M%.0f %.0fh24\"/>",
                 (unsigned)b->variants[v].colour, x, y);
         fprintf(file, "<text x=\"%.0f\" y=\"%.0f\">%s: %s</text>\n", x + 30, y + 4,
@@ -830,7 +833,7 @@ static int write_iqm(const bench *b, const char *path)
     FILE *file;
     for (i = 0; i < GROUPS; i++)
         if (longest_run(b, 0, (group)i) > 0) used[groups++] = i;
-    file = chart_svg_open(path, 860, 90 + 350 * groups,
+    file = chart_svg_open(path, 860, 80 + legend_height(b) + 350 * groups,
                           "IQM of normalised scores, with 95% intervals");
     if (file == NULL) return failed(path, strerror(errno));
     svg_legend(b, file);
@@ -838,7 +841,7 @@ static int write_iqm(const bench *b, const char *path)
         for (by_seconds = 0; by_seconds < 2; by_seconds++) {
             chart_frame f = {60, 0, 350, 250, 1, 0, 1, 0, 0, NULL};
             f.left += 430 * by_seconds;
-            f.top = 100 + 350 * i;
+            f.top = 90 + legend_height(b) + 350 * i;
             f.by_seconds = by_seconds;
             svg_iqm_panel(b, file, (group)used[i], f);
         }
@@ -886,7 +889,7 @@ static void svg_game_panel(const bench *b, FILE *file, int t, chart_frame f)
 static int write_games(const bench *b, const char *path)
 {
     int const rows = (b->task_count + 2) / 3;
-    FILE *const file = chart_svg_open(path, 1000, 90 + 230 * rows,
+    FILE *const file = chart_svg_open(path, 1000, 80 + legend_height(b) + 230 * rows,
                                       "Score over steps: mean, lowest and highest of all seeds");
     int t;
     if (file == NULL) return failed(path, strerror(errno));
@@ -894,7 +897,7 @@ static int write_games(const bench *b, const char *path)
     for (t = 0; t < b->task_count; t++) {
         chart_frame f = {60, 0, 250, 150, 1, 0, 1, 0, 0, NULL};
         f.left += 320 * (t % 3);
-        f.top = 105 + 230 * (t / 3);
+        f.top = 95 + legend_height(b) + 230 * (t / 3);
         svg_game_panel(b, file, t, f);
     }
     return chart_svg_close(file) || failed(path, "cannot be written");
