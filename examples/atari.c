@@ -26,15 +26,13 @@
 /* ---------------------------------------------------------------------------------------------- */
 /* Options */
 
-enum { MAX_SETTINGS = 40, EVALUATED_GAMES = 8, GIF_FRAMES = 2000 };
+enum { EVALUATED_GAMES = 8, GIF_FRAMES = 2000 };
 
 typedef struct options {
     /* an Atari game as ALE names it, such as space_invaders; or a name of Gymnasium */
     const char *game, *environment;
     const char *preset, *python, *bridge, *play;
-    const char *settings[MAX_SETTINGS]; /* "field=value", for the agent */
-    int setting_count;
-    char setting_text[COMMAND_TEXT];
+    const char *settings;         /* lines "field=value" for the agent; NULL: none */
     const char *keywords, *wraps; /* lines for the environment; NULL: none */
     const char *observation;
     rise_memory memory;
@@ -54,10 +52,12 @@ static const char *const usage =
     "  --seed N                   [1]\n"
     "  --resume                   goes on with the run in the folder. Options that are not\n"
     "                             given are those of the run; run.txt in the folder has them\n"
-    "  --play FILE                no training: a saved agent plays --last-episodes\n"
+    "  --play FILE                no training: a saved agent plays --last-episodes, and a film of\n"
+    "                             the first one is written beside FILE: episode.gif\n"
     "  --self-test                no training: checks this build on this machine\n"
     "Files\n"
-    "  --folder PATH              [runs/GAME-MEMORY-SEED, with the whole name of the game]\n"
+    "  --folder PATH              [runs/GAME-MEMORY-SEED, with the whole name of the game; with\n"
+    "                             --play, the folder of FILE]\n"
     "  --save-every S             seconds between saves [600]\n"
     "  --whole                    saves the replay buffer, too: a resumed run need not refill it,\n"
     "                             but the file is large\n"
@@ -133,19 +133,6 @@ static const command_option table[] = {
 };
 enum { TABLE = sizeof table / sizeof *table };
 
-/* Splits the lines of --set. Returns 0, after a message, if there are too many. */
-static int split_settings(options *o, const char *lines)
-{
-    char *at;
-    snprintf(o->setting_text, sizeof o->setting_text, "%s", lines != NULL ? lines : "");
-    for (at = strtok(o->setting_text, "\n"); at != NULL; at = strtok(NULL, "\n")) {
-        if (o->setting_count == MAX_SETTINGS)
-            return fprintf(stderr, "atari: at most %d times --set\n", MAX_SETTINGS), 0;
-        o->settings[o->setting_count++] = at;
-    }
-    return 1;
-}
-
 /* Copies the options from the command line. The strings of *o point into `c`, which must stay
    valid. Returns 0, after a message, if options contradict each other. */
 static int read_options(options *o, const command_line *c)
@@ -177,6 +164,7 @@ static int read_options(options *o, const command_line *c)
     o->environments = command_whole(c, "--environments");
     o->btr = command_choice(c, "--protocol") == 1;
     o->preset = command_string(c, "--preset");
+    o->settings = command_string(c, "--set");
     o->threads = command_whole(c, "--threads");
     o->python = command_string(c, "--python");
     o->bridge = command_string(c, "--bridge");
@@ -184,7 +172,7 @@ static int read_options(options *o, const command_line *c)
         return fputs("atari: pass either --game or --env. See --help.\n", stderr), 0;
     if (o->environment != NULL && c->given[command_find(c, "--protocol")])
         return fputs("atari: --protocol is for --game: leave it out\n", stderr), 0;
-    return split_settings(o, command_string(c, "--set"));
+    return 1;
 }
 
 /* ---------------------------------------------------------------------------------------------- */
@@ -328,7 +316,6 @@ static double steps_of(const options *o)
 static int describe(const options *o, const arcade *a, rise_agent_desc *d)
 {
     rise_error error;
-    int i;
     memset(d, 0, sizeof *d);
     d->frame_width = a->width;
     d->frame_height = a->height;
@@ -341,9 +328,8 @@ static int describe(const options *o, const arcade *a, rise_agent_desc *d)
     d->threads = o->threads;
     d->seed = (uint64_t)o->seed;
     d->learn_outside = 1, d->batch_parts = 1; /* nobody waits between the parts of an update */
-    for (i = 0; i < o->setting_count; i++)
-        if (rise_agent_set(d, o->settings[i], &error) != RISE_OK)
-            return fprintf(stderr, "atari: %s\n", error.text), 0;
+    if (!command_set_fields(o->settings, d, &error))
+        return fprintf(stderr, "atari: %s\n", error.text), 0;
     if (o->preset != NULL) {
         rise_agent_preset(d, preset_named(o->preset));
         if (a->width == 0) d->network = RISE_NETWORK_AUTO; /* there is nothing for a conv net */
@@ -352,7 +338,7 @@ static int describe(const options *o, const arcade *a, rise_agent_desc *d)
     } else if (a->width == 0) {
         describe_numbers(d, steps_of(o));
     }
-    for (i = 0; i < o->setting_count; i++) rise_agent_set(d, o->settings[i], &error);
+    command_set_fields(o->settings, d, &error);
     if (rise_agent_resolve(d, &error) != RISE_OK)
         return fprintf(stderr, "atari: %s\n", error.text), 0;
     return 1;
@@ -463,7 +449,8 @@ static int open_evaluation(session *s, const rise_agent *agent, int episodes)
 
 /* Chooses actions [environments]: greedy, or random with probability epsilon; -1 for an environment
    without episodes left. A random action is forced by a mask that allows this action only. So the
-   agent knows which action is played, and a recurrent net with feed_action gets this action. */
+   agent knows which action is played, and a recurrent net with feed_action gets this action.
+   Returns 0, after a message, if the agent fails. */
 static int evaluate_act(session *s, rise_agent *agent, const int *left, int *actions)
 {
     double const epsilon = s->options.evaluate_epsilon >= 0 ? s->options.evaluate_epsilon
@@ -493,7 +480,8 @@ static int evaluate_act(session *s, rise_agent *agent, const int *left, int *act
 static int evaluate(session *s, rise_agent *agent, int episodes, const char *film, double *mean)
 {
     arcade *const a = &s->evaluated;
-    int left[EVALUATED_GAMES], actions[EVALUATED_GAMES], to_come = episodes, filmed = 0, i, good;
+    int left[EVALUATED_GAMES], actions[EVALUATED_GAMES], to_come = episodes, filmed = 0;
+    int acted = 1, good, i;
     double sum = 0;
     if (!open_evaluation(s, agent, episodes)) return 0;
     for (i = 0; i < a->count; i++) left[i] = (episodes + i) / a->count;
@@ -503,8 +491,8 @@ static int evaluate(session *s, rise_agent *agent, int episodes, const char *fil
     good = arcade_begin(a);
     while (good && to_come > 0 && !terminal_interrupted) {
         if (filmed >= 0 && filmed++ < GIF_FRAMES) film_frame(s);
-        good = evaluate_act(s, agent, left, actions) && arcade_send(a, actions) &&
-               arcade_receive(a);
+        acted = evaluate_act(s, agent, left, actions); /* prints a message if it fails */
+        good = acted && arcade_send(a, actions) && arcade_receive(a);
         for (i = 0; i < a->count; i++) {
             if (actions[i] < 0 || !arcade_over(a->events[i])) continue;
             sum += a->environments[i].score;
@@ -517,7 +505,7 @@ static int evaluate(session *s, rise_agent *agent, int episodes, const char *fil
     film_end(s, film, good && to_come == 0);
     s->shown = 0;
     *mean = sum / episodes;
-    if (!good) fprintf(stderr, "atari: %s\n", a->link.error);
+    if (acted && !good) fprintf(stderr, "atari: %s\n", a->link.error);
     return good && to_come == 0;
 }
 
@@ -606,6 +594,8 @@ static int play(session *s, const char *path)
         printf("Playing %d more episodes greedily, the %s scored %.4g on average.\n",
                s->options.last_episodes,
                command_string(&s->line, "--play") != NULL ? "agent" : "best agent", score);
+    else
+        good = good && terminal_interrupted;
     rise_agent_destroy(agent);
     return good;
 }
@@ -753,7 +743,8 @@ static void say_what_is_seen(const session *s)
     const arcade *const a = &s->games;
     char text[300];
     if (a->width > 0)
-        printf("The agent sees %d x %d pixels, %d channel%s; sent are %d x %d x %d, %s.\n",
+        printf("The agent sees %d x %d pixels, %d channel%s; the environment sends "
+               "%d x %d x %d, %s.\n",
                a->width, a->height, a->channels, a->channels > 1 ? "s" : "", a->link.width,
                a->link.height, a->link.channels, fact_of(s, "frames: ", text, sizeof text));
     if (a->numbers > 0)
@@ -823,7 +814,8 @@ static int run(session *s)
 
 /* Names the folder after game, memory and seed, unless --folder is given. The game keeps its whole
    name, because packages may have games of the same name: MinAtar/Breakout-v1 gets the folder
-   runs/MinAtar/Breakout-v1-rise-1. */
+   runs/MinAtar/Breakout-v1-rise-1. With --play, takes the folder of the agent's file: memory and
+   seed of another run may be the defaults. */
 static int name_folder(session *s)
 {
     const command_line *const c = &s->line;
@@ -831,9 +823,15 @@ static int name_folder(session *s)
                                                                  : command_string(c, "--env");
     const char *const folder = command_string(c, "--folder");
     const char *const seed = command_string(c, "--seed");
+    const char *const played = command_string(c, "--play");
+    const char *const slash = played != NULL ? strrchr(played, '/') : NULL;
     int length;
     if (folder != NULL) {
         length = snprintf(s->folder, sizeof s->folder, "%s", folder);
+    } else if (played != NULL) {
+        length = slash == NULL ? snprintf(s->folder, sizeof s->folder, ".")
+                               : snprintf(s->folder, sizeof s->folder, "%.*s",
+                                          (int)(slash - played) + (slash == played), played);
     } else {
         if (name == NULL) return fputs("atari: pass --game or --env. See --help.\n", stderr), 0;
         length = snprintf(s->folder, sizeof s->folder, "runs/%s-%s-%s", name,
@@ -855,7 +853,7 @@ int main(int argc, char **argv)
     if (self_test_wanted(argc, argv)) return self_test_status();
     s.argc = argc;
     s.argv = argv;
-    if (argc == 1 || strcmp(argv[1], "--help") == 0) return fputs(usage, stdout), argc == 1 ? 2 : 0;
+    if (argc == 1 || command_wants_help(argc, argv)) return fputs(usage, stdout), argc == 1 ? 2 : 0;
     command_begin(&s.line, table, TABLE);
     if (!command_parse(&s.line, argc, argv) || !name_folder(&s)) return 2;
     if (!resume_options(&s)) return 1;

@@ -73,7 +73,7 @@ def channels_first(shape):
 def why_no_image(space):
     """Returns "" if the space is an image that can be sent. Otherwise, returns the reason."""
     if not hasattr(space, "high"):
-        return f"{type(space).__name__} is no Box"
+        return f"{type(space).__name__} is not a Box"
     shape = tuple(space.shape)
     if len(shape) not in (2, 3) or 0 in shape:
         return f"the shape {shape} is no image"
@@ -708,7 +708,7 @@ class Server:
         """Reads HELLO. Returns the request, number of environments, and frames of each."""
         kind, body = self.ask()
         if kind != HELLO or len(body) < 20:
-            raise Refusal("the environment's process was not greeted")
+            raise Refusal("the first message must be HELLO, with at least 20 bytes")
         version, count, frames, self.seed = struct.unpack_from("<IIIQ", body)
         if version != VERSION:
             ours = f"bridge.py speaks version {VERSION} of the protocol"

@@ -105,10 +105,13 @@ def learn(seed, fields, limit=STEPS):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n", maxsplit=1)[0])
-    parser.add_argument("--hide-velocities", action="store_true")
-    parser.add_argument("--memory", choices=("none", "rise"))
-    parser.add_argument("seed", type=int, nargs="?", default=1)
-    parser.add_argument("fields", nargs="*", metavar="field=value")
+    add = parser.add_argument
+    add("--hide-velocities", action="store_true", help="the agent sees position and angle only")
+    add("--memory", choices=("none", "rise"),
+        help="[none; with --hide-velocities: rise, a recurrent net]")
+    add("seed", type=int, nargs="?", default=1, help="of the agent and the games [1]")
+    add("fields", nargs="*", metavar="field=value",
+        help="a field of rise_agent_desc in rise.h, such as n_step=5")
     arguments = parser.parse_args()
     fields = dict(HIDDEN) if arguments.hide_velocities else {}
     if arguments.memory:

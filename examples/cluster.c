@@ -53,8 +53,8 @@ static const char *const usage =
     "  --save-every S          seconds between saves [60]\n"
     "  --whole                 saves the replay buffers, too\n"
     "  --resume                goes on with the run in the folder\n"
-    "  --check                 all ranks play the same episodes with made-up actions. Saves\n"
-    "                          nothing\n"
+    "  --check                 a test: all ranks play the same episodes, with actions from a\n"
+    "                          counter. Saves nothing\n"
     "  --python PATH, --bridge PATH   [python3, examples/bridge.py]\n"
     "  --self-test             checks this build on this machine\n";
 
@@ -82,9 +82,8 @@ static const command_option table[] = {
 /* ---------------------------------------------------------------------------------------------- */
 /* Progress */
 
-/* Prints a line of progress, from the sums of all ranks. `waiting` is the name of the share of time
-   that ranks waited. */
-static void report(session *s, const news *sum, const char *waiting)
+/* Prints a line of progress, from the sums of all ranks. `who` names the ranks that have waited. */
+static void report(session *s, const news *sum, const char *who)
 {
     double const now = terminal_seconds(), since = now - s->reported;
     char steps[30];
@@ -95,7 +94,8 @@ static void report(session *s, const news *sum, const char *waiting)
            100 * fmin(1, sum->steps / s->options.steps), steps, (double)m.updates,
            sum->mean_return, (sum->steps - s->before.steps) / since,
            ((double)m.updates - s->updates_before) / since);
-    printf("  %s %.0f%%\n", waiting, 100 * (sum->waited - s->before.waited) / since);
+    printf("  %s were waiting %.0f%% of the time\n", who,
+           100 * (sum->waited - s->before.waited) / since);
     fflush(stdout);
     s->reported = now, s->before = *sum, s->updates_before = (double)m.updates;
 }
@@ -199,7 +199,7 @@ static int learn_together(session *s)
         ready = ready || sum.ready == s->all.count;
         over = sum.stops > 0 || sum.steps >= s->options.steps;
         if (s->all.rank == 0 && (over || terminal_seconds() - s->reported >= 5))
-            report(s, &sum, "waiting");
+            report(s, &sum, "ranks");
         if ((over || sum.saves > 0) && !save(s, sum.steps)) return 0;
     }
     if (!same_weights(s, &hash)) return s->all.lost ? 0 : fail(s, "the weights of ranks differ");
@@ -249,7 +249,7 @@ static int publish(session *s, int ends)
     if (!done) return 1;
     rise_agent_metrics(s->agent, &m);
     p->updates = (double)m.updates, p->size = 0;
-    if (!write_policy(p, &p->updates, sizeof p->updates)) return fail(s, "there is no memory");
+    if (!write_policy(p, &p->updates, sizeof p->updates)) return fail(s, "out of memory");
     if (!ends &&
         rise_agent_write(s->agent, RISE_SAVE_POLICY, write_policy, p, &error) != RISE_OK)
         return fail(s, "%s", error.text);
@@ -354,7 +354,7 @@ static int learn_from_actors(session *s)
         if (over || at - s->saved >= s->options.save_every) save(s, sum.steps);
         if (!over && at - s->reported < 5) continue;
         for (i = 0; i < s->all.count - 1; i++) sum.waited += m->waited[i] / (s->all.count - 1);
-        report(s, &sum, "actors wait");
+        report(s, &sum, "actors");
     }
     if (!end_actors(s)) return 0;
     print_results(s);
@@ -412,7 +412,7 @@ static int take_policies(session *s, int *ends)
             free(p->bytes);
             p->bytes = (uint8_t *)malloc((size_t)size);
             p->room = p->bytes != NULL ? (size_t)size : 0;
-            if (p->bytes == NULL) return fail(s, "there is no memory for a policy");
+            if (p->bytes == NULL) return fail(s, "out of memory for a policy");
         }
         s->all.lost |= MPI_Irecv(p->bytes, size, MPI_BYTE, 0, POLICY, MPI_COMM_WORLD, &request) !=
                        MPI_SUCCESS;
@@ -486,7 +486,7 @@ static int open_mail(session *s)
     if (m->messages == NULL || m->requests == NULL || m->frames == NULL || m->values == NULL ||
         m->rewards == NULL || m->events == NULL || m->actions == NULL || m->ended == NULL ||
         m->waited == NULL || s->policy.requests == NULL)
-        return fail(s, "there is no memory for messages");
+        return fail(s, "out of memory for messages");
     for (i = 0; i < (int)slots; i++) m->requests[i] = MPI_REQUEST_NULL;
     for (i = 0; i < s->all.count; i++) s->policy.requests[i] = MPI_REQUEST_NULL;
     return 1;
@@ -575,6 +575,7 @@ static void begin_counting(session *s)
     rise_metrics m;
     s->began = s->saved = s->reported = terminal_seconds();
     s->before.steps = s->earlier_steps = s->set.steps;
+    s->all.waited = 0; /* waits before the session do not count */
     if (s->agent == NULL) return;
     rise_agent_metrics(s->agent, &m);
     s->first_steps = (double)m.steps;
@@ -588,7 +589,7 @@ static int begin(session *s, int argc, char **argv)
     if (s->all.rank == 0) ready = (char)prepare_folder(s);
     if (!ranks_share(&s->all, &ready, 1) || !ready) return 0;
     s->everyone = (news *)calloc((size_t)s->all.count, sizeof *s->everyone);
-    if (s->everyone == NULL) return fail(s, "there is no memory");
+    if (s->everyone == NULL) return fail(s, "out of memory");
     if (!open_games(s)) return 0;
     if (s->options.actors && !open_mail(s)) return 0;
     if ((!s->options.actors || s->all.rank == 0) && !make_agent(s)) return 0;
@@ -608,10 +609,8 @@ int main(int argc, char **argv)
 {
     static session s;
     char good = 1;
-    int help;
     if (self_test_wanted(argc, argv)) return self_test_status();
-    help = argc > 1 && strcmp(argv[1], "--help") == 0;
-    if (help) return fputs(usage, stdout), 0;
+    if (command_wants_help(argc, argv)) return fputs(usage, stdout), 0;
     ranks_begin(&s.all, &argc, &argv);
     /* rank 0 is the first to read the command line, so that a mistake is reported once */
     if (s.all.rank == 0) good = (char)read_command(&s, argc, argv);

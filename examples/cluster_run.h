@@ -122,7 +122,7 @@ static inline int open_small(session *s, int count, uint64_t seed)
     a->width = spec->width, a->height = spec->height, a->channels = 1;
     a->actions = spec->actions;
     a->frames = (uint8_t *)malloc((size_t)count * arcade_frame_bytes(a));
-    if (a->frames == NULL) return fail(s, "there is no memory for frames");
+    if (a->frames == NULL) return fail(s, "out of memory for frames");
     for (i = 0; i < count; i++)
         game_view(&s->small[i], a->frames + (size_t)i * arcade_frame_bytes(a));
     return 1;
@@ -201,8 +201,6 @@ static inline void describe_machine(session *s, rise_agent_desc *d)
 static inline int describe(session *s, rise_agent_desc *d)
 {
     const options *const o = &s->options;
-    const char *at = s->line.texts[command_find(&s->line, "--set")];
-    char field[COMMAND_TEXT];
     rise_error error;
     memset(d, 0, sizeof *d);
     if (o->environment == NULL)
@@ -213,13 +211,9 @@ static inline int describe(session *s, rise_agent_desc *d)
     d->seed = (uint64_t)o->seed;
     d->learn_outside = !o->actors;
     describe_machine(s, d);
-    while (*at != '\0') {
-        size_t const length = strcspn(at, "\n");
-        snprintf(field, sizeof field, "%.*s", (int)length, at);
-        if (rise_agent_set(d, field, &error) != RISE_OK) return fail(s, "%s", error.text);
-        at += length + (at[length] == '\n');
-    }
-    return rise_agent_resolve(d, &error) == RISE_OK || fail(s, "%s", error.text);
+    return (command_set_fields(command_string(&s->line, "--set"), d, &error) &&
+            rise_agent_resolve(d, &error) == RISE_OK) ||
+           fail(s, "%s", error.text);
 }
 
 /* Returns whether all ranks have the same weights, and writes their hash. Sets s->all.lost if a

@@ -5,6 +5,7 @@
            {"--steps", COMMAND_NUMBER, COMMAND_FREE, "2M", 1, 1e9, ""}, ...
        };
        static command_line now, old;
+       if (command_wants_help(argc, argv)) return fputs(usage, stdout), 0;
        command_begin(&now, table, sizeof table / sizeof *table);
        if (!command_parse(&now, argc, argv)) return 2;
        old = now;
@@ -21,6 +22,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+
+#include "../rise.h"
 
 enum { COMMAND_OPTIONS = 48, COMMAND_TEXT = 4000 };
 
@@ -115,7 +118,7 @@ static inline const char *command_why_not(const command_option *o, const char *t
         if (command_parse_number(text, &x) && x >= o->least && x <= o->most &&
             (o->kind == COMMAND_NUMBER || x == (double)(long)x))
             return "";
-        snprintf(why, sizeof why, "a %s from %g to %g is needed",
+        snprintf(why, sizeof why, "a %s from %.10g to %.10g is needed",
                  o->kind == COMMAND_WHOLE ? "whole number" : "number", o->least, o->most);
     } else if (o->kind == COMMAND_CHOICE && command_word(o->form, text) < 0) {
         snprintf(why, sizeof why, "%s is needed", o->form);
@@ -141,6 +144,15 @@ static inline const char *command_set(command_line *c, int i, const char *text)
     return "";
 }
 
+/* Returns 1 if one of the arguments is --help. */
+static inline int command_wants_help(int argc, char **argv)
+{
+    int i;
+    for (i = 1; i < argc; i++)
+        if (strcmp(argv[i], "--help") == 0) return 1;
+    return 0;
+}
+
 /* Reads the arguments. Returns 0, after a message, if one is not understood. */
 static inline int command_parse(command_line *c, int argc, char **argv)
 {
@@ -153,7 +165,8 @@ static inline int command_parse(command_line *c, int argc, char **argv)
                                 : value[0] == '\0' ? "a value must follow"
                                                    : command_set(c, option, value);
         if (why[0] != '\0') {
-            fprintf(stderr, "Not understood: %s %s: %s. See --help.\n", argv[i], value, why);
+            fprintf(stderr, "Not understood: %s%s%s: %s. See --help.\n", argv[i],
+                    value[0] != '\0' ? " " : "", value, why);
             return 0;
         }
         i += !is_switch;
@@ -182,6 +195,20 @@ static inline int command_choice(const command_line *c, const char *name)
 {
     int const i = command_find(c, name);
     return command_word(c->options[i].form, c->texts[i]);
+}
+
+/* Sets fields of *d. Each of the lines is a "field=value"; NULL: none. Returns 0 and the error if a
+   line is wrong. */
+static inline int command_set_fields(const char *lines, rise_agent_desc *d, rise_error *error)
+{
+    static char field[COMMAND_TEXT];
+    while (lines != NULL && *lines != '\0') {
+        size_t const length = strcspn(lines, "\n");
+        snprintf(field, sizeof field, "%.*s", (int)length, lines);
+        if (rise_agent_set(d, field, error) != RISE_OK) return 0;
+        lines += length + (lines[length] == '\n');
+    }
+    return 1;
 }
 
 /* ---------------------------------------------------------------------------------------------- */
@@ -320,7 +347,7 @@ static inline int command_resume(command_line *now, const command_line *old)
             command_print(stdout, o, now->texts[i]);
             printf(", before");
         } else {
-            printf("Taken over from the run:");
+            printf("Kept from the run:");
             strcpy(now->texts[i], old->texts[i]);
         }
         command_print(stdout, o, old->texts[i]);

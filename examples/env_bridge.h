@@ -241,11 +241,12 @@ static inline int bridge_lost(bridge *b)
     int const status = bridge_reap(b);
     bridge_last_words(b, words, sizeof words);
     if (status == -2)
-        return bridge_fail(b, "the environment's process talked no more and was ended");
+        return bridge_fail(b, "the environment's process closed its connection but did not end, "
+                              "and was killed");
     if (status != -1 && WIFSIGNALED(status))
         return bridge_fail(b, "the environment's process was ended by signal %d", WTERMSIG(status));
     return bridge_fail(b, "the environment's process ended%s%s",
-                       words[0] != 0 ? ", and its last words were: " : "", words);
+                       words[0] != 0 ? "; last line of its stderr: " : "", words);
 }
 
 /* Runs in the new process: starts Python. If that fails, sends an ERROR message to the program. */
@@ -490,13 +491,14 @@ static inline int bridge_names(bridge *b)
     for (i = 0; i < b->actions; i++) {
         at = strchr(at, '\n');
         if (at == NULL)
-            return bridge_fail(b, "the environment's process named %d of %d actions", i,
+            return bridge_fail(b, "the environment's process sent %d names for %d actions", i,
                                b->actions);
         *at++ = 0;
         b->action_names[i] = at;
     }
     return strchr(at, '\n') == NULL ||
-           bridge_fail(b, "the environment's process named more than its %d actions", b->actions);
+           bridge_fail(b, "the environment's process sent more names than its %d actions",
+                       b->actions);
 }
 
 /* Stores `value` in *field. Returns 0 if it is not `least` to `most`. */

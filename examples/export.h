@@ -96,11 +96,14 @@ static inline int export_take(void *user, const void *data, size_t size)
 }
 
 /* Reads the counters of training. They stay 0 if the file holds a policy, or if the agent cannot be
-   loaded to learn, because it needs more memory or threads than there are here. */
+   loaded to learn, because it needs more memory than there is here. */
 static inline void export_read_training(exported *e, const char *path)
 {
+    rise_agent_desc machine;
     rise_agent *agent;
-    if (rise_agent_load(&agent, path, NULL, NULL) != RISE_OK) return;
+    memset(&machine, 0, sizeof machine);
+    machine.background = -1; /* this program may be compiled without RISE_THREADS */
+    if (rise_agent_load(&agent, path, &machine, NULL) != RISE_OK) return;
     rise_agent_metrics(agent, &e->training);
     rise_agent_destroy(agent);
 }
@@ -308,7 +311,7 @@ static inline void export_facts(const exported *e)
             (double)m.bytes, (int)sizeof(void *) * 8);
     fprintf(f, "       training      ");
     if (t->steps == 0)
-        fprintf(f, "the file does not tell\n");
+        fprintf(f, "unknown: the file has no counters that can be read here\n");
     else
         fprintf(f,
                 "%.0f steps, %.0f updates, %.0f episodes;\n                     "

@@ -92,9 +92,10 @@ static int convolve(const rise_kernels *kernels, void *scratch, int first)
     same = memcmp(first_output, output, sizeof output) == 0;
     printf("%-6s  %7.1f us  %6.1f GFLOP/s  largest error %.1e  %s\n", kernels->name, 1e6 * seconds,
            2e-9 * p.m * p.n * p.k / seconds, error,
-           same             ? "the same bits"
-           : kernels->fused ? "DIFFERENT BITS"
-                            : "different bits: no fused multiply-add");
+           first            ? "the reference"
+           : same           ? "same bits as ref"
+           : kernels->fused ? "BITS DIFFER FROM ref"
+                            : "bits differ from ref: no fused multiply-add");
     return error < 1e-4 && (same || !kernels->fused);
 }
 

@@ -13,6 +13,7 @@
        ./memory --game key-door --memory rise --demonstrations key-door.txt
 */
 #include "chart.h" /* first: defines _DEFAULT_SOURCE */
+#include "command_line.h"
 #include "game_trainer.h"
 #include "self_test.h"
 #include "teach.h"
@@ -27,16 +28,16 @@ static const double almost = 90, goal = 95, solved = 99;
 /* ---------------------------------------------------------------------------------------------- */
 /* Options and runs */
 
-enum { MAX_SEEDS = 1000, MAX_SETTINGS = 32, KINDS = 3 };
+enum { MAX_SEEDS = 1000, KINDS = 3 };
 
 static const struct {
-    const char *name, *option, *text;
+    const char *name, *text;
     int colour;
 } kinds[KINDS] = {
     /* in the order of rise_memory */
-    {"RISE", "rise", "recurrent, stored embeddings", 0xE8710A},
-    {"NONE", "none", "last four frames", 0x8C8C8C},
-    {"FULL", "full", "recurrent, conv features", 0x3B8EDB},
+    {"RISE", "recurrent, stored embeddings", 0xE8710A},
+    {"NONE", "last four frames", 0x8C8C8C},
+    {"FULL", "recurrent, conv features", 0x3B8EDB},
 };
 
 typedef struct options {
@@ -44,8 +45,7 @@ typedef struct options {
     int length;
     int show;                           /* 1: a run of each kind; 0: one kind, all seeds */
     rise_memory memory;                 /* the kind that decides the exit status */
-    const char *settings[MAX_SETTINGS]; /* "field=value", for every agent */
-    int setting_count;
+    const char *settings;               /* lines "field=value" for every agent; NULL: none */
     int seed, seeds;
     double steps, seconds; /* limits of a run; 0: the recipe's steps, no time limit */
     int watch;
@@ -74,6 +74,7 @@ typedef struct pace {
 
 typedef struct session {
     options options;
+    command_line line; /* holds the strings of `options` */
     const game_spec *spec;
     char title[40];           /* the game's name with its length */
     char svg[48], policy[48]; /* default paths, made from the title */
@@ -102,10 +103,8 @@ static int training_begin(session *s, const run *r)
     rise_agent_desc desc = trainer_desc(&s->shown.state, r->steps_budget, r->seed);
     rise_error error;
     rise_metrics metrics;
-    int i;
     if (s->shown_by.count > 0) trainer_desc_taught(&desc, &s->shown_by);
-    for (i = 0; i < s->options.setting_count; i++)
-        rise_agent_set(&desc, s->options.settings[i], NULL);
+    command_set_fields(s->options.settings, &desc, &error);
     desc.memory = r->memory;
     if (trainer_begin(&s->training, &s->shown.state, &desc, &error) != RISE_OK) {
         fprintf(stderr, "memory: %s\n", error.text);
@@ -245,7 +244,7 @@ static void view_status(const session *s, terminal *t, int row, const run *r)
         terminal_text(t, row, 40, TERMINAL_PLAIN, "%4.0fk steps %5.0f s   score %+.2f",
                       r->now.steps / 1000, r->now.seconds, r->now.score);
     else if (s->options.show && r->memory == RISE_MEMORY_FULL)
-        terminal_text(t, row, 40, 0x8C8C8C, "gets the time that RISE takes");
+        terminal_text(t, row, 40, 0x8C8C8C, "may train as long as RISE");
 }
 
 /* Plays one step of the shown episode. After the last step, shows the end for eight pictures and
@@ -379,7 +378,7 @@ static void print_introduction(const session *s)
     for (i = 0; i < s->run_count && (i == 0 || s->options.show); i++)
         printf("  %s  %s%s\n", kinds[s->runs[i].memory].name, kinds[s->runs[i].memory].text,
                s->options.show && s->runs[i].memory == RISE_MEMORY_FULL
-                   ? "; gets the time that RISE took, and no more"
+                   ? "; may train as long as RISE"
                    : "");
     printf("Score: mean sum of rewards of an episode, without random actions. The best possible\n"
            "is %+.2f",
@@ -434,7 +433,7 @@ static void print_run_result(const session *s, const run *r)
                "and remembers nothing cannot score more than %+.2f, however long it trains.\n",
                r->best.score, GAME_STACK, ceiling);
     else if (s->options.show && r->memory == RISE_MEMORY_FULL)
-        printf("FULL got the time that RISE took, and no more. That was enough for %.0fk steps\n"
+        printf("FULL was allowed to train as long as RISE did. That was enough for %.0fk steps\n"
                "and a score of %+.2f (%.0f%%).\n",
                r->now.steps / 1000, r->best.score, percent);
     else if (run_passed(s, r))
@@ -507,8 +506,14 @@ static void print_help(void)
         printf("    %-13s %+5.2f %+5.2f  %s\n", spec->name, spec->without_memory, spec->best,
                spec->text);
     }
+    printf("  --length L       length of the delay in steps. Possible are:\n");
+    for (i = 0; i < GAME_KINDS; i++) {
+        const game_spec *const spec = game_spec_of((game_kind)i);
+        if (spec->most_length > 0)
+            printf("    %-13s %d to %d [%d]\n", spec->name, spec->least_length, spec->most_length,
+                   spec->length);
+    }
     printf(
-        "  --length L       length of the delay in steps, in blink, corridor and key-door\n"
         "  --memory KIND    train only rise, none or full, and stop when the game is solved\n"
         "  --set F=V        a field of rise_agent_desc, such as cell=lstm or fusion=gate; may be\n"
         "                   repeated\n"
@@ -534,91 +539,50 @@ static void print_help(void)
         goal);
 }
 
-static int parse_number(const char *text, double least, double most, double *number)
-{
-    char *end;
-    *number = strtod(text, &end);
-    return end != text && *end == '\0' && *number >= least && *number <= most;
-}
-static int parse_count(const char *text, int least, int most, int *count)
-{
-    double number;
-    if (!parse_number(text, least, most, &number)) return 0;
-    *count = (int)number;
-    return 1;
-}
+static const command_option table[] = {
+    {"--game", COMMAND_STRING, COMMAND_ONCE, "corridor", 0, 0, ""},
+    {"--length", COMMAND_WHOLE, COMMAND_ONCE, "", 1, 1e9, ""}, /* session_init checks its range */
+    {"--memory", COMMAND_CHOICE, COMMAND_ONCE, "rise", 0, 0, "rise|none|full"},
+    {"--set", COMMAND_LINES, COMMAND_ONCE, "", 0, 0, "FIELD=VALUE"},
+    {"--seed", COMMAND_WHOLE, COMMAND_ONCE, "1", 0, 1e9, ""},
+    {"--seeds", COMMAND_WHOLE, COMMAND_ONCE, "1", 1, MAX_SEEDS, ""},
+    {"--steps", COMMAND_NUMBER, COMMAND_ONCE, "", 1, 1e12, ""},
+    {"--minutes", COMMAND_NUMBER, COMMAND_ONCE, "", 0.01, 1e6, ""},
+    {"--svg", COMMAND_STRING, COMMAND_ONCE, "", 0, 0, ""},
+    {"--save", COMMAND_STRING, COMMAND_ONCE, "", 0, 0, ""},
+    {"--teach", COMMAND_STRING, COMMAND_ONCE, "", 0, 0, ""},
+    {"--demonstrations", COMMAND_STRING, COMMAND_ONCE, "", 0, 0, ""},
+    {"--watch", COMMAND_SWITCH, COMMAND_ONCE, "", 0, 0, ""},
+};
 
-/* Sets the kind to train. Switches off the comparison of all three kinds, as parse_seeds does. */
-static int parse_memory(options *o, const char *text)
-{
-    int kind = 0;
-    while (kind < KINDS && strcmp(text, kinds[kind].option) != 0) kind++;
-    o->memory = (rise_memory)kind;
-    o->show = 0;
-    return kind < KINDS;
-}
-static int parse_seeds(options *o, const char *text)
-{
-    o->show = 0;
-    return parse_count(text, 1, MAX_SEEDS, &o->seeds);
-}
-static int parse_minutes(options *o, const char *text)
-{
-    int const good = parse_number(text, 0.01, 1e6, &o->seconds);
-    o->seconds *= 60;
-    return good;
-}
-/* Checks that the field and the word are known. rise_agent_create checks the range later. */
-static int parse_setting(options *o, const char *text)
+/* Sets the options from the command line. Their strings point into `c`, which must stay valid.
+   Prints a message and returns 0 if an option is wrong. */
+static int read_options(options *o, const command_line *c)
 {
     rise_agent_desc desc;
     rise_error error;
+    o->game = game_named(command_string(c, "--game"));
+    o->length = command_whole(c, "--length");
+    o->show = !c->given[command_find(c, "--memory")] && !c->given[command_find(c, "--seeds")];
+    o->memory = (rise_memory)command_choice(c, "--memory"); /* in the order of rise_memory */
+    o->settings = command_string(c, "--set");
+    o->seed = command_whole(c, "--seed");
+    o->seeds = command_whole(c, "--seeds");
+    o->steps = command_number(c, "--steps");
+    o->seconds = 60 * command_number(c, "--minutes");
+    o->svg = command_string(c, "--svg");
+    o->save = command_string(c, "--save");
+    o->teach = command_string(c, "--teach");
+    o->demonstrations = command_string(c, "--demonstrations");
+    o->watch = command_string(c, "--watch") != NULL;
+    if (o->game == GAME_KINDS)
+        return fprintf(stderr, "memory: there is no game %s; --help lists the games\n",
+                       command_string(c, "--game")), 0;
+    /* fields and words must be known; rise_agent_create checks the ranges later */
     memset(&desc, 0, sizeof desc);
-    if (o->setting_count == MAX_SETTINGS) return 0;
-    if (rise_agent_set(&desc, text, &error) != RISE_OK)
+    if (!command_set_fields(o->settings, &desc, &error))
         return fprintf(stderr, "memory: %s\n", error.text), 0;
-    o->settings[o->setting_count++] = text;
     return 1;
-}
-
-static int parse_option(options *o, const char *name, const char *value)
-{
-    if (strcmp(name, "--game") == 0) return (o->game = game_named(value)) != GAME_KINDS;
-    if (strcmp(name, "--length") == 0) return parse_count(value, 1, 1000, &o->length);
-    if (strcmp(name, "--memory") == 0) return parse_memory(o, value);
-    if (strcmp(name, "--set") == 0) return parse_setting(o, value);
-    if (strcmp(name, "--seed") == 0) return parse_count(value, 0, 1000000000, &o->seed);
-    if (strcmp(name, "--seeds") == 0) return parse_seeds(o, value);
-    if (strcmp(name, "--steps") == 0) return parse_number(value, 1, 1e12, &o->steps);
-    if (strcmp(name, "--minutes") == 0) return parse_minutes(o, value);
-    if (strcmp(name, "--save") == 0) return (o->save = value) != NULL;
-    if (strcmp(name, "--svg") == 0) return (o->svg = value) != NULL;
-    if (strcmp(name, "--teach") == 0) return (o->teach = value) != NULL;
-    if (strcmp(name, "--demonstrations") == 0) return (o->demonstrations = value) != NULL;
-    return 0;
-}
-
-/* Returns -1 to go on, else the exit status. */
-static int parse(options *o, int argc, char **argv)
-{
-    int i;
-    for (i = 1; i < argc; i++) {
-        const char *const value = i + 1 < argc ? argv[i + 1] : NULL;
-        if (strcmp(argv[i], "--help") == 0) {
-            print_help();
-            return 0;
-        }
-        if (strcmp(argv[i], "--watch") == 0) {
-            o->watch = 1;
-        } else if (value != NULL && parse_option(o, argv[i], value)) {
-            i++;
-        } else {
-            fprintf(stderr, "memory: wrong option: %s %s; --help lists the options\n", argv[i],
-                    value != NULL ? value : "");
-            return 2;
-        }
-    }
-    return -1;
 }
 
 /* ---------------------------------------------------------------------------------------------- */
@@ -746,11 +710,9 @@ int main(int argc, char **argv)
     static session s; /* zeroed; too large for the stack */
     int status;
     if (self_test_wanted(argc, argv)) return self_test_status();
-    s.options.game = GAME_CORRIDOR;
-    s.options.show = 1;
-    s.options.seed = s.options.seeds = 1;
-    status = parse(&s.options, argc, argv);
-    if (status >= 0) return status;
+    if (command_wants_help(argc, argv)) return print_help(), 0;
+    command_begin(&s.line, table, (int)(sizeof table / sizeof *table));
+    if (!command_parse(&s.line, argc, argv) || !read_options(&s.options, &s.line)) return 2;
     if (!session_init(&s) || !session_read(&s)) return 2;
     terminal_open(&s.screen);
     if (s.options.teach != NULL) {

@@ -10,8 +10,9 @@
    When a rank is killed, mpirun (Open MPI 4.1) waits a second, sends SIGTERM to all other ranks,
    and kills them a second later. It does the same on Ctrl-C and SIGTERM. A rank that waits for a
    killed one would wait for ever, because shared memory does not tell that a rank is gone. So all
-   waiting here is a loop around MPI_Test. After SIGTERM, the loop gives up a wait that is longer
-   than RANKS_PATIENCE.
+   waiting here is a loop around MPI_Test. After SIGTERM, the loop gives up a wait that has lasted
+   longer than RANKS_PATIENCE. The time before the signal counts, too: if a rank was killed, the
+   others have waited for a second when SIGTERM comes, and need the next second to save.
 
    mpirun passes SIGUSR1 on to all ranks and kills none. So `kill -USR1` of mpirun lets a run end
    without hurry. All machines must have the same order of bytes. */
@@ -25,7 +26,7 @@
 #include <mpi.h>
 
 enum { RANKS_MOST = 4096 };
-#define RANKS_PATIENCE 0.3 /* longest wait after SIGTERM, in seconds; ranks have 1 s to save */
+#define RANKS_PATIENCE 0.3 /* seconds; after SIGTERM, a wait that began earlier is given up */
 
 /* Set by a signal that asks the run to end. 2: mpirun is about to kill all ranks. */
 static volatile sig_atomic_t ranks_asked;
@@ -72,7 +73,8 @@ static inline void ranks_end(ranks *r)
     free(r->parts);
 }
 
-/* Returns whether a wait since `began` must be given up. */
+/* Returns whether a wait since `began` must be given up: SIGTERM has come, and the wait has lasted
+   longer than RANKS_PATIENCE. */
 static inline int ranks_too_long(const ranks *r, double began)
 {
     (void)r;

@@ -27,11 +27,11 @@
    machine can.
 
        ./npc --path none --teach rounds.txt --fast 15      the script plays for 15 minutes
-       ./npc --demonstrations rounds.txt                   the agent learns from it, then play
+       ./npc --path new.rise --demonstrations rounds.txt   a new agent learns from it, then play
        ./npc --fast 25                                     or: 25 minutes of training alone
 
-   --fast prints the catches per minute, and --match 15 measures them without learning. ./npc --help
-   lists all options.
+   --fast prints the catches per minute. --match 15 measures them without learning, at levels 1 and
+   5 only. ./npc --help lists all options.
 */
 #include "demonstrations.h" /* first: defines _DEFAULT_SOURCE */
 
@@ -43,6 +43,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "command_line.h"
 #include "letters.h"
 #include "npc_world.h"
 
@@ -899,9 +900,9 @@ static int game_fast(game *g, double minutes, double every, double begin)
                 printf("minute %4.1f  learning", (double)frame / 3600);
             else
                 printf("minute %4.1f  level %d ", (double)frame / 3600, g->crew.level);
-            printf("  %5.2f catches a minute  sees him %4.1f%% of the time  finds him again "
-                   "%4.1f%% of %4ld times  %ld steps  %ld updates  %.0f s\n",
-                   g->catches / every, 100.0 * (double)seen / (double)(block * SEEKERS),
+            printf("  %5.2f catches a minute  seekers see the player %4.1f%% of the time  found "
+                   "again in %4.1f%% of %4ld losses  %ld steps  %ld updates  %.0f s\n",
+                   g->catches / every, 100.0 * (double)seen / (double)(block * g->seekers),
                    100.0 * (double)g->world.finds / fmax(1, (double)g->world.losses),
                    g->world.losses, (long)m.steps, (long)m.updates, now_seconds() - begin);
             fflush(stdout);
@@ -925,8 +926,9 @@ static int game_record(game *g, double minutes)
            g->catches, game_lessons_path(g), g->shown.count, g->shown.score);
     return 1;
 }
-/* With --teach, lets the script teach. Otherwise, trains for options.fast minutes, and then
-   measures levels 1 and 5 in a match. Returns 0 on failure. */
+/* With --teach, lets the script teach. Otherwise, trains for options.fast minutes, and then plays a
+   match of options.match minutes at level 1 and another one at level 5; at no other level. Returns
+   0 on failure. */
 static int game_train(game *g)
 {
     const options *const o = &g->options;
@@ -952,10 +954,17 @@ static int path_exists(const char *path)
     fclose(file);
     return 1;
 }
-/* Lets a new agent learn from the file of demonstrations, if there is one. Returns 0 on failure. */
-static int game_be_taught(game *g)
+/* Lets a new agent learn from the file of demonstrations, if there is one. Prints a sentence if the
+   agent was loaded, because it then does not learn from the file. Returns 0 on failure. */
+static int game_be_taught(game *g, int loaded)
 {
     if (g->shown.count == 0) return 1;
+    if (loaded) {
+        printf("The agent of %s exists already, so it does not learn from the %d rounds in %s. "
+               "For a new agent, name a new file with --path.\n",
+               g->options.path, g->shown.count, game_lessons_path(g));
+        return 1;
+    }
     printf("The agent learns from %d rounds first: %.0f steps, mean score %.2f.\n", g->shown.count,
            (double)g->shown.steps, g->shown.score);
     fflush(stdout);
@@ -990,7 +999,7 @@ static int game_begin(game *g)
     g->histogram = o->histogram;
     crew_set_level(&g->crew, o->level);
     game_set_seekers(g, o->seekers);
-    if (!loaded && !game_be_taught(g)) return 0;
+    if (!game_be_taught(g, loaded)) return 0;
     if (o->teach != NULL) game_set_teaching(g, 1);
     return 1;
 }
@@ -1023,106 +1032,75 @@ static int game_save(const game *g)
     fprintf(stderr, "npc: %s\n", error.text);
     return 0;
 }
-static void print_usage(void)
+static const char *const usage =
+    "npc [options]: hide and seek; the first comment of npc.c lists the keys.\n"
+    "  --path FILE        of the saved agent (npc.rise); none: neither load nor save\n"
+    "  --memory KIND      of a new agent: rise, none or full\n"
+    "  --level L          0: they learn; 1 to 5: a match without learning\n"
+    "  --seekers N        in the game, 1 to 8; the others are absent\n"
+    "  --demo             a script plays for you\n"
+    "  --teach FILE       you are a seeker, and your rounds are added to FILE. A new agent\n"
+    "                     learns first from the rounds that FILE has\n"
+    "  --demonstrations FILE\n"
+    "                     a new agent learns first from the rounds of FILE\n"
+    "  --view N           shows the frame of seeker N, 1 to 8\n"
+    "  --histogram        shows how long the agent's calls take\n"
+    "  --scale N          window pixels for each pixel, 1 to 8 (3)\n"
+    "  --frames N         ends after N frames\n"
+    "  --screenshot FILE  saves the last picture as a BMP file\n"
+    "  --fast MINUTES     trains without a window; with --teach, a script teaches\n"
+    "  --match MINUTES    no window: plays level 1 and then level 5 for so long, without\n"
+    "                     learning; with --fast, after the training\n"
+    "  --seed N           of the game and of a new agent (1)\n";
+
+static const command_option table[] = {
+    {"--path", COMMAND_STRING, COMMAND_ONCE, "npc.rise", 0, 0, ""},
+    {"--memory", COMMAND_CHOICE, COMMAND_ONCE, "rise", 0, 0, "rise|none|full"},
+    {"--level", COMMAND_WHOLE, COMMAND_ONCE, "0", 0, LEVELS, ""},
+    {"--seekers", COMMAND_WHOLE, COMMAND_ONCE, "8", 1, SEEKERS, ""},
+    {"--demo", COMMAND_SWITCH, COMMAND_ONCE, "", 0, 0, ""},
+    {"--teach", COMMAND_STRING, COMMAND_ONCE, "", 0, 0, ""},
+    {"--demonstrations", COMMAND_STRING, COMMAND_ONCE, "", 0, 0, ""},
+    {"--view", COMMAND_WHOLE, COMMAND_ONCE, "", 1, SEEKERS, ""},
+    {"--histogram", COMMAND_SWITCH, COMMAND_ONCE, "", 0, 0, ""},
+    {"--scale", COMMAND_WHOLE, COMMAND_ONCE, "3", 1, 8, ""},
+    {"--frames", COMMAND_WHOLE, COMMAND_ONCE, "", 1, 1e9, ""},
+    {"--screenshot", COMMAND_STRING, COMMAND_ONCE, "", 0, 0, ""},
+    {"--fast", COMMAND_NUMBER, COMMAND_ONCE, "", 0, 1e5, ""},
+    {"--match", COMMAND_NUMBER, COMMAND_ONCE, "", 0, 1e5, ""},
+    {"--seed", COMMAND_WHOLE, COMMAND_ONCE, "1", 0, 1e9, ""},
+};
+
+/* Sets the options from the command line. Their strings point into `c`, which must stay valid. */
+static void read_options(options *o, const command_line *c)
 {
-    fputs("npc [options]: hide and seek; the first comment of npc.c lists the keys.\n"
-          "  --path FILE        of the saved agent (npc.rise); none: neither load nor save\n"
-          "  --memory KIND      of a new agent: rise, none or full\n"
-          "  --level L          0: they learn; 1 to 5: a match without learning\n"
-          "  --seekers N        in the game, 1 to 8; the others are absent\n"
-          "  --demo             a script plays for you\n"
-          "  --teach FILE       you are a seeker, and your rounds are added to FILE. A new agent\n"
-          "                     learns first from the rounds that FILE has\n"
-          "  --demonstrations FILE\n"
-          "                     a new agent learns first from the rounds of FILE\n"
-          "  --view N           shows the frame of seeker N, 1 to 8\n"
-          "  --histogram        shows how long the agent's calls take\n"
-          "  --scale N          window pixels for each pixel (3)\n"
-          "  --frames N         ends after N frames\n"
-          "  --screenshot FILE  saves the last picture as a BMP file\n"
-          "  --fast MINUTES     trains without a window; with --teach, a script teaches\n"
-          "  --match MINUTES    with --fast: then plays levels 1 and 5 for so long\n"
-          "  --seed N           of the game and of a new agent (1)\n",
-          stderr);
-}
-static int memory_named(const char *name, rise_memory *memory)
-{
-    static const char *const names[RISE_MEMORY_COUNT] = {"rise", "none", "full"};
-    int i;
-    for (i = 0; i < RISE_MEMORY_COUNT; i++)
-        if (strcmp(name, names[i]) == 0) return *memory = (rise_memory)i, 1;
-    return 0;
-}
-/* Reads a number. Returns 0 if the text is not one from `least` to `most`. */
-static int parse_number(const char *text, double least, double most, double *number)
-{
-    char *end;
-    *number = strtod(text, &end);
-    return end != text && *end == '\0' && *number >= least && *number <= most;
-}
-/* Reads an option with a value. Returns 0 if the option or the value is wrong. */
-static int parse_option(options *o, const char *name, const char *value)
-{
-    double n = 0;
-    int good = 1;
-    if (strcmp(name, "--path") == 0)
-        o->path = strcmp(value, "none") == 0 ? NULL : value;
-    else if (strcmp(name, "--screenshot") == 0)
-        o->screenshot = value;
-    else if (strcmp(name, "--teach") == 0)
-        o->teach = value;
-    else if (strcmp(name, "--demonstrations") == 0)
-        o->demonstrations = value;
-    else if (strcmp(name, "--memory") == 0)
-        good = memory_named(value, &o->memory);
-    else if (strcmp(name, "--level") == 0)
-        good = parse_number(value, 0, LEVELS, &n), o->level = (int)n;
-    else if (strcmp(name, "--view") == 0)
-        good = parse_number(value, 1, SEEKERS, &n), o->view = (int)n - 1;
-    else if (strcmp(name, "--seekers") == 0)
-        good = parse_number(value, 1, SEEKERS, &n), o->seekers = (int)n;
-    else if (strcmp(name, "--scale") == 0)
-        good = parse_number(value, 1, 8, &n), o->scale = (int)n;
-    else if (strcmp(name, "--frames") == 0)
-        good = parse_number(value, 1, 1e9, &n), o->frames = (long)n;
-    else if (strcmp(name, "--fast") == 0)
-        good = parse_number(value, 0, 1e5, &o->fast);
-    else if (strcmp(name, "--match") == 0)
-        good = parse_number(value, 0, 1e5, &o->match);
-    else if (strcmp(name, "--seed") == 0)
-        good = parse_number(value, 0, 1e9, &n), o->seed = (int)n;
-    else
-        good = 0;
-    return good;
-}
-static int parse(options *o, int argc, char **argv)
-{
-    int i;
-    for (i = 1; i < argc; i++)
-        if (strcmp(argv[i], "--demo") == 0)
-            o->demo = 1;
-        else if (strcmp(argv[i], "--histogram") == 0)
-            o->histogram = 1;
-        else if (i + 1 < argc && parse_option(o, argv[i], argv[i + 1]))
-            i++;
-        else
-            return 0;
-    return 1;
+    o->path = command_string(c, "--path");
+    if (strcmp(o->path, "none") == 0) o->path = NULL;
+    o->memory = (rise_memory)command_choice(c, "--memory"); /* in the order of rise_memory */
+    o->level = command_whole(c, "--level");
+    o->seekers = command_whole(c, "--seekers");
+    o->demo = command_string(c, "--demo") != NULL;
+    o->teach = command_string(c, "--teach");
+    o->demonstrations = command_string(c, "--demonstrations");
+    o->view = command_whole(c, "--view") - 1; /* -1: not given */
+    o->histogram = command_string(c, "--histogram") != NULL;
+    o->scale = command_whole(c, "--scale");
+    o->frames = command_whole(c, "--frames");
+    o->screenshot = command_string(c, "--screenshot");
+    o->fast = command_number(c, "--fast");
+    o->match = command_number(c, "--match");
+    o->seed = command_whole(c, "--seed");
 }
 int main(int argc, char **argv)
 {
     static game g; /* too large for the stack */
+    static command_line line;
     options *const o = &g.options;
     int good;
-    o->path = "npc.rise";
-    o->view = -1;
-    o->scale = 3;
-    o->seekers = SEEKERS;
-    o->seed = 1;
-    if (!parse(o, argc, argv)) {
-        print_usage();
-        return 2;
-    }
+    if (command_wants_help(argc, argv)) return fputs(usage, stdout), 0;
+    command_begin(&line, table, (int)(sizeof table / sizeof *table));
+    if (!command_parse(&line, argc, argv)) return 2;
+    read_options(o, &line);
     if (!game_begin(&g)) return 1;
     if (o->fast > 0 || o->match > 0)
         good = game_train(&g);

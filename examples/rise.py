@@ -68,8 +68,15 @@ def _build() -> str:
     new = f"{path}.{os.getpid()}"  # two programs may build at once
     flags = ["-O2", "-shared", "-pthread", "-DRISE_THREADS", "-DRISE_IMPLEMENTATION"]
     flags += [] if sys.platform == "win32" else ["-fPIC"]
-    command = os.environ.get("CC", "cc").split() + flags
-    subprocess.run([*command, "-x", "c", f"{places[0]}/rise.h", "-o", new, "-lm"], check=True)
+    compiler = os.environ.get("CC") or "cc"
+    command = [*compiler.split(), *flags, "-x", "c", f"{places[0]}/rise.h", "-o", new, "-lm"]
+    try:
+        built = subprocess.run(command, check=False).returncode == 0
+    except OSError:  # there is no such compiler
+        built = False
+    if not built:
+        remedy = "install gcc or clang, or set the variable CC to the command of your C compiler"
+        raise ImportError(f'"{compiler}" could not build the library from rise.h: {remedy}')
     os.replace(new, path)
     return path
 

@@ -9,7 +9,8 @@
    the ball goes next. After every three hits the ball gets faster. The player who misses the ball
    loses.
 
-   Options: --steps N, the steps to learn [150000]; --copies N, 1..12 [12]; --seed N [1] */
+   Options: --steps N, the steps to learn, at least 96 [150000]; --copies N, 1..12 [12];
+   --seed N [1] */
 #define RISE_IMPLEMENTATION
 #include "../rise.h"
 
@@ -22,7 +23,7 @@ enum { WIDTH = 16, HEIGHT = 12, UP = 0, DOWN = 2, ACTIONS = 3 };
 enum { SLOPES = 5, SERVES = 2 * HEIGHT * SLOPES }; /* the ball moves -2 to 2 rows a step */
 enum { FASTER = 3, LONGEST = 40 }; /* after every FASTER hits the ball gets faster, after LONGEST
                                       hits the game is a draw */
-enum { ENVIRONMENTS = 8, MOST_COPIES = 12 };
+enum { ENVIRONMENTS = 8, MOST_COPIES = 12, LEAST_STEPS = ENVIRONMENTS * MOST_COPIES };
 
 /* ---------------------------------------------------------------------------------------------- */
 /* The game */
@@ -275,34 +276,49 @@ static const char *failure(const session *s)
     return error->text;
 }
 
-/* Reads the options. Returns 0 if an option is wrong or the steps are too few for the copies. */
-static int parse(int argc, char **argv, int *steps, int *copies, int *seed)
+/* Reads the options into numbers: steps, copies, seed. Prints a message and returns 0 if an option
+   is wrong. */
+static int parse(int argc, char **argv, int *numbers)
 {
-    int i;
+    static const struct {
+        const char *name;
+        int least, most;
+    } options[] = {{"--steps", LEAST_STEPS, 100000000},
+                   {"--copies", 1, MOST_COPIES},
+                   {"--seed", 0, 100000000}};
+    int i, k;
     for (i = 1; i < argc; i += 2) {
-        int *const number = strcmp(argv[i], "--steps") == 0    ? steps
-                            : strcmp(argv[i], "--copies") == 0 ? copies
-                            : strcmp(argv[i], "--seed") == 0   ? seed
-                                                               : NULL;
-        char *end = NULL;
-        long const value = i + 1 < argc ? strtol(argv[i + 1], &end, 10) : -1;
-        if (number == NULL || value < 0 || value > 100000000 || *end != '\0' || end == argv[i + 1])
-            return 0;
-        *number = (int)value;
+        const char *const text = i + 1 < argc ? argv[i + 1] : "";
+        char *end;
+        long const value = strtol(text, &end, 10);
+        for (k = 0; k < 3 && strcmp(argv[i], options[k].name) != 0; k++) continue;
+        if (k < 3 && end != text && *end == '\0' && value >= options[k].least &&
+            value <= options[k].most) {
+            numbers[k] = (int)value;
+            continue;
+        }
+        if (k < 3)
+            fprintf(stderr, "self_play: %s %s: a whole number from %d to %d is needed\n", argv[i],
+                    text, options[k].least, options[k].most);
+        else if (strcmp(argv[i], "--help") != 0)
+            fprintf(stderr, "self_play: there is no option %s\n", argv[i]);
+        fprintf(stderr, "self_play [--steps N, at least %d] [--copies 1..%d] [--seed N]\n",
+                LEAST_STEPS, MOST_COPIES);
+        return 0;
     }
-    return *steps >= ENVIRONMENTS * MOST_COPIES && *copies >= 1 && *copies <= MOST_COPIES;
+    return 1;
 }
 
 int main(int argc, char **argv)
 {
     session s;
     rise_error error;
-    int steps = 150000, seed = 1, good = 1, i;
+    int numbers[] = {150000, MOST_COPIES, 1}; /* the defaults of steps, copies, seed */
+    int steps, good = 1, i;
+    if (!parse(argc, argv, numbers)) return 2;
     memset(&s, 0, sizeof s);
-    s.copy_count = MOST_COPIES;
-    if (!parse(argc, argv, &steps, &s.copy_count, &seed))
-        return fprintf(stderr, "self_play [--steps N] [--copies 1..12] [--seed N]\n"), 2;
-    if (session_make(&s, steps, seed, &error) != RISE_OK)
+    steps = numbers[0], s.copy_count = numbers[1];
+    if (session_make(&s, steps, numbers[2], &error) != RISE_OK)
         return fprintf(stderr, "self_play: %s\n", error.text), 1;
     printf("An agent learns for %d steps against copies of itself. Copy 0 plays at random.\n"
            "The share of the points that each new copy gets:\n",

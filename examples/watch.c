@@ -16,6 +16,7 @@
        ./watch lock-catch.rise --export catcher8.h --int8
 */
 #include "export.h" /* first: defines _DEFAULT_SOURCE */
+#include "command_line.h"
 #include "game_episode.h"
 #include "self_test.h"
 
@@ -40,46 +41,43 @@ static void print_usage(void)
     fputs("watch FILE [--game NAME] [--length L] [--episodes N] [--seed N]: shows how a "
           "saved agent plays.\nwatch FILE --export HEADER.h [--int8]: writes the agent as a C "
           "header.\nwatch --self-test: checks this build on this machine.\nGames:",
-          stderr);
-    for (kind = 0; kind < GAME_KINDS; kind++)
-        fprintf(stderr, " %s", game_spec_of((game_kind)kind)->name);
-    fputs(". Ctrl-C ends it.\n", stderr);
+          stdout);
+    for (kind = 0; kind < GAME_KINDS; kind++) printf(" %s", game_spec_of((game_kind)kind)->name);
+    puts(". Ctrl-C ends watch.");
 }
 
-/* Reads a whole number. Returns -1 if the text is not a number, or the number is below `least` or
-   above 1000000000. */
-static int parse_number(const char *text, long least)
-{
-    char *end;
-    long const number = strtol(text, &end, 10);
-    return end != text && *end == '\0' && number >= least && number <= 1000000000 ? (int)number
-                                                                                  : -1;
-}
+static const command_option table[] = {
+    {"--game", COMMAND_STRING, COMMAND_ONCE, "", 0, 0, ""},
+    {"--length", COMMAND_WHOLE, COMMAND_ONCE, "", 1, 1e9, ""}, /* load checks its range */
+    {"--episodes", COMMAND_WHOLE, COMMAND_ONCE, "", 1, 1e9, ""},
+    {"--seed", COMMAND_WHOLE, COMMAND_ONCE, "1", 0, 1e9, ""},
+    {"--export", COMMAND_STRING, COMMAND_ONCE, "", 0, 0, ""},
+    {"--int8", COMMAND_SWITCH, COMMAND_ONCE, "", 0, 0, ""},
+};
 
-static int parse_option(options *o, const char *name, const char *value)
+/* Sets the options from the command line. Their strings point into `c` and argv, which must stay
+   valid. Prints a message and returns 0 if an argument is wrong or missing. */
+static int read_options(options *o, command_line *c, int argc, char **argv)
 {
-    if (strcmp(name, "--game") == 0) return (o->game = game_named(value)) != GAME_KINDS;
-    if (strcmp(name, "--export") == 0) return (o->header = value) != NULL;
-    if (strcmp(name, "--length") == 0) return (o->length = parse_number(value, 1)) >= 0;
-    if (strcmp(name, "--episodes") == 0) return (o->episodes = parse_number(value, 1)) >= 0;
-    if (strcmp(name, "--seed") == 0) return (o->seed = parse_number(value, 0)) >= 0;
-    return 0;
-}
-
-static int parse(options *o, int argc, char **argv)
-{
-    int i;
-    for (i = 1; i < argc; i++) {
-        if (argv[i][0] != '-' && o->path == NULL)
-            o->path = argv[i];
-        else if (strcmp(argv[i], "--int8") == 0)
-            o->int8 = 1;
-        else if (i + 1 < argc && parse_option(o, argv[i], argv[i + 1]))
-            i++;
-        else
-            return 0;
-    }
-    return o->path != NULL && (o->header != NULL || !o->int8);
+    const char *name;
+    command_begin(c, table, (int)(sizeof table / sizeof *table));
+    if (argc < 2 || argv[1][0] == '-')
+        return fputs("watch: the first argument must be the file of an agent. See --help.\n",
+                     stderr), 0;
+    if (!command_parse(c, argc - 1, argv + 1)) return 0; /* the options follow argv[1] */
+    name = command_string(c, "--game");
+    o->path = argv[1];
+    o->header = command_string(c, "--export");
+    o->int8 = command_string(c, "--int8") != NULL;
+    o->game = name != NULL ? game_named(name) : GAME_KINDS;
+    o->length = command_whole(c, "--length");
+    o->episodes = command_whole(c, "--episodes");
+    o->seed = command_whole(c, "--seed");
+    if (name != NULL && o->game == GAME_KINDS)
+        return fprintf(stderr, "watch: there is no game %s; --help lists the games\n", name), 0;
+    if (o->int8 && o->header == NULL)
+        return fputs("watch: --int8 needs --export HEADER.h. See --help.\n", stderr), 0;
+    return 1;
 }
 
 /* Reads game and length from the file name: "saved/corridor-20.rise" is the corridor of length 20.
@@ -231,14 +229,13 @@ static int report_int8(const options *o)
 int main(int argc, char **argv)
 {
     static terminal screen; /* too large for a small stack */
-    options o = {NULL, NULL, 0, GAME_KINDS, 0, 0, 1};
+    static command_line line;
+    options o;
     episode e;
     rise_agent *agent;
     if (self_test_wanted(argc, argv)) return self_test_status();
-    if (!parse(&o, argc, argv)) {
-        print_usage();
-        return 2;
-    }
+    if (command_wants_help(argc, argv)) return print_usage(), 0;
+    if (!read_options(&o, &line, argc, argv)) return 2;
     guess_game(&o);
     if (o.header != NULL) {
         int const status = write_header(&o);

@@ -771,8 +771,10 @@ static void heads_must_fit_together(void)
     refused_for("munchausen and value_rescale", &d);
     d.head = RISE_HEAD_MEAN;
     refused_for("munchausen and value_rescale", &d);
-    /* munchausen goes with noise, spectral norm and soft copies; no residual unit is needed */
+    /* each of the two goes with noise, spectral norm and soft copies; no residual unit is needed */
     d.value_rescale = 0, d.noisy = d.spectral_norm = 1, d.target_rate = 0.01;
+    accepted(&d);
+    d.munchausen = 0, d.value_rescale = 1;
     accepted(&d);
     d.value_min = 3, d.value_max = 3;
     refused_for("value_min", &d);
@@ -1552,18 +1554,41 @@ static void time_is_measured_without_a_clock(void)
     CHECK(w.agent->learner.part_time > 0 && w.agent->learner.part_time < 1e8);
     rise_agent_destroy(w.agent);
 }
-/* A build without RISE_THREADS refuses threads above 1. */
+/* Creating the agent is refused with a text that contains `text`, before memory is asked for. */
+static void is_unavailable(const rise_agent_desc *d, const char *text)
+{
+    rise_agent_desc stands_in;
+    rise_agent *a = (rise_agent *)&stands_in;
+    rise_error error = {RISE_OK, ""};
+    long const calls = toy_memory.calls;
+    check_about("%s", text);
+    CHECK(rise_agent_create(&a, d, &error) == RISE_UNAVAILABLE && a == NULL);
+    CHECK(error.result == RISE_UNAVAILABLE && strstr(error.text, text) != NULL);
+    CHECK(toy_memory.calls == calls);
+}
+/* What this machine or this build lacks is refused: instruction sets, and without RISE_THREADS also
+   threads above 1 and background. */
 static void unavailable_is_refused(void)
 {
-#ifndef RISE_THREADS
     rise_agent_desc d = described("memory=none");
-    rise_agent *a = (rise_agent *)&d;
-    rise_error error = {RISE_OK, ""};
+    char text[30];
+    int isa, lacking = 0;
+    for (isa = RISE_ISA_REF; isa <= RISE_ISA_NEON; isa++) {
+        if (rise_kernels_of((rise_isa)isa) != NULL) continue;
+        d.isa = (rise_isa)isa;
+        snprintf(text, sizeof text, "isa is %d", isa);
+        is_unavailable(&d, text);
+        lacking++;
+    }
+    CHECK(lacking > 0); /* no processor has all of them */
+    d.isa = RISE_ISA_AUTO;
+#ifndef RISE_THREADS
     d.threads = 2;
-    CHECK(rise_agent_create(&a, &d, &error) == RISE_UNAVAILABLE && a == NULL);
-    CHECK(error.result == RISE_UNAVAILABLE && strstr(error.text, "threads is 2") != NULL);
+    is_unavailable(&d, "threads is 2");
+    d.threads = 1, d.background = 1;
+    is_unavailable(&d, "background is 1");
 #else
-    check_skip("this build has threads");
+    check_note("threads and background: skipped, because this build has threads");
 #endif
 }
 /* A downsampled frame has at least one number for each channel. */
@@ -1889,7 +1914,8 @@ static void learning_survives_a_bad_clock(void)
     learns_with_a_bad_clock("stands still", 0, 1, 1);
     learns_with_a_bad_clock("is NaN", (double)NAN, 0, 1);
 }
-/* A call whose update fails keeps at most the time of one update for later calls. */
+/* A failed update takes the time of an update from the budget. A call whose update fails keeps at
+   most the time of one update for later calls. */
 static void failed_updates_take_their_time(void)
 {
     double now = 1e6;
@@ -1901,6 +1927,12 @@ static void failed_updates_take_their_time(void)
     world_run(&w, 900);
     CHECK(rise_agent_learn_for(w.agent, 3000) >= 0); /* now the time of an update is known */
     weight = rise_agent_parameters(w.agent), right = *weight;
+    *weight = (rise_real)NAN;
+    CHECK(rise_agent_learn_for(w.agent, 3100) == RISE_NOT_FINITE);
+    *weight = right;
+    /* 100 microseconds are left; two calls give enough time for an update, and one does not */
+    CHECK(rise_agent_learn_for(w.agent, 1500) == 0);
+    CHECK(rise_agent_learn_for(w.agent, 1500) == 1);
     *weight = (rise_real)NAN;
     CHECK(rise_agent_learn_for(w.agent, 1e9) == RISE_NOT_FINITE);
     *weight = right;

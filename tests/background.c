@@ -188,25 +188,33 @@ static void a_round_takes_effect_when_the_next_is_due(void)
     rise_agent_destroy(w.agent);
 }
 
-/* An agent that is loaded goes on as the agent that was saved, in the midst of a round, too. */
+/* An agent that is loaded goes on as the agent that was saved, in the midst of a round, too. Saving
+   changes nothing: an agent that was saved has, MORE steps later, the state of an agent that was
+   not saved before. */
 static void saving_loses_no_round(void)
 {
+    enum { LAST = 130, MORE = 34 }; /* MORE is a multiple of the steps between later cuts */
     rise_agent_desc machine;
-    int k, cut;
+    uint64_t later[LAST + MORE]; /* hash of an agent that was saved MORE steps before, or 0 */
+    int k, cut, compared = 0;
     memset(&machine, 0, sizeof machine);
     machine.embed_fn = toy_embed;
     delay(0, 0, 90);
     for (k = 0; k < COUNT(kinds); k += KINDS_EACH) {
         rise_agent_desc const d = behind(kinds[k]);
-        for (cut = 17; cut < 130; cut += cut < 26 ? 1 : 17) {
+        memset(later, 0, sizeof later);
+        for (cut = 17; cut < LAST; cut += cut < 26 ? 1 : 17) {
             world w = world_after(d, cut), v;
             buffer b = saved(w.agent, RISE_SAVE_ALL), c;
             check_about("%s, cut after %d", kinds[k], cut);
+            compared += later[cut] != 0;
+            CHECK(later[cut] == 0 || later[cut] == hash_bytes(HASH_START, b.data, b.size));
             v = w;
             v.agent = loaded(&b, &machine);
             CHECK(rise_agent_query(v.agent)->background == 1);
-            CHECK(world_run(&w, 40) == world_run(&v, 40));
+            CHECK(world_run(&w, MORE) == world_run(&v, MORE));
             c = saved(w.agent, RISE_SAVE_ALL);
+            later[cut + MORE] = hash_bytes(HASH_START, c.data, c.size);
             free(b.data);
             b = saved(v.agent, RISE_SAVE_ALL);
             CHECK(b.size == c.size && memcmp(b.data, c.data, b.size) == 0);
@@ -214,6 +222,7 @@ static void saving_loses_no_round(void)
             free(b.data), free(c.data);
         }
     }
+    CHECK(compared >= 4);
     delay(0, 0, 0);
 }
 /* A file without the replay buffer keeps the last round. A policy of the agent loads, and plays. */
@@ -262,8 +271,9 @@ static void results_of_rounds_are_saved(void)
         free(b.data);
     }
 }
-/* An agent that learned without background goes on with it, if `machine` says so, even if the file
-   has an update with some of its parts computed. */
+/* An agent that learned without background goes on with it, if `machine` says so. If the file has
+   an update with some of its parts computed, this update begins again: the agent then computes the
+   same bits as an agent whose file has no computed part. */
 static void loading_can_turn_background_on(void)
 {
     static const char *const words[] = {"memory=rise", "memory=none batch_parts=3 learn_outside=1"};
@@ -272,25 +282,33 @@ static void loading_can_turn_background_on(void)
         for (kind = RISE_SAVE_AGENT; kind <= RISE_SAVE_ALL; kind++) {
             rise_agent_desc const d = described(words[k]);
             rise_agent_desc machine = behind("");
-            world w = world_after(d, 60);
+            world w = world_after(d, 60), again;
             rise_metrics before, m;
             buffer b;
             rise_agent *a;
             check_about("%s, kind %d", words[k], kind);
             CHECK(d.learn_outside == 0 || risei_learner_advance(&w.agent->learner, 60, NULL) == 0);
+            CHECK(w.agent->learner.part == d.learn_outside);
             b = saved(w.agent, (rise_save)kind);
             a = loaded(&b, &machine);
             rise_agent_metrics(w.agent, &before), rise_agent_metrics(a, &m);
             CHECK(a->desc.background == 1 && m.updates == before.updates && m.loss == before.loss);
             CHECK(risei_agent_wrong(a) == NULL);
+            free(b.data);
+            w.agent->learner.part = 0;
+            b = saved(w.agent, (rise_save)kind);
+            again = world_of(loaded(&b, &machine));
             rise_agent_destroy(w.agent), free(b.data);
             w = world_of(a);
-            world_run(&w, 60);
+            CHECK(world_run(&w, 60) == world_run(&again, 60));
             CHECK(rise_agent_learn(a) == RISE_OK && rise_agent_learn(a) == RISE_OK);
+            CHECK(rise_agent_learn(again.agent) == RISE_OK);
+            CHECK(rise_agent_learn(again.agent) == RISE_OK);
+            CHECK(state_of(a) == state_of(again.agent));
             rise_agent_metrics(a, &m);
             CHECK(m.updates > before.updates);
             b = saved(a, RISE_SAVE_ALL);
-            rise_agent_destroy(a);
+            rise_agent_destroy(a), rise_agent_destroy(again.agent);
             a = loaded(&b, NULL);
             CHECK(a->desc.background == 1 && risei_agent_wrong(a) == NULL);
             rise_agent_destroy(a), free(b.data);
@@ -325,7 +343,7 @@ static void loading_can_turn_background_off(void)
                 CHECK(!a->background.started && a->learner.snapshot_next == 0);
                 after = rise_agent_parameters(w.agent); /* puts the round into effect */
                 rise_agent_metrics(w.agent, &before), rise_agent_metrics(a, &m);
-                CHECK(same_reals(rise_agent_parameters(a), after, (int)m.parameters));
+                CHECK(same_reals(rise_agent_parameters(a), after, m.parameters));
                 CHECK(m.updates == before.updates);
                 free(b.data), rise_agent_destroy(w.agent);
                 b = saved(a, RISE_SAVE_ALL);
@@ -604,16 +622,23 @@ static int batch_threads(void)
 static void threads_give_way_to_the_game(void)
 {
     int background;
-    if (sched_getscheduler(0) != SCHED_OTHER || access("/proc/self/task", R_OK) != 0) return;
+    if (sched_getscheduler(0) != SCHED_OTHER || access("/proc/self/task", R_OK) != 0) {
+        check_skip("this thread has another policy, or /proc does not show the threads");
+        return;
+    }
     for (background = 0; background < 2; background++) {
-        rise_agent_desc d = described("memory=none");
-        rise_agent *a;
+        rise_agent_desc d = described("memory=none greedy");
+        world w;
         int tries;
         d.threads = 3, d.background = background;
-        a = created(&d);
+        w = world_of(created(&d));
+        if (!background) { /* each worker takes part in a job, so it has chosen its policy */
+            world_run(&w, 1);
+            CHECK(w.agent->model.device.threads->jobs > 0);
+        }
         for (tries = 0; tries < 1000 && batch_threads() != 3 * background; tries++) pause_for(1000);
         CHECK(batch_threads() == 3 * background);
-        rise_agent_destroy(a);
+        rise_agent_destroy(w.agent);
     }
 }
 #endif

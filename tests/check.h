@@ -59,7 +59,7 @@ static struct {
     char about[300];      /* what is being tested, printed with a failure */
     char note[120];       /* printed at the end of the running test's line */
     void (*before)(void); /* runs before each test, if not NULL */
-    void (*after)(void);  /* runs after each test, if not NULL; its checks count as the test's */
+    void (*after)(void);  /* runs after each test, if not NULL; its failures are the test's */
 } check_state;
 
 /* Says what the following checks are about; "" for nothing. */
@@ -101,7 +101,7 @@ CHECK_UNUSED static int check_near(double a, double b, double relative)
     return fabs(a - b) <= relative * size && size < HUGE_VAL;
 }
 /* Says why the running test does not apply here. A test that checks nothing and gives no reason has
-   failed. Checks of check_state.before and check_state.after count, too. */
+   failed. Checks of check_state.before and check_state.after do not count here. */
 CHECK_UNUSED static void check_skip(const char *reason)
 {
     check_note("skipped: %s", reason);
@@ -140,26 +140,31 @@ CHECK_UNUSED static int check_wanted(int count, char **arguments, const char *na
         if (strstr(name, arguments[i]) != NULL) return 1;
     return count <= 1;
 }
-/* Runs a test of file `file` (`length` characters) and prints its line. */
+/* Returns how many checks were made so far. */
+CHECK_UNUSED static long check_count(void) { return check_state.passed + check_state.failed; }
+/* Runs a test of file `file` (`length` characters) and prints its line, which counts the checks of
+   check_state.before and check_state.after, too. */
 CHECK_UNUSED static void check_run(const check_test *test, const char *file, int length)
 {
     double const start = check_clock();
-    long const passed = check_state.passed, failed = check_state.failed;
-    long checks, failures;
+    long const before = check_count(), failed = check_state.failed;
+    long own, failures; /* own: the checks of the test itself */
     char full[120], number[32];
     check_state.test = test->name;
     check_state.skipped = 0;
     check_state.note[0] = '\0';
     check_about("%s", "");
     if (check_state.before != NULL) check_state.before();
+    own = check_count();
     test->run();
+    own = check_count() - own;
     if (check_state.after != NULL) check_state.after();
     check_about("%s", "");
-    checks = check_state.passed - passed + check_state.failed - failed;
-    failures = check_state.failed - failed;
-    if (checks == 0 && !check_state.skipped) failures = 1, check_state.failed++;
     snprintf(full, sizeof full, "%.*s/%s", length, file, test->name);
-    printf("%-60s %7.2f s %11s checks", full, check_clock() - start, check_number(checks, number));
+    printf("%-60s %7.2f s %11s checks", full, check_clock() - start,
+           check_number(check_count() - before, number));
+    if (own == 0 && !check_state.skipped) check_note("checks nothing"), check_state.failed++;
+    failures = check_state.failed - failed;
     if (failures > 0) printf("  %ld FAILED", failures);
     printf("%s%s\n", check_state.note[0] != '\0' ? "  " : "", check_state.note);
     fflush(stdout);

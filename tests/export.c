@@ -343,7 +343,8 @@ static void the_comment_says_what_the_agent_is(void)
     save(words[2], RISE_SAVE_POLICY);
     export_to("export_test.h");
     read_text("export_test.h");
-    CHECK(said("observation   5 numbers\n") && said("training      the file does not tell\n"));
+    CHECK(said("observation   5 numbers\n"));
+    CHECK(said("training      unknown: the file has no counters that can be read here\n"));
     CHECK(said("rise_agent_play_numbers(agent, 0, NULL, numbers, 0, RISE_FIRST, NULL);"));
     CHECK(!said("frame[") && !said("_width"));
     CHECK(!said("#define RISE_NO_RAINBOW\n") && said("#define RISE_NO_ENCODERS\n"));
@@ -418,8 +419,14 @@ static void watch_exports(void)
     CHECK(said("export_test_check(void)") && !said("weight_bits=8"));
     CHECK(watch_status("export_test.rise --export export_test.c") == 1);
     CHECK(strcmp(text, "watch: export_test.c does not end with .h\n") == 0);
-    CHECK(watch_status("export_test.rise --export") == 2 && said("--export HEADER.h"));
+    CHECK(watch_status("export_test.rise --export") == 2 && said("--export: a value must follow"));
     CHECK(watch_status("export_test.rise --int8") == 2 && said("--export HEADER.h"));
+    CHECK(watch_status("--int8") == 2 && said("the first argument must be the file"));
+    CHECK(watch_status("export_test.rise --sed 1") == 2 && said("1: there is no such option"));
+    CHECK(watch_status("export_test.rise --seed 1.5") == 2 &&
+          said("--seed 1.5: a whole number from 0 to 1000000000 is needed"));
+    CHECK(watch_status("export_test.rise --game chess") == 2 && said("there is no game chess"));
+    CHECK(watch_status("--help") == 0 && said("Ctrl-C ends watch."));
     CHECK(watch_status("export_test.rise --export export_test.h --int8") == 0);
     CHECK(said("The agent is in export_test.h.\n") && said("pass --game"));
     folder_remove("export_test");

@@ -271,8 +271,19 @@ static int threads_become(int count)
     for (tries = 0; tries < 1000 && threads_there() != count; tries++) usleep(1000);
     return threads_there() == count;
 }
+/* Creates an agent with fewer threads, which asks for fewer things than the number of the call that
+   fails. */
+static void fewer_threads_are_possible(rise_agent_desc d, long at, fault_kind kind)
+{
+    rise_agent *a;
+    d.threads = at > 3 ? (int)at - 2 : 1; /* before a worker: the lock and the condition variable */
+    faults_plan(at, kind);
+    CHECK(rise_agent_create(&a, &d, NULL) == RISE_OK);
+    CHECK(faults_end() == NULL && fault_threads == d.threads - 1);
+    rise_agent_destroy(a);
+}
 /* If the system refuses the lock, the condition variable or any thread, no agent, no memory and no
-   thread is left. The error text names `threads`. */
+   thread is left. The error text names `threads`. An agent with fewer threads can be created. */
 static void refused_threads_leave_nothing(void)
 {
     enum { THREADS = 6 };
@@ -312,6 +323,7 @@ static void refused_threads_leave_nothing(void)
                     else if (load_it)
                         CHECK(state_of(a) == state);
                     rise_agent_destroy(a);
+                    if (failed != NULL) fewer_threads_are_possible(d, at, kinds_of_fault[i]);
                     CHECK(toy_memory.held == 0 && fault_threads == 0 && fault_locks == 0);
                     CHECK(threads_become(1));
                 } while (failed != NULL);

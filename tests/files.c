@@ -1177,6 +1177,8 @@ static void reader_supplies_the_memory(void)
     free(block);
     free(b.data);
 }
+static void quiet_log(void *user, const char *text) { (void)user, (void)text; }
+static double still_clock(void *user) { return (void)user, 7; }
 static void reader_supplies_the_machine(void)
 {
     world w = tiny_world("memory=rise embedding=user", 30);
@@ -1200,6 +1202,7 @@ static void reader_supplies_the_machine(void)
     machine = machine_for(RISE_SAVE_ALL);
     machine.embedding_file = "files_test.none"; /* unused with this embedding, but kept */
     machine.embed_user = &calls, machine.log_user = &b, machine.clock_user = &policy;
+    machine.log_fn = quiet_log, machine.clock_fn = still_clock;
     a = loaded(&b, &machine);
     CHECK(a->desc.embedding_file == machine.embedding_file);
     CHECK(a->desc.embed_fn == machine.embed_fn && a->desc.embed_user == machine.embed_user);
@@ -2268,32 +2271,39 @@ static void other_numbers_of_learning_may_be_stated(void)
     check_about("%s", "");
     rise_agent_destroy(w.agent), free(b.data);
 }
-/* A weight in place that is not finite is refused. Without a machine there are defaults. */
+/* Each weight in place must be finite. Without a machine there are defaults. */
 static void weights_in_place_are_checked(void)
 {
     world w = world_begin("memory=none", 30);
     buffer b = saved(w.agent, RISE_SAVE_POLICY);
     size_t const at = place_of(w.agent, RISE_SAVE_POLICY, w.agent->model.weights, sizeof(float));
-    size_t const size = b.size;
+    size_t const size = b.size, weights = w.agent->model.net.weights_size;
     placed p = place(&b, 0);
     rise_agent_desc machine = machine_for(RISE_SAVE_POLICY);
     rise_error error;
     rise_agent *a;
+    size_t i;
     CHECK(rise_agent_open(&a, p.data, b.size, NULL, &error) == RISE_OK && a->desc.play_only);
-    CHECK(w.agent->model.net.weights_size > 192); /* 64 are checked at once */
+    CHECK(weights > 192); /* 64 are checked at once */
     rise_agent_destroy(a), free(p.room);
     machine.weights = w.agent->model.weights;
     b.size = at + 300; /* reading fails here */
     b.at = 0;
     CHECK(rise_agent_read(&a, buffer_read, &b, size, &machine, &error) == RISE_IO && a == NULL);
     b.size = size, machine.weights = NULL;
-    CHECK(get(&b, at, 4) == risei_bits(w.agent->model.weights[0]));
-    put(&b, at, 4, 0x7FC00000);
-    fix_sums(&b);
-    p = place(&b, 0);
-    CHECK(rise_agent_open(&a, p.data, b.size, &machine, &error) == RISE_BAD_FILE && a == NULL);
-    CHECK(strstr(error.text, "a weight is not a finite number") != NULL);
-    rise_agent_destroy(w.agent), free(p.room), free(b.data);
+    for (i = 0; i < weights; i += i < 130 || i + 70 > weights ? 1 : 13) {
+        uint32_t const bits = risei_bits(w.agent->model.weights[i]);
+        check_about("weight %lu of %lu", (unsigned long)i, (unsigned long)weights);
+        CHECK(get(&b, at + 4 * i, 4) == bits);
+        put(&b, at + 4 * i, 4, i % 2 == 0 ? 0x7FC00000 : 0xFF800000); /* NaN; minus infinity */
+        fix_sums(&b);
+        p = place(&b, 0);
+        CHECK(rise_agent_open(&a, p.data, b.size, &machine, &error) == RISE_BAD_FILE && a == NULL);
+        CHECK(strstr(error.text, "a weight is not a finite number") != NULL);
+        free(p.room);
+        put(&b, at + 4 * i, 4, bits);
+    }
+    rise_agent_destroy(w.agent), free(b.data);
 }
 
 /* ---------------------------------------------------------------------------------------------- */

@@ -1674,7 +1674,7 @@ static void extreme_numbers_are_right(void)
 
 /* A sum of squares over many blocks has the same bits on all fused tables. Its error is within the
    bound for the sum of one block. */
-static void long_sums_are_in_double(void)
+static void long_sums_have_the_error_of_one_block(void)
 {
     static const int sizes[] = {0, 1, RISEI_OPTIMIZER_BLOCK, RISEI_OPTIMIZER_BLOCK + 1,
                                 3 * RISEI_OPTIMIZER_BLOCK + 17};
@@ -1696,6 +1696,24 @@ static void long_sums_are_in_double(void)
         free_blocks();
     }
 }
+/* The sums of blocks are added in double. Here the sums are 2^24, 1, 1 and 1, and no kernel rounds
+   one of them. A float cannot hold 2^24 + 1. */
+static void sums_of_blocks_are_added_in_double(void)
+{
+    enum { N = 3 * RISEI_OPTIMIZER_BLOCK + 17 };
+    double squares[4];
+    risei_optimizer o = {NULL, NULL, squares, 1, 1, 0};
+    float *const x = floats(N);
+    int t, i;
+    for (i = 0; i < N; i++) x[i] = i == 5 ? 4096.0f : i % RISEI_OPTIMIZER_BLOCK == 5 ? 1.0f : 0.0f;
+    for (t = -1; t < tables; t++) {
+        risei_device device = {t < 0 ? ref : table[t], NULL, NULL, 0, 0};
+        double const sum = risei_optimizer_sum_squares(&device, &o, N, x);
+        check_about("%s: %.0f", device.kernels->name, sum);
+        CHECK(fabs(sum - 16777219) < 0.5);
+    }
+    free_blocks();
+}
 
 /* Every 16-bit float that replay stores is widened exactly, and no call writes too much. */
 static void halves_are_widened_exactly(void)
@@ -1710,11 +1728,12 @@ static void halves_are_widened_exactly(void)
     for (t = -1; t < tables; t++) {
         const rise_kernels *const k = t < 0 ? ref : table[t];
         check_about("%s", k->name);
+        for (i = 0; i < count; i++) y[i] = NAN; /* no result of another table stays */
         k->half_to_real(count, half, y);
         for (i = 0; i < count; i++) good &= risei_to_half(y[i]) == half[i];
         CHECK(good);
         for (n = 0; n <= MOST; n++) {
-            y[n] = -7;
+            for (i = 0; i <= n; i++) y[i] = -7;
             k->half_to_real(n, half + 5000, y);
             for (i = 0; i < n; i++) good &= y[i] == risei_from_half(half[5000 + i]);
             CHECK(good && y[n] == -7);
@@ -2049,7 +2068,8 @@ static const check_test tests[] = {
     TEST(extreme_numbers_are_right),
     TEST(adam_notices_nonfinite_weights),
     TEST(optimizer_clips_counts_and_refuses),
-    TEST(long_sums_are_in_double),
+    TEST(long_sums_have_the_error_of_one_block),
+    TEST(sums_of_blocks_are_added_in_double),
     TEST(halves_are_widened_exactly),
     TEST(int8_products_are_exact),
     TEST(int8_limits_prevent_overflow),

@@ -83,7 +83,38 @@ static void files_are_announced(void)
     CHECK(said("The best RISE agent is saved in a.rise.") && bytes("a.rise") > 0);
     CHECK(tool("", 0) >= 0); /* the show */
     CHECK(said("The best RISE agent will be saved in blink-"));
+    CHECK(said("; may train as long as RISE\n") && said("allowed to train as long as RISE did"));
     CHECK(said("; the other agents are not saved."));
+}
+
+/* A wrong option is refused with a sentence that says what is possible. */
+static void wrong_options_are_refused(void)
+{
+    static const char *const wrong[][2] = {
+        {"--seed x", "--seed x: a whole number from 0 to 1000000000 is needed"},
+        {"--seed 1.5", "--seed 1.5: a whole number from 0"},
+        {"--seeds 2.7", "--seeds 2.7: a whole number from 1 to 1000"},
+        {"--seeds 0", "--seeds 0: a whole number"},
+        {"--minutes nan", "--minutes nan: a number from 0.01 to 1000000"},
+        {"--memory big", "--memory big: rise|none|full is needed"},
+        {"--length 7", "--length for blink must be 8 to 500"},
+        {"--game catch --length 9", "catch has one length only: leave out --length"},
+        {"--game chess", "there is no game chess"},
+        {"--set wings=2", "no field \"wings\""},
+        {"--set window", "--set window: FIELD=VALUE is needed"},
+        {"--seed", "--seed: a value must follow"},
+        {"--speed 9", "--speed 9: there is no such option"},
+    };
+    size_t i;
+    for (i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+        check_about("%s", wrong[i][0]);
+        CHECK(tool(wrong[i][0], 0) == 2 && said(wrong[i][1]) && !said("Score: "));
+    }
+    check_about("%s", "");
+    CHECK(tool("--help", 0) == 0 && said("corridor      4 to 500 [10]") && !said("Score: "));
+    /* each option has an effect */
+    CHECK(tool("--memory none --seed 7 --seeds 2 --set window=4 --set batch=8", 0) >= 0);
+    CHECK(said("NONE seed 8") && said("with 0 of 2 seeds") && !said("RISE"));
 }
 
 static void full_disk_keeps_older_files(void)
@@ -371,6 +402,7 @@ static void self_test_passes(void)
 
 static const check_test tests[] = {
     TEST(files_are_announced),
+    TEST(wrong_options_are_refused),
     TEST(full_disk_keeps_older_files),
     TEST(faults_keep_older_files),
     TEST(links_and_modes_stay),

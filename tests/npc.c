@@ -228,6 +228,57 @@ static void lessons_teach(void)
     /* a saved agent has learned from them already */
     CHECK(play("--path t.rise --demonstrations t.txt --fast 0.01", 0, 0) == 0);
     CHECK(!said("The agent learns from"));
+    CHECK(said("The agent of t.rise exists already, so it does not learn from the ") &&
+          said(" rounds in t.txt. For a new agent, name a new file with --path.\n"));
+}
+
+static void wrong_options_are_refused(void)
+{
+    static const char *const wrong[][2] = {
+        {"--seekers 2.7", "--seekers 2.7: a whole number from 1 to 8 is needed"},
+        {"--seed 1.5", "--seed 1.5: a whole number from 0"},
+        {"--level 6", "--level 6: a whole number from 0 to 5"},
+        {"--view 0", "--view 0: a whole number from 1 to 8"},
+        {"--match -1", "--match -1: a number from 0"},
+        {"--memory big", "--memory big: rise|none|full is needed"},
+        {"--fast", "--fast: a value must follow"},
+        {"--other 1", "--other 1: there is no such option"},
+    };
+    size_t i;
+    for (i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+        check_about("%s", wrong[i][0]);
+        CHECK(play(wrong[i][0], 0, 0) == 2 && said(wrong[i][1]) && !said(" steps, "));
+    }
+    check_about("%s", "");
+    CHECK(play("--help", 0, 0) == 0 && said("  --match MINUTES ") && !said(" steps, "));
+}
+
+/* A match needs no --fast, and measures levels 1 and 5. The share of time is a mean over the
+   seekers that take part, counted here in another game with the same options. */
+static void match_is_measured(void)
+{
+    static game g;
+    static command_line line;
+    static const char row[] = "minute  0.1  level 1 ", share[] = "seekers see the player ";
+    char *words[] = {"npc", "--path", "none", "--match", "0.1", "--seekers", "1", "--seed", "3"};
+    int frame, seen = 0;
+    const char *at;
+    CHECK(play("--path none --match 0.1 --seekers 1 --seed 3", 0, 0) == 0);
+    CHECK(said("minute  0.1  level 5 ") && !said("learning") && !said("level 2"));
+    CHECK(said("% of the time  found again in ") && said(" losses  0 steps"));
+    command_begin(&line, table, (int)(sizeof table / sizeof *table));
+    CHECK(command_parse(&line, 9, words));
+    read_options(&g.options, &line);
+    if (!CHECK(game_begin(&g))) return;
+    g.demo = 1;
+    crew_set_level(&g.crew, 1);
+    for (frame = 0; frame < 360 && CHECK(game_tick(&g, 0, 0)); frame++)
+        seen += g.world.seekers[0].sees;
+    rise_agent_destroy(g.crew.agent);
+    at = strstr(text, row);
+    at = at != NULL ? strstr(at, share) : NULL;
+    CHECK(at != NULL && seen > 0);
+    if (at != NULL) CHECK(fabs(strtod(at + strlen(share), NULL) - 100.0 * seen / 360) < 0.051);
 }
 
 /* While a person teaches, the agent counts each of the person's steps and no others, because its
@@ -276,6 +327,8 @@ static const check_test tests[] = {
     TEST(keys_are_recorded),
     TEST(script_is_recorded),
     TEST(lessons_teach),
+    TEST(wrong_options_are_refused),
+    TEST(match_is_measured),
     TEST(agent_sees_the_lesson),
     TEST(wrong_files_are_refused),
 };

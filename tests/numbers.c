@@ -1,5 +1,6 @@
 /* Tests agents that see numbers, beside frames or instead of them: what enters the network, the
-   statistics, files, threads, publishing, and wrong calls. */
+   statistics, files, threads, publishing, and wrong calls. tests/gradients.c tests the gradients of
+   numbers, and tests/replay.c what an update reads of them. */
 #define RISE_THREADS
 #include "toy.h"
 
@@ -79,45 +80,76 @@ static double expected_number(const rise_agent *a, double raw, int j)
     if (!s->frozen) return raw;
     return z > 8 ? 8 : z < -8 ? -8 : z;
 }
+/* The numbers of a run, and for each step the step at which its episode began. */
+enum { STORY = 90 };
+static float story[STORY][NUMBERS];
+static int first_step[STORY];
+
+/* Returns whether x is the stack of numbers up to step `at`, as the network should see it. */
+static int is_stack(const rise_agent *a, int at, const rise_real *x)
+{
+    int const stack = a->desc.frame_stack;
+    int s, j, wrong = 0;
+    for (s = 0; s < stack; s++) {
+        int const back = stack - 1 - s;
+        int const from = at - back < first_step[at] ? first_step[at] : at - back;
+        for (j = 0; j < NUMBERS; j++)
+            wrong += !(fabs((double)x[s * NUMBERS + j] -
+                            expected_number(a, (double)story[from][j], j)) < 1e-3);
+    }
+    return wrong == 0;
+}
+/* Returns whether the window of acting at step `at` has the right numbers: a stack at each step
+   with FULL, the numbers of each step with RISE. Steps before the episode have no entries. */
+static int is_window(const rise_agent *a, int at)
+{
+    const risei_sequence *const q = &a->model.pass.sequence;
+    const risei_net *const net = &a->model.net;
+    int i, j, wrong = q->steps != risei_pass_act_steps(&a->desc);
+    for (i = 0; i < q->steps; i++) {
+        int const then = at - (q->steps - 1) + i;
+        const rise_real *x = q->x + (ptrdiff_t)q->begin[i] * net->cell.in + net->embedding;
+        wrong += risei_sequence_active(q, i) != (then >= first_step[at]);
+        if (then < first_step[at]) continue;
+        if (net->memory->encodes_window)
+            wrong += !is_stack(a, then, a->model.numbers + q->begin[i] * net->encoder.numbers.in);
+        for (j = 0; j < net->numbers; j++)
+            wrong += !(fabs((double)x[j] - expected_number(a, (double)story[then][j], j)) < 1e-3);
+    }
+    return wrong == 0;
+}
 /* The network gets stacks of standardised numbers, and the statistics equal those of two passes
-   over all numbers of the warm-up. The test keeps the numbers of the run. It checks the stack of
-   the newest slot, but neither windows nor agents with FULL. */
+   over all numbers of the warm-up. The test keeps the numbers of the run. It checks what acting
+   reads, because the inputs of an update overwrite it. */
 static void numbers_enter_the_network(void)
 {
-    enum { STEPS = 90 };
-    static float story[STEPS][NUMBERS];
-    static int first[STEPS]; /* the step at which the step's episode began */
-    int k, frames, step, j, s;
+    int k, frames, step, j;
     for (k = 0; k < COUNT(kinds); k++)
         for (frames = 0; frames < 2; frames++) {
             rise_agent_desc const d = kind_described(k, frames);
             numbers_world n = numbers_world_of(&d);
             const rise_agent *const a = n.w.agent;
             const risei_net *const net = &a->model.net;
-            int seen = 0;
+            int seen = 0, windows = 0;
             check_about("%s, %s", kinds[k], frames ? "and frames" : "without frames");
             CHECK(net->encoder.numbers.in == NUMBERS * a->desc.frame_stack);
             CHECK(net->encoder.out == net->encoder.of_images + 9);
             CHECK((net->encoder.layers > 0) == frames);
             CHECK(net->numbers == (d.memory == RISE_MEMORY_RISE ? NUMBERS : 0));
-            for (step = 0; step < STEPS; step++) {
-                int const stack = a->desc.frame_stack;
+            for (step = 0; step < STORY; step++) {
                 int64_t const updates = a->model.updates;
                 if (!a->numbers.frozen) seen = step + 1;
                 numbers_run(&n, 1);
                 memcpy(story[step], n.numbers, sizeof story[step]);
-                first[step] = n.w.events[0] == RISE_FIRST ? step : first[step - 1];
+                first_step[step] = n.w.events[0] == RISE_FIRST ? step : first_step[step - 1];
                 /* only without an update are the inputs of acting still there */
-                if (net->memory->encodes_window || a->model.updates > updates) continue;
-                for (s = 0; s < stack; s++) {
-                    int const at = step - (stack - 1 - s) < first[step] ? first[step]
-                                                                       : step - (stack - 1 - s);
-                    for (j = 0; j < NUMBERS; j++)
-                        CHECK(fabs((double)a->model.numbers[s * NUMBERS + j] -
-                                   expected_number(a, (double)story[at][j], j)) < 1e-3);
-                }
+                if (a->model.updates > updates) continue;
+                if (!net->memory->encodes_window) CHECK(is_stack(a, step, a->model.numbers));
+                if (net->memory->recurrent) CHECK(is_window(a, step));
+                windows += a->numbers.frozen && step - first_step[step] > 1;
             }
-            CHECK(a->numbers.frozen && a->numbers.seen == seen && seen > 10 && seen < STEPS);
+            CHECK(windows > 5);
+            CHECK(a->numbers.frozen && a->numbers.seen == seen && seen > 10 && seen < STORY);
             for (j = 0; j < NUMBERS; j++) {
                 double mean = 0, variance = 0;
                 for (step = 0; step < seen; step++) mean += (double)story[step][j] / seen;

@@ -1,5 +1,6 @@
 /* Tests rise_agent_observe: observed steps and own steps give the same transitions; demonstrations
-   have a large-margin loss and are kept; wrong calls change nothing. */
+   have a large-margin loss, are kept, and count in some metrics only; wrong calls change
+   nothing. */
 #define RISE_THREADS
 #include "toy.h"
 
@@ -169,6 +170,33 @@ static void demonstrations_are_kept(void)
     free(kept);
     rise_agent_destroy(w.agent);
 }
+/* Returns the event of frame `step` of a game whose episodes have `frames` frames. */
+static rise_event event_in(int frames, int step)
+{
+    int const at = step % frames;
+    return at == 0 ? RISE_FIRST : at == frames - 1 ? RISE_TERMINATED : RISE_MIDDLE;
+}
+/* Demonstrations count in metrics.steps and metrics.mean_length, but not in metrics.episodes and
+   metrics.mean_return. The agent's episodes have 2 steps and return 2. Those of the demonstrator
+   have 5 steps and return 500. */
+static void demonstrations_count_as_steps_alone(void)
+{
+    rise_agent_desc const d = described("memory=none environments=2 demonstrators=1");
+    world w = world_of(created(&d));
+    rise_metrics m;
+    int step;
+    for (step = 0; step < 12; step++) {
+        world_move(&w);
+        w.events[0] = event_in(3, step), w.events[1] = event_in(6, step);
+        w.rewards[0] = 1, w.rewards[1] = 100;
+        w.actions[0] = -1, w.actions[1] = 0;
+        CHECK(observe(w.agent, &w, w.actions) == RISE_OK);
+    }
+    rise_agent_metrics(w.agent, &m);
+    CHECK(m.episodes == 4 && m.mean_return == 2);
+    CHECK(m.steps == 4 * 2 + 2 * 5 && m.mean_length == (4 * 2 + 2 * 5) / 6.0);
+    rise_agent_destroy(w.agent);
+}
 static void margin_loss_is_right_by_hand(void)
 {
     static const rise_real q[4] = {1, (rise_real)2.5, (rise_real)2.25, -3};
@@ -306,6 +334,7 @@ static const check_test tests[] = {
     TEST(minus_one_lets_the_agent_act),
     TEST(absent_environments_keep_their_actions),
     TEST(demonstrations_are_kept),
+    TEST(demonstrations_count_as_steps_alone),
     TEST(margin_loss_is_right_by_hand),
     TEST(heads_pass_gradients_of_q),
     TEST(demonstrations_are_imitated),

@@ -313,8 +313,62 @@ static void a_lost_process_goes_on_from_its_file(void)
         group_end(&g);
     }
 }
+/* Sums over observations of up to MOST_SEEN numbers. */
+enum { MOST_SEEN = 16 };
+typedef struct sums {
+    double x[MOST_SEEN], squares[MOST_SEEN];
+    int count;
+} sums;
+static void sums_add(sums *s, const rise_real *x, int size)
+{
+    int i;
+    s->count++;
+    for (i = 0; i < size; i++)
+        s->x[i] += (double)x[i], s->squares[i] += (double)x[i] * (double)x[i];
+}
+/* Checks that the numbers are standardised by the mean and the variance of these observations. */
+static void sums_check(const sums *s, const risei_statistics *with)
+{
+    int i;
+    CHECK(with->frozen && with->size > 0 && with->size <= MOST_SEEN);
+    for (i = 0; i < with->size; i++) {
+        double const mean = s->x[i] / s->count;
+        double const variance = s->squares[i] / s->count - mean * mean;
+        CHECK(fabs((double)with->shift[i] - mean) <= 1e-5 * (1 + fabs(mean)));
+        CHECK_NEAR(with->gain[i], 1 / sqrt(variance + 1e-6), 1e-4);
+    }
+}
+/* Checks the mean frame, and the statistics of numbers and embeddings, of an agent with one
+   environment: they are those of all frames in the replay buffer. CONV takes its statistics from
+   RISEI_SAMPLE_FRAMES frames, spread evenly. */
+static void check_statistics(const rise_agent *a)
+{
+    const risei_history *const h = &a->replay.history;
+    const risei_embedder *const e = &a->embedder;
+    int const frames = (int)h->written[0];
+    int i, k;
+    sums numbers, embeddings;
+    memset(&numbers, 0, sizeof numbers), memset(&embeddings, 0, sizeof embeddings);
+    for (i = 0; i < PIXELS; i++) {
+        double sum = 0;
+        for (k = 0; k < frames; k++) sum += h->frames[k * PIXELS + i];
+        CHECK(a->frames.mean[i] == (uint8_t)(sum / frames + 0.5));
+    }
+    for (k = 0; k < frames; k++)
+        sums_add(&numbers, h->raw_numbers + k * h->numbers, h->numbers);
+    if (h->numbers > 0) sums_check(&numbers, &a->numbers);
+    if (!a->model.net.embeds) return;
+    k = e->encoder.kind->scaled ? RISEI_SAMPLE_FRAMES : frames;
+    for (i = 0; i < k; i++) {
+        rise_real raw[MOST_SEEN];
+        e->encoder.kind->embed(&a->model.device, &e->encoder, h->frames + i * frames / k * PIXELS,
+                               raw);
+        sums_add(&embeddings, raw, e->statistics.size);
+    }
+    sums_check(&embeddings, &e->statistics);
+}
 /* If reduce_fn fails at the end of the warm-up, the warm-up goes on. After a restart from the file,
-   the warm-up ends, and the mean frame is not black. */
+   the warm-up ends, with the statistics of all frames. */
 static void a_process_lost_in_the_warm_up_shares_later(void)
 {
     static const char *const words[] = {"memory=rise numbers=2 number_features=3 embedding=conv",
@@ -343,8 +397,10 @@ static void a_process_lost_in_the_warm_up_shares_later(void)
             w.agent = loaded(&b, &machine);
             CHECK(!risei_learner_warmed_up(&w.agent->model));
             while (w.agent->model.updates == 0) CHECK(rise_agent_learn(w.agent) == RISE_OK);
+            risei_background_finish(&w.agent->background);
             CHECK(risei_learner_warmed_up(&w.agent->model));
-            CHECK(w.agent->frames.mean[0] > 0 && w.agent->frames.mean[PIXELS - 1] > 0);
+            CHECK(w.agent->replay.history.written[0] == 35);
+            check_statistics(w.agent);
             rise_agent_destroy(w.agent), free(b.data);
             group_end(&g);
         }

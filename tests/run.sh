@@ -127,9 +127,10 @@ player_build() { # player_build NAME FLAGS
 # Compiles a test file. Links it with the shared kernels when they are ready.
 build() {
     flags= objects= libraries=
-    case $1 in
-    threads | training | sequences | faults | background | players | int8 | npc) flags=-pthread ;;
-    esac
+    # Before glibc 2.34, threads need -pthread. training and npc include tools with threads.
+    if grep -q 'define RISE_THREADS' "tests/$1.c" || [ "$1" = training ] || [ "$1" = npc ]; then
+        flags=-pthread
+    fi
     if [ "$1" = npc ]; then
         if libraries=$(pkg-config --libs sdl2 2> /dev/null); then
             flags="$flags $(pkg-config --cflags sdl2)"

@@ -98,13 +98,24 @@ static void untrained_copies_are_not_stronger(void)
 
 static void wrong_options_are_refused(void)
 {
-    static const char *const wrong[] = {"--steps",     "--steps x", "--steps 1", "--copies 0",
-                                        "--copies 13", "--seed 1x", "--seed -1", "--other 1"};
+    static const char *const wrong[][2] = {
+        {"--steps", "--steps : a whole number from 96 to 100000000 is needed\n"},
+        {"--steps x", "--steps x: a whole number from 96 to"},
+        {"--steps 95", "--steps 95: a whole number from 96 to"},
+        {"--steps 100.5", "--steps 100.5: a whole number from 96 to"},
+        {"--copies 0", "--copies 0: a whole number from 1 to 12 is needed"},
+        {"--seed 3 --copies 13", "--copies 13: a whole number from 1 to 12"},
+        {"--seed 1x", "--seed 1x: a whole number from 0 to"},
+        {"--seed -1", "--seed -1: a whole number from 0 to"},
+        {"--other 1", "self_play: there is no option --other\n"},
+    };
     int i;
     for (i = 0; i < (int)(sizeof wrong / sizeof *wrong); i++) {
-        check_about("%s", wrong[i]);
-        CHECK(example(wrong[i]) == 2 && said("--copies 1..12") && !said("copy 0"));
+        check_about("%s", wrong[i][0]);
+        CHECK(example(wrong[i][0]) == 2 && said(wrong[i][1]) && !said("copy 0"));
+        CHECK(said("[--steps N, at least 96] [--copies 1..12]"));
     }
+    CHECK(example("--help") == 2 && said("at least 96") && !said("no option"));
 }
 
 /* Ratings against the formula for two copies; three equal copies; a copy that always wins. */

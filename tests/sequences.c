@@ -400,6 +400,8 @@ static uint64_t hash_history(uint64_t hash, const risei_history *h)
             hash = hash_words(hash, &h->actions[slot], sizeof *h->actions);
             hash = hash_words(hash, &h->events[slot], sizeof *h->events);
             hash = hash_words(hash, &h->episode_frame[slot], sizeof *h->episode_frame);
+            if (h->mask_bytes > 0)
+                hash = hash_words(hash, risei_history_mask(h, slot), (size_t)h->mask_bytes);
             if (h->f32) hash = hash_words(hash, h->full + slot * h->embedding_size, size * 4);
             if (!h->f32) hash = hash_words(hash, h->half + slot * h->embedding_size, size * 2);
         }
@@ -412,7 +414,9 @@ static uint64_t whole_of(const rise_agent *a)
     const risei_players *p = &a->players;
     uint64_t hash = hash_file(a, a->desc.play_only ? RISE_SAVE_POLICY : RISE_SAVE_ALL);
     size_t const numbers = (size_t)(a->desc.players * a->model.net.cell.units);
-    int player;
+    int const carries = a->desc.carry_state && a->model.net.memory->recurrent;
+    int const parts = carries ? risei_cell_state_parts(a->model.net.cell.kind) : 0;
+    int player, part;
     hash = hash_history(hash, &p->history);
     hash = hash_words(hash, p->has_q, (size_t)a->desc.players * sizeof *p->has_q);
     hash = hash_words(hash, p->epsilon, (size_t)a->desc.players * sizeof *p->epsilon);
@@ -421,7 +425,8 @@ static uint64_t whole_of(const rise_agent *a)
     for (player = 0; player < a->desc.players; player++)
         if (p->has_q[player])
             hash = hash_words(hash, p->q + (ptrdiff_t)player * ACTIONS, ACTIONS * sizeof *p->q);
-    if (a->desc.carry_state) hash = hash_words(hash, p->states.part[0], numbers * sizeof(float));
+    for (part = 0; part < parts; part++)
+        hash = hash_words(hash, p->states.part[part], numbers * sizeof *p->states.part[part]);
     if (a->desc.play_only) return hash;
     hash = hash_history(hash, &a->replay.history);
     hash = hash_words(hash, &a->learner.budget, sizeof a->learner.budget);

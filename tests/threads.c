@@ -66,34 +66,50 @@ static void wait_for(double seconds)
     clock_t const start = clock();
     while ((double)(clock() - start) < seconds * (double)CLOCKS_PER_SEC) continue;
 }
-/* Threads fall asleep between the frames of a slow game, and wake up again. A thread that does not
-   wake up hangs the test. */
+/* Threads fall asleep between the frames of a slow game, and wake up again. They compute what one
+   thread computes. A thread that does not wake up hangs the test. */
 static void sleeping_threads_wake_up(void)
 {
     rise_agent_desc d = described("memory=rise");
-    world w;
+    world w, alone = world_of(created(&d));
     int i;
     d.threads = 3;
     w = world_of(created(&d));
     for (i = 0; i < 20; i++) {
-        world_run(&w, 5);
+        CHECK(world_run(&w, 5) == world_run(&alone, 5));
         wait_for(i % 2 ? 0.003 : 0.0001);
     }
-    rise_agent_destroy(w.agent);
+    CHECK(w.agent->model.updates > 20 && hash_of(w.agent) == hash_of(alone.agent));
+    rise_agent_destroy(w.agent), rise_agent_destroy(alone.agent);
 }
 
-/* A file of an agent with 2 threads loads with 4 threads, and both agents learn the same. */
+/* Agents with 1, 2 and 4 threads write equal files. A file of an agent with 2 threads loads with 4
+   threads, and both agents learn the same. */
 static void files_do_not_depend_on_threads(void)
 {
     rise_agent_desc d = described("memory=rise environments=3"), machine;
     world w;
     rise_agent *again;
     buffer b;
+    int threads;
     memset(&machine, 0, sizeof machine);
     d.threads = 2, machine.threads = 4;
     w = world_of(created(&d));
     world_run(&w, 100);
     b = saved(w.agent, RISE_SAVE_ALL);
+    for (threads = 1; threads <= 4; threads += 3) {
+        world other;
+        buffer c;
+        d.threads = threads;
+        other = world_of(created(&d));
+        world_run(&other, 100);
+        c = saved(other.agent, RISE_SAVE_ALL);
+        check_about("%d threads", threads);
+        CHECK(c.size == b.size && memcmp(c.data, b.data, b.size) == 0);
+        free(c.data);
+        rise_agent_destroy(other.agent);
+    }
+    check_about("%s", "");
     again = loaded(&b, &machine);
     CHECK(rise_agent_query(again)->threads == 4);
     CHECK(hash_of(again) == hash_of(w.agent));

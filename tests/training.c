@@ -34,6 +34,7 @@ static char place[40] = "/tmp/rise-training-XXXXXX", run_folder[TRAIN_PATH], sai
 static long fault_at;
 static fault_kind fault_how;
 static int bare; /* 1: the tool gets only the arguments in `more`, and those about files */
+static int no_folder; /* 1: the tool gets no --folder */
 
 /* Starts the tool with arguments for a small and quick run, followed by those in `more`. */
 static pid_t tool_start(const char *more, long most_bytes)
@@ -50,8 +51,9 @@ static pid_t tool_start(const char *more, long most_bytes)
     fflush(NULL);
     pid = fork();
     if (pid != 0) return pid;
-    snprintf(text, sizeof text, "%s --python %s --bridge %s --folder %s %s",
-             bare ? "atari --plain" : usual, self, self, run_folder, more);
+    snprintf(text, sizeof text, "%s --python %s --bridge %s %s %s %s",
+             bare ? "atari --plain" : usual, self, self, no_folder ? "" : "--folder",
+             no_folder ? "" : run_folder, more);
     for (word = strtok(text, " "); word != NULL && count < MOST_WORDS - 1; word = strtok(NULL, " "))
         words[count++] = word;
     words[count] = NULL;
@@ -154,6 +156,24 @@ static int log_rows(void)
     }
     fclose(file);
     return good ? rows : -1;
+}
+/* Reads the last row of log.csv. Returns 0 if there is none. */
+static int last_row(train_row *row)
+{
+    char line[1000];
+    int found = 0;
+    FILE *const file = fopen(in_folder("log.csv"), "r");
+    while (file != NULL && fgets(line, sizeof line, file) != NULL)
+        found = train_read_row(line, row) || found;
+    if (file != NULL) fclose(file);
+    return found;
+}
+/* Returns whether the agent was saved at the end of the session. Then the tool writes a last row to
+   log.csv, too, unless the newest row has these steps already. */
+static int saved_at_the_end(void)
+{
+    train_row row;
+    return last_row(&row) && (double)saved_steps() == row.steps;
 }
 /* Returns the FNV-1a hash of a file. */
 static uint64_t file_hash(const char *name)
@@ -296,7 +316,7 @@ static void resumed_run_keeps_its_options(void)
     CHECK(tool_said("Changed: --steps 0.2k, before --steps 100.") && saved_steps() >= 200);
     CHECK(tool_said("Changed: --threads 2, before --threads 1.") && !tool_said("before --seed"));
     CHECK(tool("--hours 1e-9 --resume") == 0);
-    CHECK(tool_said("Taken over from the run: --threads 2."));
+    CHECK(tool_said("Kept from the run: --threads 2."));
     CHECK(tool_said("Changed: --hours 1e-9, before no --hours."));
     CHECK(tool_said("Changed: no --steps, before --steps 0.2k."));
     /* a run from before there was a run.txt: its agent tells what it can */
@@ -320,9 +340,9 @@ static void folder_is_enough_to_resume(void)
     CHECK(tool_in("enough", "--steps 100 --evaluate-every 70") == 0);
     bare = 1;
     CHECK(tool("--resume --steps 200") == 0 && saved_steps() >= 200);
-    CHECK(tool_said("Taken over from the run: --env Made/Up-v1."));
-    CHECK(tool_said("Taken over from the run: --evaluate-every 70."));
-    CHECK(tool_said("Taken over from the run: --environments 2."));
+    CHECK(tool_said("Kept from the run: --env Made/Up-v1."));
+    CHECK(tool_said("Kept from the run: --evaluate-every 70."));
+    CHECK(tool_said("Kept from the run: --environments 2."));
     CHECK(tool_in("nothing", "--resume") == 2 && tool_said("either --game or --env"));
     bare = 0;
     snprintf(run_folder, sizeof run_folder, "%s/run", place);
@@ -368,7 +388,8 @@ static void numbers_reach_the_agent(void)
         child_will_show(3, blind);
         CHECK(tool_in(blind ? "numbers" : "both", "--steps 200") == 0 && log_rows() > 0);
         CHECK(tool_said("The agent sees 3 numbers: made-up numbers.\n"));
-        CHECK(tool_said("The agent sees 5 x 4 pixels") == !blind);
+        CHECK(tool_said("The agent sees 5 x 4 pixels, 3 channels; the environment sends 5 x 4 x 3, "
+                        "made-up pictures.\n") == !blind);
         CHECK(tool_said("to store 500 observations") == blind);
         CHECK(rise_agent_peek(&desc, in_folder("agent.rise"), NULL) == RISE_OK);
         CHECK(desc.numbers == 3 && desc.frame_width == (blind ? 0 : WIDTH));
@@ -473,8 +494,11 @@ static long child_number(int n)
 }
 static void wait_a_while(int attempt) { poll(NULL, 0, 20 + attempt * 17 % 150); }
 
-/* A child that serves training or evaluation is killed. The tool says so, and a run that was saved
-   before is not lost. */
+/* Options with which only the end of the session saves the agent. */
+#define SAVES_AT_THE_END "--steps 1e9 --resume --save-every 1e9 --evaluate-every 60"
+
+/* A child that serves training or evaluation is killed. The tool says so, and saves the agent. The
+   children of evaluation start after the first steps of a session, so these steps are saved. */
 static void killed_children_are_reported(void)
 {
     int attempt;
@@ -483,7 +507,7 @@ static void killed_children_are_reported(void)
         int killed = 0;
         pid_t pid;
         remove(children);
-        pid = tool_start("--steps 1e9 --resume", 0);
+        pid = tool_start(SAVES_AT_THE_END, 0);
         while (!killed) {
             long victim;
             wait_a_while(attempt);
@@ -492,12 +516,12 @@ static void killed_children_are_reported(void)
         }
         check_about("child %d, attempt %d", attempt % 2, attempt);
         CHECK(tool_end(pid) == 1 && tool_said("the environment's process"));
-        CHECK(saved_steps() >= before && log_rows() > 0);
+        CHECK(saved_steps() >= before + attempt % 2 && saved_at_the_end() && log_rows() > 0);
     }
     check_about("%s", "");
 }
-/* A signal to the tool and its children stops the tool, and the saved run can be resumed. A signal
-   that comes before the tool has begun may end it. */
+/* A signal to the tool and its children stops the tool, which saves the agent. A signal that comes
+   before the tool has begun may end it. */
 static void interrupts_save_the_run(void)
 {
     static const int signals[] = {SIGINT, SIGTERM, SIGHUP};
@@ -505,18 +529,18 @@ static void interrupts_save_the_run(void)
     for (attempt = 0; attempt < TRIES; attempt++) {
         long const before = saved_steps();
         int const number = signals[attempt % 3], early = attempt % 2;
-        pid_t const pid = tool_start("--steps 1e9 --resume --save-every 0", 0);
+        pid_t const pid = tool_start(SAVES_AT_THE_END, 0);
         int status;
         if (early)
             wait_a_while(2 * attempt);
         else
-            tool_wait(pid, "Saved after");
+            tool_wait(pid, "the greedy agent scores"); /* after the first steps */
         if (kill(-pid, number) != 0) kill(pid, number);
         status = tool_end(pid);
         check_about("signal %d, attempt %d", number, attempt);
         CHECK(status == 0 || (early && status == -number));
         CHECK(status != 0 || tool_said("--resume goes on"));
-        CHECK(saved_steps() >= before + !early);
+        CHECK(saved_steps() >= before + !early && saved_at_the_end());
     }
     check_about("%s", "");
 }
@@ -763,6 +787,69 @@ static void run_outlives_a_full_disk_and_a_lost_folder(void)
     CHECK(tool_end(pid) == 1 && tool_said("run.txt cannot be written (File too large)"));
     CHECK(film != 0 && file_hash("run.txt") == film);
     CHECK(folder_visit(run_folder, "run.txt", 0) == 1);
+    snprintf(run_folder, sizeof run_folder, "%s/run", place);
+}
+
+/* Without --folder, --play writes its film beside the agent's file, although the default seed and
+   memory would name another folder. */
+static void film_is_beside_the_agent(void)
+{
+    static session s;
+    static const char *const paths[][2] = {{"some/where/best.rise", "some/where"},
+                                           {"best.rise", "."},
+                                           {"/best.rise", "/"},
+                                           {"../best.rise", ".."}};
+    char line[2 * TRAIN_PATH];
+    size_t i;
+    CHECK(tool_in("beside", "--steps 200 --seed 3") == 0);
+    CHECK(remove(in_folder("episode.gif")) == 0);
+    no_folder = 1;
+    CHECK(tool_plays() == 0);
+    no_folder = 0;
+    snprintf(line, sizeof line, "Film of one episode: %s\n", in_folder("episode.gif"));
+    CHECK(tool_said(line) && file_bytes("episode.gif") > 100);
+    for (i = 0; i < sizeof paths / sizeof *paths; i++) {
+        check_about("%s", paths[i][0]);
+        command_begin(&s.line, table, TABLE);
+        command_set(&s.line, command_find(&s.line, "--env"), "Made/Up-v1");
+        command_set(&s.line, command_find(&s.line, "--play"), paths[i][0]);
+        CHECK(name_folder(&s) && strcmp(s.folder, paths[i][1]) == 0);
+        command_set(&s.line, command_find(&s.line, "--folder"), "given");
+        CHECK(name_folder(&s) && strcmp(s.folder, "given") == 0);
+    }
+    check_about("%s", "");
+    snprintf(run_folder, sizeof run_folder, "%s/run", place);
+}
+
+/* Evaluates an agent with one player in three environments. */
+static int evaluate_with_one_player(void)
+{
+    static session s;
+    rise_agent_desc d;
+    rise_agent *agent;
+    double score;
+    memset(&d, 0, sizeof d);
+    d.frame_width = WIDTH, d.frame_height = HEIGHT, d.frame_channels = CHANNELS;
+    d.actions = ACTIONS;
+    d.players = 1;
+    MUST(rise_agent_create(&agent, &d, NULL) == RISE_OK);
+    s.options.environment = "Made/Up-v1";
+    s.options.python = s.options.bridge = self;
+    MUST(!evaluate(&s, agent, 3, NULL, &score));
+    arcade_close(&s.evaluated);
+    return 0;
+}
+/* A failed call of the agent, and a failed environment, give one sentence and the status 1. */
+static void failed_evaluation_says_why_once(void)
+{
+    CHECK_APART(evaluate_with_one_player);
+    CHECK(strncmp(tool_text(), "atari: player is 1", 18) == 0);
+    CHECK(strchr(tool_text(), '\n') == strrchr(tool_text(), '\n'));
+    CHECK(tool_in("failing", "--steps 200") == 0);
+    setenv("BRIDGE_TEST", "crashes", 1);
+    CHECK(tool_plays() == 1 && tool_said("atari: the environment's process was ended by signal 9"));
+    CHECK(!tool_said("more episodes greedily"));
+    setenv("BRIDGE_TEST", "is good", 1);
     snprintf(run_folder, sizeof run_folder, "%s/run", place);
 }
 
@@ -1014,10 +1101,12 @@ static int evaluate_last(void)
 }
 static void last_evaluation_is_shown(void)
 {
+    train_row row;
     snprintf(run_folder, sizeof run_folder, "%s/last", place);
     CHECK_APART(evaluate_last);
-    /* no two rows have the same number of steps */
+    /* the last step has one row (log_rows refuses two), with its score */
     CHECK(tool_in("rows", "--steps 400 --evaluate-every 200") == 0 && log_rows() >= 2);
+    CHECK(last_row(&row) && row.steps >= 400 && !isnan(row.score));
     snprintf(run_folder, sizeof run_folder, "%s/run", place);
 }
 
@@ -1055,6 +1144,8 @@ static const check_test tests[] = {
     TEST(full_disk_keeps_the_last_save),
     TEST(worse_agent_never_replaces_the_best),
     TEST(run_outlives_a_full_disk_and_a_lost_folder),
+    TEST(film_is_beside_the_agent),
+    TEST(failed_evaluation_says_why_once),
     TEST(refused_start_leaves_no_folder),
     TEST(folders_of_two_packages_differ),
     TEST(each_fault_keeps_the_run),
