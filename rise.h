@@ -11856,13 +11856,11 @@ RISEI_FN rise_result risei_check_ranges(const rise_agent_desc *d, int may_be_uns
     return RISE_OK;
 }
 #ifdef RISE_PLAY_ONLY
-/* Checks what risei_fill of a full build guarantees and a forged file may lack: features, pool_to
-   and embedding are not 0, and there are conv layers if there are frames. */
+/* Checks that features, pool_to and embedding are not 0. Their ranges include 0, but a resolved
+   description has other values. */
 RISEI_FN rise_result risei_check_filled(const rise_agent_desc *d, rise_error *error)
 {
-    int const convs = d->frame_width == 0 || d->conv_count > 0;
-    if (d->features != 0 && d->pool_to != 0 && d->embedding != RISE_EMBED_AUTO && convs)
-        return RISE_OK;
+    if (d->features != 0 && d->pool_to != 0 && d->embedding != RISE_EMBED_AUTO) return RISE_OK;
     return risei_fail(error, RISE_BAD_DESC, "the description is not resolved");
 }
 #endif
@@ -11900,7 +11898,8 @@ RISEI_FN rise_result risei_check_conv_layer(const rise_conv *c, int l, int *heig
     return RISE_OK;
 }
 /* Checks that the agent has frames, numbers or both. Also checks that CUSTOM has conv layers if
-   there are frames, and that there are no conv layers without frames. */
+   there are frames, and that there are no conv layers without frames. For other networks,
+   risei_fill sets the conv layers, except in a player: there, a forged file may have none. */
 RISEI_FN rise_result risei_check_frame(const rise_agent_desc *d, rise_error *error)
 {
     int const frames = d->frame_width > 0 && d->frame_height > 0;
@@ -11909,7 +11908,7 @@ RISEI_FN rise_result risei_check_frame(const rise_agent_desc *d, rise_error *err
         return risei_fail(error, RISE_BAD_DESC,
                           "%s is 0; it must be between 1 and 1024, or set `numbers` and no frame",
                           d->frame_width == 0 ? "frame_width" : "frame_height");
-    if (frames && d->conv_count == 0 && d->network == RISE_NETWORK_CUSTOM)
+    if (frames && d->conv_count == 0 && (!RISEI_LEARNS || d->network == RISE_NETWORK_CUSTOM))
         return risei_fail(error, RISE_BAD_DESC,
                           "conv_count is 0; it must be between 1 and %d for the network custom",
                           RISE_MAX_CONV);
@@ -15585,20 +15584,21 @@ RISEI_FN void risei_file_visit_halves(risei_io *f, const risei_model *m)
     enum { CHUNK = 64 };
     rise_real *w = m->weights;
     uint16_t half[CHUNK];
-    int n, i;
     size_t left = m->net.weights_size;
-    if (f->mode == RISEI_IO_COUNT) risei_io_numbers(f, NULL, left, sizeof *half), left = 0;
-    for (; left > 0 && !f->failed && f->wrong == NULL; w += n, left -= (size_t)n) {
+    int n, i;
+    for (; left > 0; left -= (size_t)n) {
         n = left < CHUNK ? (int)left : CHUNK;
-        for (i = 0; RISEI_LEARNS && i < n && f->mode != RISEI_IO_READ; i++) {
+        for (i = 0; RISEI_LEARNS && i < n && f->mode <= RISEI_IO_WRITE; i++) {
             if (!(w[i] - w[i] == 0)) risei_io_invalid(f, "a weight is not a finite number");
             half[i] = risei_to_half(w[i]);
         }
         risei_io_numbers(f, half, (size_t)n, sizeof *half);
-        if (f->mode != RISEI_IO_READ) continue;
-        m->device.kernels->half_to_real(n, half, w);
-        for (i = 0; i < n; i++)
+        if (f->failed || f->wrong != NULL) return;
+        if (f->mode == RISEI_IO_COUNT) continue; /* w may not exist */
+        if (f->mode == RISEI_IO_READ) m->device.kernels->half_to_real(n, half, w);
+        for (i = 0; i < n && f->mode == RISEI_IO_READ; i++)
             if (risei_to_half(w[i]) != half[i]) risei_io_invalid(f, "a 16-bit weight");
+        w += n;
     }
 }
 /* Visits the model's weights. */
