@@ -493,7 +493,7 @@ static int evaluate(session *s, rise_agent *agent, int episodes, const char *fil
         if (filmed >= 0 && filmed++ < GIF_FRAMES) film_frame(s);
         acted = evaluate_act(s, agent, left, actions); /* prints a message if it fails */
         good = acted && arcade_send(a, actions) && arcade_receive(a);
-        for (i = 0; i < a->count; i++) {
+        for (i = 0; i < a->count && good; i++) {
             if (actions[i] < 0 || !arcade_over(a->events[i])) continue;
             sum += a->environments[i].score;
             left[i]--;

@@ -26,7 +26,7 @@
 #include <mpi.h>
 
 enum { RANKS_MOST = 4096 };
-#define RANKS_PATIENCE 0.3 /* seconds; after SIGTERM, a wait that began earlier is given up */
+#define RANKS_PATIENCE 0.3 /* seconds; after SIGTERM, no wait lasts longer */
 
 /* Set by a signal that asks the run to end. 2: mpirun is about to kill all ranks. */
 static volatile sig_atomic_t ranks_asked;

@@ -246,8 +246,10 @@ static void wrong_options_are_refused(void)
     };
     size_t i;
     for (i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+        char more[100];
         check_about("%s", wrong[i][0]);
-        CHECK(play(wrong[i][0], 0, 0) == 2 && said(wrong[i][1]) && !said(" steps, "));
+        snprintf(more, sizeof more, "--path none --frames 1 %s", wrong[i][0]);
+        CHECK(play(more, 0, 0) == 2 && said(wrong[i][1]) && !said(" steps, "));
     }
     check_about("%s", "");
     CHECK(play("--help", 0, 0) == 0 && said("  --match MINUTES ") && !said(" steps, "));
