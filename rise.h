@@ -15577,8 +15577,10 @@ RISEI_FN void risei_file_visit_part(risei_io *f, const risei_model *m, rise_real
             risei_io_invalid(f, "desc.weights are not its weights");
     }
 }
-/* Visits the model's weights as 16-bit floats, in chunks. Reading records numbers that are never
-   written: infinities, NaN and denormal numbers. */
+/* Visits the model's weights as 16-bit floats, rounded by risei_to_half. Measuring and writing
+   record a weight that is not finite. Reading records a 16-bit float that is infinite, NaN or
+   denormal, because risei_to_half never returns one. Counting takes one step, because a forged
+   description may have too many weights for chunks. */
 RISEI_FN void risei_file_visit_halves(risei_io *f, const risei_model *m)
 {
     enum { CHUNK = 64 };
@@ -15586,19 +15588,18 @@ RISEI_FN void risei_file_visit_halves(risei_io *f, const risei_model *m)
     uint16_t half[CHUNK];
     size_t left = m->net.weights_size;
     int n, i;
-    for (; left > 0; left -= (size_t)n) {
+    if (f->mode == RISEI_IO_COUNT) risei_io_numbers(f, NULL, left, sizeof *half), left = 0;
+    for (; left > 0 && !f->failed && f->wrong == NULL; w += n, left -= (size_t)n) {
         n = left < CHUNK ? (int)left : CHUNK;
-        for (i = 0; RISEI_LEARNS && i < n && f->mode <= RISEI_IO_WRITE; i++) {
+        for (i = 0; RISEI_LEARNS && i < n && f->mode != RISEI_IO_READ; i++) {
             if (!(w[i] - w[i] == 0)) risei_io_invalid(f, "a weight is not a finite number");
             half[i] = risei_to_half(w[i]);
         }
         risei_io_numbers(f, half, (size_t)n, sizeof *half);
-        if (f->failed || f->wrong != NULL) return;
-        if (f->mode == RISEI_IO_COUNT) continue; /* w may not exist */
-        if (f->mode == RISEI_IO_READ) m->device.kernels->half_to_real(n, half, w);
-        for (i = 0; i < n && f->mode == RISEI_IO_READ; i++)
+        if (f->mode != RISEI_IO_READ) continue;
+        m->device.kernels->half_to_real(n, half, w);
+        for (i = 0; i < n; i++)
             if (risei_to_half(w[i]) != half[i]) risei_io_invalid(f, "a 16-bit weight");
-        w += n;
     }
 }
 /* Visits the model's weights. */
