@@ -704,7 +704,8 @@
    A policy can also be a part of the program: an array, flash memory or a mapped file. The agent
    then reads its weights in place, so the weights take no RAM. Several agents can share one array.
    The array must not change. Let the array begin at a multiple of 64 bytes: at other multiples of 4
-   the agent is slower. At other addresses, and on big-endian machines, the weights are copied.
+   the agent is slower. At other addresses, on big-endian machines, and with RISE_SAVE_FLOAT16, the
+   weights are copied.
    rise_agent_publish cannot change an agent that reads its weights in place.
 
        _Alignas(64) static const unsigned char guards[] = { ... }; // the bytes of guards.rise
@@ -1908,10 +1909,12 @@ typedef struct rise_agent_desc {
     int learn_period;
     /* 1: rise_agent_step never learns; call rise_agent_learn or rise_agent_learn_for [0] */
     int learn_outside;
-    /* 1: a thread of the library computes updates while the game goes on; needs RISE_THREADS. The
-       weights of an update are used from the next due update on; with learn_outside, from the
-       next rise_agent_learn_for on that finds them ready. See LEARNING IN THE BACKGROUND in the
-       manual. With play_only, see rise_agent_publish. -1: no, also if a file that is loaded says 1
+    /* 1: a thread of the library computes updates while the agent acts; needs RISE_THREADS. The
+       weights of an update take effect in the call in which the next update is due, or in the first
+       rise_agent_learn_for that finds them ready. rise_agent_learn and rise_agent_parameters put
+       them into effect, too. See LEARNING IN THE BACKGROUND in the manual. 0 or -1: no such thread.
+       When a file is loaded, 0 keeps the file's value, and 1 or -1 replaces that value. With
+       play_only, the file's value is ignored, and 1 has another meaning: see rise_agent_publish.
        [0] */
     int background;
     /* of prioritised replay (Schaul et al. 2016), up to 1; negative: uniform replay [0.5] */
@@ -2167,16 +2170,17 @@ RISE_API const rise_real *rise_agent_values(const rise_agent *agent, int player)
    desc.learn_outside, this counts as an update that is due, if one is due. Otherwise, the update is
    in addition to those of desc.learn_period. The first update freezes the standardisation of
    frames, numbers and embeddings, and embeds all stored frames again. While a snapshot is in
-   progress, the call embeds stored frames instead of doing an update.
+   progress, the call does a part of the snapshot instead of an update: up to 4 * batch frames.
 
-   Returns RISE_BAD_CALL while no transition is complete and for play_only agents. Returns
-   RISE_NOT_FINITE if the loss, the gradient or a weight is NaN or infinite, and RISE_UNAVAILABLE
-   after reduce_fn failed or after fork (see THREADS). Then the update is discarded: weights and
-   priorities stay as they were.
+   Returns RISE_BAD_CALL for play_only agents and while no transition can be sampled. Returns
+   RISE_NOT_FINITE if the loss, the gradient or a weight is NaN or infinite. Returns
+   RISE_UNAVAILABLE after reduce_fn failed, or if fork came while an update was computed in the
+   background. An update that fails is discarded: weights and priorities stay as they were.
 
-   With desc.background, waits for the last update, puts that one into effect and starts this one.
-   The result is that of the last update. When learning starts, the stored frames are embedded in
-   parts, each in place of an update. */
+   With desc.background, waits for the updates that an earlier call has started, puts them into
+   effect, and starts one update. Returns the error of the first of those earlier updates that
+   failed, or RISE_OK. When learning starts, the stored frames are embedded in parts, each in place
+   of an update. */
 RISE_API rise_result rise_agent_learn(rise_agent *agent);
 
 /* Does updates that are due, for about `microseconds`. Returns the number of updates done, or a
@@ -2331,11 +2335,13 @@ RISE_API rise_result rise_agent_write(const rise_agent *agent, rise_save what, r
 
    `machine` (may be NULL) supplies what files do not hold: isa, threads, processes, process,
    memory_block, memory_bytes, embedding_file, play_only, weights (not for RISE_SAVE_FLOAT16), and
-   log_fn, clock_fn, embed_fn and reduce_fn with their `user` pointers. background = 1 replaces the
-   file's 0, so an agent that was trained without a game can go on learning inside a game.
-   background = -1 replaces the file's 1: the updates in progress take effect, but their transitions
-   keep their old priorities. With play_only, `machine` decides on background. `players`, if not
-   zero, replaces the file's value.
+   log_fn, clock_fn, embed_fn and reduce_fn with their `user` pointers. `players`, if not zero,
+   replaces the file's value.
+
+   background = 0 keeps the file's value. If the file's value is 0, background = 1 replaces it; an
+   update that rise_agent_learn_for has begun then starts again. If the file's value is 1,
+   background = -1 replaces it. The updates that were started before saving then take effect, but
+   their transitions keep their old priorities. With play_only, the file's value is ignored.
 
    Fields such as environments, frame_width and actions decide the shape of arrays. If not zero,
    these fields must agree with the file, else the result is RISE_MISMATCH. But if no replay buffer
@@ -2350,12 +2356,13 @@ RISE_API rise_result rise_agent_read(rise_agent **agent, rise_read_fn fn, void *
 /* Makes a play_only agent from a file in memory, `data` [size]. On failure *agent is NULL.
    `machine` (may be NULL) is as in rise_agent_read, except that play_only is always 1.
 
-   If `data` begins at a multiple of 4 bytes and the machine is little-endian, the agent reads its
-   weights in place. Then `data` must stay valid and unchanged until the agent is destroyed, and
-   `weights` of rise_agent_query is not NULL. Else the weights are copied. Begin `data` at a
-   multiple of 64 bytes, and save the file as RISE_SAVE_POLICY: vectors are then read faster. All
-   bytes that the agent uses are checked, as in rise_agent_read. rise_agent_publish refuses an agent
-   whose weights are in place, and nobody may write to its rise_agent_parameters. */
+   The agent reads its weights in place under three conditions: `data` begins at a multiple of 4
+   bytes, the machine is little-endian, and the file was not saved as RISE_SAVE_FLOAT16. Then `data`
+   must stay valid and unchanged until the agent is destroyed, and `weights` of rise_agent_query is
+   not NULL. Else the weights are copied. Begin `data` at a multiple of 64 bytes, and save the file
+   as RISE_SAVE_POLICY or RISE_SAVE_INT8: vectors are then read faster. All bytes that the agent
+   uses are checked, as in rise_agent_read. rise_agent_publish refuses an agent whose weights are in
+   place, and nobody may write to its rise_agent_parameters. */
 RISE_API rise_result rise_agent_open(rise_agent **agent, const void *data, size_t size,
                                      const rise_agent_desc *machine, rise_error *error);
 
@@ -2485,13 +2492,14 @@ typedef struct rise_frame_scale {
 } rise_frame_scale;
 
 /* A product with 8-bit weights: `count` rows of x times the weights of `outputs` outputs. A row of
-   x is `runs` runs of `run` numbers. Run i of row r begins at x[r * x_step + i * run_stride]. So
-   the rows of x can be the patches of an image.
+   x has `runs` runs, and a run has `run` consecutive numbers. Run i of row r begins at
+   x[r * x_step + i * run_stride]. So a row of x can be a patch of an image. |x| must be so small
+   that no sum overflows: see int8_product in rise_kernels.
 
    Weights are bytes, in blocks of 16 outputs: [runs][ceil(run / 2)][outputs of the block][2]. The
-   last index is the input of a pair: 2 k or 2 k + 1. The last block may have fewer outputs. If
-   `run` is odd, the second weight of the last pair must be 0. The kernel still reads the number of
-   x that follows the run, so that number must be in memory. */
+   last two are the weights of inputs 2 k and 2 k + 1 of the run, where k is the second index. The
+   last block may have fewer outputs. If `run` is odd, the second weight of each run's last pair
+   must be 0. The kernel still reads the number after the run, so x must have this number. */
 typedef struct rise_int8_product {
     const int16_t *x;
     ptrdiff_t x_step, run_stride;
@@ -4724,12 +4732,13 @@ RISEI_FN int risei_thread_begin(risei_thread *t, void (*run)(void *argument), vo
     t->run = run, t->argument = argument;
     return pthread_create(&t->handle, NULL, risei_thread_main, t) == 0;
 }
-/* On Linux, changes the scheduling policy of the calling thread from SCHED_OTHER to SCHED_BATCH
-   (3). Elsewhere, does nothing. Threads that compute updates while the game goes on call this
-   function. With SCHED_OTHER, a thread that wakes up may take the core of the game's thread, and
-   the game's thread then waits for milliseconds. A thread with SCHED_BATCH does not take the core.
-   The longest call of a game that learns in the background took 0.3 ms with SCHED_BATCH and 3.6 ms
-   without (make bench-game, 16 x 12, two runs of 10 seconds). */
+/* On Linux, changes the scheduling policy of the calling thread from SCHED_OTHER to SCHED_BATCH,
+   whose number is 3. Elsewhere, does nothing. The threads that compute updates in the background
+   call this function. A thread with SCHED_OTHER that wakes up may take the core of the game's
+   thread, and the game's thread then waits for milliseconds. A thread with SCHED_BATCH does not
+   take the core when it wakes up. The longest call of a game that learns in the background took
+   0.3 ms with SCHED_BATCH and 3.6 ms without (make bench-game, frames of 16 x 12, two runs of 10
+   seconds). */
 RISEI_FN void risei_thread_use_batch_policy(void)
 {
 #ifdef __linux__
@@ -5467,12 +5476,13 @@ RISEI_FN void risei_linear_initialise(const risei_linear *l, rise_real *w, risei
    risei_int8_limit(number of products): 32767 up to 512 products, less for longer sums. With
    |q| <= 1023 for all layers, the largest error in tests/int8.c was 4 times as large. */
 
-/* The least limit of |q| for a network with 8-bit weights. A layer with more than INT32_MAX / 128 /
-   63 = 266305 products for each output has a lower limit. risei_check_int8 refuses such a
-   layer. */
+/* The smallest limit of |q| that risei_check_int8 accepts. A layer with more than INT32_MAX / 128 /
+   63 = 266305 products for each output has a smaller limit. No measurement of other values is
+   recorded. */
 enum { RISEI_INT8_LEAST = 63 };
 /* Returns the largest |q| for which a sum of n products fits into 32 bits, but at most 32767. A
-   weight counts as 128, because a forged file may hold -128. Returns 0 if n is above 16777215. */
+   weight counts as 128, because a forged file may hold -128. n must be above 0. Returns 0 if n is
+   above 16777215. */
 RISEI_FN int risei_int8_limit(int n) { return risei_minimum(INT32_MAX / 128 / n, 32767); }
 
 /* The job of a linear layer with 8-bit weights. */
@@ -8792,7 +8802,7 @@ RISEI_FN double risei_optimizer_update(const risei_device *d, risei_optimizer *o
 
 /* Returns the distance, in slots, from the oldest frame that an update encodes to the last sample
    of the window. FULL encodes the frame stack of every step of the window. RISE and NONE encode
-   the frame stacks of the trained states only. */
+   only the frame stacks of the samples and of their next states. */
 RISEI_FN int risei_replay_frame_reach(const rise_agent_desc *d)
 {
     int const encodes_window = risei_memory_kinds[d->memory].encodes_window;
@@ -9071,8 +9081,8 @@ RISEI_FN void risei_history_input(const rise_kernels *k, const risei_history *h,
     if (h->episode_frame[slot] > 0) out[h->actions[risei_history_slot(h, lane, at - 1)]] = 1;
     out[extras - 1] = h->rewards[slot];
 }
-/* Returns the first step of a window that is not padding. Slot `at` is step `before` of the window.
-   Returns 0 if the window has no padding. */
+/* Returns the index of the first step of a window that lies in the episode. Earlier steps are
+   padding; 0 means that there are none. The slot `at` is step `before` of the window. */
 RISEI_FN int risei_history_window_start(const risei_history *h, int lane, int64_t at, int before)
 {
     int const index = h->episode_frame[risei_history_slot(h, lane, at)];
@@ -11897,9 +11907,10 @@ RISEI_FN rise_result risei_check_conv_layer(const rise_conv *c, int l, int *heig
     *height = made.pooled_height, *width = made.pooled_width, *channels = made.filters;
     return RISE_OK;
 }
-/* Checks that the agent has frames, numbers or both. Also checks that CUSTOM has conv layers if
-   there are frames, and that there are no conv layers without frames. For other networks,
-   risei_fill sets the conv layers, except in a player: there, a forged file may have none. */
+/* Checks that the agent has frames, numbers or both. With frames, CUSTOM must have conv layers; for
+   the other networks, risei_fill sets them. With RISE_PLAY_ONLY, risei_fill sets none, so all
+   networks must have conv layers: a forged file may have none. Without frames, there must be no
+   conv layers, and the network must be AUTO or SMALL. */
 RISEI_FN rise_result risei_check_frame(const rise_agent_desc *d, rise_error *error)
 {
     int const frames = d->frame_width > 0 && d->frame_height > 0;
@@ -13003,7 +13014,7 @@ RISEI_FN void risei_learner_copy_part(void *job, int part, int parts, void *scra
 {
     risei_learner *const l = (risei_learner *)job;
     const risei_history *h = &l->replay->history;
-    int const stacked = risei_replay_frame_reach(l->model->desc);
+    int const frame_reach = risei_replay_frame_reach(l->model->desc);
     int row, end;
     (void)scratch;
     for (risei_part_range(l->batch.windows, 1, part, parts, &row, &end); row < end; row++) {
@@ -13015,7 +13026,7 @@ RISEI_FN void risei_learner_copy_part(void *job, int part, int parts, void *scra
         for (at = from > oldest ? from : oldest; at <= last->at + last->steps; at++)
             risei_history_copy_slot(h, risei_history_slot(h, last->lane, at), &l->copies,
                                     risei_history_slot(&l->copies, copy, at),
-                                    at >= last->at - stacked);
+                                    at >= last->at - frame_reach);
     }
 }
 /* Samples one part of a batch into draw `draw`, and makes it the draw that l->batch holds. One
@@ -13508,20 +13519,23 @@ RISEI_FN int risei_learner_run_for(risei_learner *l, int64_t now, double microse
 /* >>background: the thread that computes updates while the game goes on
 
    With desc.background, a worker thread computes the updates on a model of its own: the learning
-   model. The game acts with the acting model. The updates that become due in one call are a round.
+   model. The agent acts with the acting model. The updates that become due in one call are a round.
    The next call in which updates are due puts the round into effect and starts the next one.
-   rise_agent_learn does the same, even if no update is due. rise_agent_parameters puts the round
-   into effect and starts none. So the weights that an action depends on do not depend on how fast
-   the worker is.
+   rise_agent_learn does the same with a round of one update, even if no update is due.
+   rise_agent_parameters puts the round into effect and starts none. These calls wait for the round,
+   so the acting weights do not depend on the speed of the worker.
 
-   With learn_outside, rise_agent_learn_for puts a round into effect as soon as the round is
-   computed. Then the weights do depend on how fast the worker is.
+   rise_agent_learn_for does not wait. If the round is computed, the call puts the round into
+   effect. If an update is due, the call then starts a round of one update. So the acting weights do
+   depend on the speed of the worker, with and without learn_outside.
 
    A round has two phases. In the first phase the worker uses the replay buffer and the frozen
-   encoder: it draws the batches of all updates of the round, and copies all that they read. Calls
-   wait until this phase ends. In the second phase the worker computes. The worker then uses only
-   what the learner owns, and the standardisation of frames and numbers, which does not change
-   meanwhile. Priorities change when the round is put into effect.
+   encoder. The worker ends the warm-up, draws the batches of all updates, and copies all slots that
+   these updates read. While a snapshot is in progress, a part of the snapshot takes the place of an
+   update. Calls that use the replay buffer or the frozen encoder wait until the first phase ends.
+   In the second phase the worker computes. The worker then uses only what the learner owns, and the
+   standardisation of frames and numbers, which does not change meanwhile. Priorities change when
+   the round is put into effect.
 
    A round of more than risei_learner.rounds updates is done in several passes. Then the first phase
    lasts until the batches of the last pass are drawn, and the worker also renews the priorities of
@@ -13549,7 +13563,7 @@ typedef struct risei_background {
     int result;      /* rise_result of the round's first update that failed, or RISE_OK */
     rise_error error; /* of the round's first update that failed */
     double waited;   /* seconds that calls have waited for the worker */
-    int has_worker;  /* 1: the worker was started; after fork, only `process` has it */
+    int begun;       /* 1: the worker was started; after fork, only `process` has it */
 #ifdef RISE_THREADS
     int phase, stop; /* phase: a risei_phase. stop: 1 ends the worker. Guarded by the lock. */
     long process;    /* the id of the process that has the worker */
@@ -13569,9 +13583,9 @@ typedef struct risei_background {
 RISEI_FN int risei_background_has_worker(const risei_background *b)
 {
 #ifdef RISE_THREADS
-    return b->has_worker && b->process == risei_thread_process();
+    return b->begun && b->process == risei_thread_process();
 #else
-    return b->has_worker;
+    return b->begun;
 #endif
 }
 /* Sets the phase, if this process has the worker. */
@@ -13699,8 +13713,8 @@ RISEI_FN int risei_background_begin(risei_background *b)
         risei_lock_end(&b->lock);
         return 0;
     }
-    b->has_worker = risei_thread_begin(&b->worker, risei_background_work, b);
-    if (b->has_worker) return 1;
+    b->begun = risei_thread_begin(&b->worker, risei_background_work, b);
+    if (b->begun) return 1;
     risei_condition_end(&b->change);
     risei_lock_end(&b->lock);
     return 0;
@@ -13745,7 +13759,7 @@ RISEI_FN int risei_background_is_idle(risei_background *b)
 RISEI_FN int risei_background_is_torn(const risei_background *b)
 {
 #ifdef RISE_THREADS
-    return b->has_worker && !risei_background_has_worker(b) && b->phase != RISEI_PHASE_IDLE;
+    return b->begun && !risei_background_has_worker(b) && b->phase != RISEI_PHASE_IDLE;
 #else
     (void)b;
     return 0;
@@ -14575,8 +14589,8 @@ RISEI_FN void risei_published_take(rise_agent *a)
 #endif
     (void)a;
 }
-/* Returns the name of a field that must be equal for publishing and differs, or NULL. Two names of
-   embedding_file are equal if the files hold the same weights. */
+/* Compares the fields that must be equal for publishing. Returns the name of the first that
+   differs, or NULL. Compares the weights of embedding_file, not its name. */
 RISEI_FN const char *risei_published_differs(const rise_agent *learner, const rise_agent *player)
 {
     const rise_agent_desc *a = &learner->desc, *b = &player->desc;
@@ -14832,10 +14846,10 @@ RISEI_FN rise_result risei_agent_start(rise_agent *a, rise_error *error)
     }
     if (risei_agent_learns_in_background(a) && !risei_background_begin(&a->background))
         return risei_fail(error, RISE_UNAVAILABLE,
-                          "the system refuses a thread; set background to 0");
+                          "the system refuses a thread; set background to -1");
     if (a->desc.play_only && a->desc.background && !risei_published_begin(&a->published))
         return risei_fail(error, RISE_UNAVAILABLE,
-                          "the system refuses a lock; set background to 0");
+                          "the system refuses a lock; set background to -1");
 #endif
     result = risei_model_initialise(&a->model, error);
     if (learning != &a->model)
@@ -15032,17 +15046,17 @@ RISE_API rise_result rise_agent_learn(rise_agent *a)
 {
     rise_result result;
     double before;
-    int64_t due; /* environment steps that make this update due */
+    int64_t due; /* owed steps that this update settles: learn_period, or 0 if no update is due */
     if (a == NULL) return RISE_BAD_CALL;
     if (a->desc.play_only)
         return risei_fail(&a->error, RISE_BAD_CALL, "a play_only agent does not learn");
     risei_background_leave_replay(&a->background);
-    due = a->desc.learn_outside && risei_learner_is_due(&a->learner) ? a->desc.learn_period : 0;
     if (a->replay.ready == 0)
         return risei_fail(
             &a->error, RISE_BAD_CALL,
             "the replay buffer holds no transition yet; it needs more than n_step, %d, steps",
             a->desc.n_step);
+    due = a->desc.learn_outside && risei_learner_is_due(&a->learner) ? a->desc.learn_period : 0;
     if (risei_agent_learns_in_background(a)) {
         a->learner.owed_steps -= due;
         return risei_background_next(&a->background, 1, a->actor.steps, &a->error);
@@ -15783,8 +15797,9 @@ RISEI_FN void risei_file_visit_metrics(risei_io *f, risei_update_metrics *m)
     risei_io_doubles(f, &m->td_error, 1, -DBL_MAX, "td_error");
     risei_io_doubles(f, &m->gradient_norm, 1, -DBL_MAX, "gradient_norm");
 }
-/* Visits the round that the worker has computed and that is not in effect yet. An agent without
-   background that reads a round has only one model, so the round takes effect. */
+/* Visits the round that was started and is not in effect yet. The worker must be idle. If no round
+   was started, writes started = 0 and the acting model's weights. An agent without background has
+   one model only, so reading puts the round into effect. */
 RISEI_FN void risei_file_visit_round(risei_io *f, risei_background *b)
 {
     risei_model *m = b->learner->model;

@@ -31,7 +31,8 @@ enum { EVALUATED_GAMES = 8, GIF_FRAMES = 2000 };
 typedef struct options {
     /* an Atari game as ALE names it, such as space_invaders; or a name of Gymnasium */
     const char *game, *environment;
-    const char *preset, *python, *bridge, *play;
+    const char *python, *bridge, *play;
+    int preset; /* a rise_preset; -1: none */
     const char *settings;         /* lines "field=value" for the agent; NULL: none */
     const char *keywords, *wraps; /* lines for the environment; NULL: none */
     const char *observation;
@@ -40,7 +41,7 @@ typedef struct options {
     double evaluate_every;   /* 0: the default */
     double evaluate_epsilon; /* negative: 0.001 for Atari, else 0 */
     int episodes, last_episodes, seed, environments, threads, size;
-    int btr, resume, whole, plain, render, colour;
+    int btr, whole, plain, render, colour;
 } options;
 
 static const char *const usage =
@@ -143,7 +144,6 @@ static int read_options(options *o, const command_line *c)
     o->steps = command_number(c, "--steps");
     o->hours = command_number(c, "--hours");
     o->seed = command_whole(c, "--seed");
-    o->resume = command_string(c, "--resume") != NULL;
     o->play = command_string(c, "--play");
     o->save_every = command_number(c, "--save-every");
     o->whole = command_string(c, "--whole") != NULL;
@@ -163,14 +163,14 @@ static int read_options(options *o, const command_line *c)
     o->blank = command_number(c, "--blank");
     o->environments = command_whole(c, "--environments");
     o->btr = command_choice(c, "--protocol") == 1;
-    o->preset = command_string(c, "--preset");
+    o->preset = command_choice(c, "--preset"); /* in the order of rise_preset */
     o->settings = command_string(c, "--set");
     o->threads = command_whole(c, "--threads");
     o->python = command_string(c, "--python");
     o->bridge = command_string(c, "--bridge");
     if ((o->game != NULL) == (o->environment != NULL))
         return fputs("atari: pass either --game or --env. See --help.\n", stderr), 0;
-    if (o->environment != NULL && c->given[command_find(c, "--protocol")])
+    if (o->environment != NULL && command_given(c, "--protocol"))
         return fputs("atari: --protocol is for --game: leave it out\n", stderr), 0;
     return 1;
 }
@@ -291,20 +291,6 @@ static void describe_numbers(rise_agent_desc *d, double steps)
     d->target_period = 500;
 }
 
-static rise_preset preset_named(const char *name)
-{
-    static const struct {
-        const char *name;
-        rise_preset preset;
-    } presets[] = {{"dqn", RISE_PRESET_DQN},
-                   {"rainbow", RISE_PRESET_RAINBOW},
-                   {"btr", RISE_PRESET_BTR},
-                   {"r2d2", RISE_PRESET_R2D2}};
-    int i = 0;
-    while (strcmp(name, presets[i].name) != 0) i++;
-    return presets[i].preset;
-}
-
 /* Returns the steps of the run; 0: only --hours limits it. */
 static double steps_of(const options *o)
 {
@@ -330,8 +316,8 @@ static int describe(const options *o, const arcade *a, rise_agent_desc *d)
     d->learn_outside = 1, d->batch_parts = 1; /* nobody waits between the parts of an update */
     if (!command_set_fields(o->settings, d, &error))
         return fprintf(stderr, "atari: %s\n", error.text), 0;
-    if (o->preset != NULL) {
-        rise_agent_preset(d, preset_named(o->preset));
+    if (o->preset >= 0) {
+        rise_agent_preset(d, (rise_preset)o->preset);
         if (a->width == 0) d->network = RISE_NETWORK_AUTO; /* there is nothing for a conv net */
     } else if (a->width > 32 && a->height > 32 && d->network == RISE_NETWORK_AUTO) {
         arcade_describe(d);
@@ -592,8 +578,7 @@ static int play(session *s, const char *path)
     }
     if (good && evaluate(s, agent, s->options.last_episodes, film, &score))
         printf("Playing %d more episodes greedily, the %s scored %.4g on average.\n",
-               s->options.last_episodes,
-               command_string(&s->line, "--play") != NULL ? "agent" : "best agent", score);
+               s->options.last_episodes, s->options.play != NULL ? "agent" : "best agent", score);
     else
         good = good && terminal_interrupted;
     rise_agent_destroy(agent);
@@ -656,9 +641,9 @@ static int find_run(session *s, int *found, rise_agent_desc *desc)
     if (!*found) return 1;
     if (rise_agent_peek(desc, path, &error) != RISE_OK)
         return fprintf(stderr, "atari: %s\n", error.text), 0;
-    if ((s->line.given[command_find(&s->line, "--environments")] &&
+    if ((command_given(&s->line, "--environments") &&
          o->environments != desc->environments) ||
-        (s->line.given[command_find(&s->line, "--memory")] && o->memory != desc->memory)) {
+        (command_given(&s->line, "--memory") && o->memory != desc->memory)) {
         fprintf(stderr, "atari: %s has %d environments and --memory %s: leave these options out\n",
                 path, desc->environments, memory_names[desc->memory]);
         return 0;
@@ -829,9 +814,8 @@ static int name_folder(session *s)
     if (folder != NULL) {
         length = snprintf(s->folder, sizeof s->folder, "%s", folder);
     } else if (played != NULL) {
-        length = slash == NULL ? snprintf(s->folder, sizeof s->folder, ".")
-                               : snprintf(s->folder, sizeof s->folder, "%.*s",
-                                          (int)(slash - played) + (slash == played), played);
+        int const size = slash == NULL || slash == played ? 1 : (int)(slash - played);
+        length = snprintf(s->folder, sizeof s->folder, "%.*s", size, slash == NULL ? "." : played);
     } else {
         if (name == NULL) return fputs("atari: pass --game or --env. See --help.\n", stderr), 0;
         length = snprintf(s->folder, sizeof s->folder, "runs/%s-%s-%s", name,

@@ -197,6 +197,12 @@ static inline int command_choice(const command_line *c, const char *name)
     return command_word(c->options[i].form, c->texts[i]);
 }
 
+/* Returns whether the option was given on the command line. */
+static inline int command_given(const command_line *c, const char *name)
+{
+    return c->given[command_find(c, name)];
+}
+
 /* Sets fields of *d. Each of the lines is a "field=value"; NULL: none. Returns 0 and the error if a
    line is wrong. */
 static inline int command_set_fields(const char *lines, rise_agent_desc *d, rise_error *error)

@@ -563,7 +563,7 @@ static int read_options(options *o, const command_line *c)
     rise_error error;
     o->game = game_named(command_string(c, "--game"));
     o->length = command_whole(c, "--length");
-    o->show = !c->given[command_find(c, "--memory")] && !c->given[command_find(c, "--seeds")];
+    o->show = !command_given(c, "--memory") && !command_given(c, "--seeds");
     o->memory = (rise_memory)command_choice(c, "--memory"); /* in the order of rise_memory */
     o->settings = command_string(c, "--set");
     o->seed = command_whole(c, "--seed");

@@ -360,15 +360,15 @@ static inline double train_steps(const train_run *t)
     return (double)m.steps;
 }
 
-/* Returns whether the steps or the time of the run are used up. */
+/* Returns whether the run has reached its limit of steps or of seconds. A limit of 0 is none. */
 static inline int train_spent(const train_run *t)
 {
     return (t->options.steps > 0 && train_steps(t) >= t->options.steps) ||
            (t->options.seconds > 0 && t->now.seconds >= t->options.seconds);
 }
 
-/* Returns whether an evaluation is due: when the steps pass a multiple of evaluate_every, and at
-   the end of the run. */
+/* Returns whether an evaluation is due: whether the steps have passed a multiple of evaluate_every
+   since the last evaluation. At the end of the run: whether there were any steps since then. */
 static inline int train_evaluation_due(const train_run *t)
 {
     double const steps = train_steps(t), every = t->options.evaluate_every;

@@ -239,7 +239,7 @@ static void smaller_files_load(void)
     memset(&machine, 0, sizeof machine);
     machine.play_only = 1;
     p = loaded(&policy, &machine);
-    CHECK(!p->background.has_worker && rise_agent_play(p, 0, w.frames, 0, RISE_FIRST, NULL) >= 0);
+    CHECK(!p->background.begun && rise_agent_play(p, 0, w.frames, 0, RISE_FIRST, NULL) >= 0);
     rise_agent_destroy(a), rise_agent_destroy(p), rise_agent_destroy(w.agent);
     free(agent.data), free(policy.data);
 }
