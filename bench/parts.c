@@ -5,9 +5,10 @@
 
    All fields of the description have their defaults, but for the frame size, the 4 actions, the
    memory, batch_parts, and what a benchmark needs: random actions, a small replay buffer, and
-   learn_outside = 1. The replay buffer holds random frames of one episode, from its first frame on.
-   So only the first windows contain padding. A clock that the program sets makes each call of
-   rise_agent_learn_for do one part.
+   learn_outside = 1. The replay buffer holds random frames of one episode. The step before each
+   timed update overwrites the oldest frame, so timed updates have no window with padding. The
+   update whose instructions are counted may have a few: there the buffer still begins with the
+   episode. A clock that the program sets makes each call of rise_agent_learn_for do one part.
 
    The agents of one frame size and memory take turns: each does a whole update in a round. With
    one thread a time is processor time, so that other programs matter little; with several threads

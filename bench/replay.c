@@ -5,8 +5,9 @@
 
    The library does not copy the frames of a batch. When the first conv layer reads them, a few
    images at a time become floats in the cache. Here the same happens without the layer. It competes
-   with memcpy of as many bytes of frames and embeddings. Both competitors take the same BATCHES
-   batches in turn, drawn beforehand, and begin half of them apart. */
+   with memcpy of the same number of bytes of frames and embeddings. Each competitor has its own
+   BATCHES batches, drawn beforehand, and takes them in turn. So neither reads what the other has
+   just brought into the cache. */
 #include "bench.h"
 
 enum { SIDE = 84, STACK = 4, BATCHES = 48, LEAVES = 1 << 20, DRAWN = 256 };
@@ -14,14 +15,10 @@ enum { SIDE = 84, STACK = 4, BATCHES = 48, LEAVES = 1 << 20, DRAWN = 256 };
 /* ---------------------------------------------------------------------------------------------- */
 /* Gathering */
 
-/* A batch, copied after risei_batch_draw. */
-typedef struct drawn {
-    risei_transition *batch;
-    int *first;
-} drawn;
-
 static rise_agent *agent;
-static drawn batches[BATCHES];
+/* The transitions of each batch, copied after risei_batch_draw. The first BATCHES batches are for
+   our gathering, the others for memcpy. */
+static risei_transition *batches[2 * BATCHES];
 static uint8_t *copies;
 
 /* Creates `agent`, fills its replay buffer with one long episode and draws the batches. */
@@ -54,14 +51,11 @@ static void agent_fill(rise_memory memory, int units, int window, int batch, int
         o.event = i == 0 ? RISE_FIRST : RISE_MIDDLE;
         risei_replay_append(&agent->replay, 0, &o, desc.actions);
     }
-    for (b = 0; b < BATCHES; b++) {
-        batches[b].batch = (risei_transition *)calloc((size_t)batch, sizeof *batches[b].batch);
-        batches[b].first = (int *)calloc((size_t)batch, sizeof *batches[b].first);
-        if (batches[b].batch == NULL || batches[b].first == NULL) exit(1);
+    for (b = 0; b < 2 * BATCHES; b++) {
+        batches[b] = (risei_transition *)calloc((size_t)batch, sizeof *batches[b]);
+        if (batches[b] == NULL) exit(1);
         risei_batch_draw(&agent->learner.batch, &agent->replay, &agent->learner.sample_random);
-        for (r = 0; r < batch; r++)
-            batches[b].batch[r] = agent->learner.batch.transition[r],
-            batches[b].first[r] = agent->learner.batch.start[r];
+        for (r = 0; r < batch; r++) batches[b][r] = agent->learner.batch.transition[r];
     }
     free(frame), free(embedding);
 }
@@ -69,16 +63,20 @@ static void agent_fill(rise_memory memory, int units, int window, int batch, int
 static void agent_free(void)
 {
     int b;
-    for (b = 0; b < BATCHES; b++) free(batches[b].batch), free(batches[b].first);
+    for (b = 0; b < 2 * BATCHES; b++) free(batches[b]);
     rise_agent_destroy(agent);
 }
 
-/* Returns the next batch of the competitor whose counter is *turn. */
-static const drawn *next(void *turn)
+/* The batches of a competitor. */
+typedef struct turns {
+    risei_transition *const *own; /* [BATCHES] */
+    int turn;
+} turns;
+static const risei_transition *next(void *user)
 {
-    int *const t = (int *)turn;
-    *t = (*t + 1) % BATCHES;
-    return &batches[*t];
+    turns *const t = (turns *)user;
+    t->turn = (t->turn + 1) % BATCHES;
+    return t->own[t->turn];
 }
 
 /* Converts frames to floats, as risei_frames_conv_part does before each of its products. */
@@ -94,33 +92,33 @@ static void stack_part(void *unused, int part, int parts, void *scratch)
                                                         rise_product_scratch()));
 }
 
-static void gather_run(void *turn)
+static void gather_run(void *user)
 {
-    const drawn *const d = next(turn);
-    memcpy(agent->learner.batch.transition, d->batch, (size_t)agent->desc.batch * sizeof *d->batch);
-    memcpy(agent->learner.batch.start, d->first, (size_t)agent->desc.batch * sizeof *d->first);
+    const risei_transition *const batch = next(user);
+    memcpy(agent->learner.batch.transition, batch, (size_t)agent->desc.batch * sizeof *batch);
     risei_learner_gather(&agent->learner);
     risei_device_run(&agent->model.device, 1e9, stack_part, NULL);
 }
 
-/* Copies the frames of both stacks by memcpy, and as many embeddings as the windows have: those
-   from each sample on. */
+/* Copies the frames of both stacks by memcpy, and the embeddings of the window but for its
+   padding. */
 static void copy_part(void *job, int part, int parts, void *scratch)
 {
-    const drawn *const d = (const drawn *)job;
+    const risei_transition *const batch = *(const risei_transition *const *)job;
     const risei_history *const h = &agent->replay.history;
-    int const steps = agent->desc.window + agent->desc.n_step;
+    int const before = agent->desc.window - 1, steps = before + 1 + agent->desc.n_step;
     uint16_t *const embeddings =
         (uint16_t *)(void *)(copies + (size_t)agent->desc.batch * 2 * STACK * SIDE * SIDE);
     int r, end, s;
     (void)scratch;
     for (risei_part_range(agent->desc.batch, 1, part, parts, &r, &end); r < end; r++) {
-        for (s = 0; s < steps && h->embedding_size > 0; s++)
+        s = risei_history_window_start(h, 0, batch[r].at, before);
+        for (; s < steps && h->embedding_size > 0; s++)
             memcpy(embeddings + ((size_t)r * (size_t)steps + (size_t)s) * (size_t)h->embedding_size,
-                   h->half + risei_history_slot(h, 0, d->batch[r].at + s) * h->embedding_size,
+                   h->half + risei_history_slot(h, 0, batch[r].at - before + s) * h->embedding_size,
                    (size_t)h->embedding_size * sizeof *h->half);
         for (s = 0; s < 2 * STACK; s++) {
-            int64_t const at = d->batch[r].at + (s >= STACK ? d->batch[r].steps : 0);
+            int64_t const at = batch[r].at + (s >= STACK ? batch[r].steps : 0);
             int const begun = h->episode_frame[risei_history_slot(h, 0, at)];
             int const back = STACK - 1 - s % STACK;
             memcpy(copies + (size_t)(r * 2 * STACK + s) * SIDE * SIDE,
@@ -131,16 +129,16 @@ static void copy_part(void *job, int part, int parts, void *scratch)
     }
 }
 
-static void copy_run(void *turn)
+static void copy_run(void *user)
 {
-    drawn d = *next(turn);
-    risei_device_run(&device, 1e9, copy_part, &d);
+    const risei_transition *batch = next(user);
+    risei_device_run(&device, 1e9, copy_part, &batch);
 }
 
 static void gather_row(const char *name, rise_memory memory, int units, int window, int batch,
                        int capacity)
 {
-    static int turns[2];
+    turns of_gather = {batches, 0}, of_copy = {batches + BATCHES, 0};
     double frames, windows;
     rise_metrics m;
     agent_fill(memory, units, window, batch, capacity);
@@ -151,10 +149,9 @@ static void gather_row(const char *name, rise_memory memory, int units, int wind
     copies = (uint8_t *)malloc((size_t)(frames + windows));
     if (copies == NULL) exit(1);
     memset(copies, 0, (size_t)(frames + windows));
-    turns[0] = 0, turns[1] = BATCHES / 2;
     competitors_clear();
-    competitor_add(gather_run, NULL, &turns[0]);
-    competitor_add(copy_run, NULL, &turns[1]);
+    competitor_add(gather_run, NULL, &of_gather);
+    competitor_add(copy_run, NULL, &of_copy);
     compete(option.quick ? 1 : 5, 9);
     cell(-30, "%s", name), cell(-7, "%s", isa_name()), cell(7, "%d", option.threads);
     cell(10, "%.1f", 1e6 * competitors[0].median), cell(12, "%.0f", batch / competitors[0].median);

@@ -5,12 +5,13 @@
 
 Needs numpy, opencv-python and a C compiler, $CC or cc. All use one thread and take turns within a
 round. A time is processor time, the median over all rounds. A ratio is the median of the rounds'
-ratios. "cached": the same picture again and again. "memory": different pictures in turn. A sample
-takes 3 ms and begins with the first of 64 MB of pictures, so it reads only a part of them. OpenCV
-has no call that resizes and converts colours. So it does one after the other, in the order that is
-faster here. Its time includes the calls from Python, about half a microsecond each. rise.h is
-called from a loop in C. The frames of both differ by at most 1, because OpenCV's weights are
-floats; otherwise the benchmark ends with an error.
+ratios. "cached": the same picture again and again. "memory": 64 MB of pictures in turn. Each sample
+takes 3 ms and goes on with the picture after the last one of the sample before. So all other
+pictures are read before a picture is read again, and most come from memory. OpenCV has no call that
+resizes and converts colours. So it does one after the other, in the order that is faster here. Its
+time includes the calls from Python, about half a microsecond each. rise.h is called from a loop in
+C. The frames of both differ by at most 1, because OpenCV's weights are floats; otherwise the
+benchmark ends with an error.
 """
 import argparse
 import ctypes
@@ -45,9 +46,11 @@ const char *table(int isa)
     const rise_kernels *const k = rise_kernels_of((rise_isa)isa);
     return k != NULL ? k->name : "";
 }
-/* Both return the seconds for one picture, the mean of `repeat`, of `count` pictures in turn. */
+/* Both return the seconds for one picture, the mean of `repeat`, of `count` pictures in turn from
+   picture `first` on. */
 double shrink(int isa, const uint8_t *pictures, int count, int width, int height, int format,
-              int frame_width, int frame_height, int channels, uint8_t *frame, int repeat)
+              int frame_width, int frame_height, int channels, uint8_t *frame, int first,
+              int repeat)
 {
     const rise_kernels *const k = rise_kernels_of((rise_isa)isa);
     size_t const bytes = (size_t)width * (size_t)height * (format == 0 ? 1 : format > 2 ? 4 : 3);
@@ -55,18 +58,18 @@ double shrink(int isa, const uint8_t *pictures, int count, int width, int height
     double const start = now();
     int i;
     for (i = 0; i < repeat; i++) {
-        p.pixels = pictures + (size_t)(i % count) * bytes;
+        p.pixels = pictures + (size_t)((first + i) % count) * bytes;
         if (rise_frame_shrink(k, &p, frame, frame_width, frame_height, channels, NULL) != RISE_OK)
             return -1;
     }
     return (now() - start) / repeat;
 }
-double copy(const uint8_t *pictures, int count, size_t bytes, uint8_t *to, int repeat)
+double copy(const uint8_t *pictures, int count, size_t bytes, uint8_t *to, int first, int repeat)
 {
     double const start = now();
     int i;
     for (i = 0; i < repeat; i++) {
-        memcpy(to, pictures + (size_t)(i % count) * bytes, bytes);
+        memcpy(to, pictures + (size_t)((first + i) % count) * bytes, bytes);
         __asm__ volatile("" : : "r"(to) : "memory"); /* the compiler keeps each copy */
     }
     return (now() - start) / repeat;
@@ -127,9 +130,9 @@ def opencv_orders(case):
     ]
 
 
-def timed(function, pictures, repeat):
+def timed(function, pictures, first, repeat):
     count, start = len(pictures), time.thread_time()
-    for i in range(repeat):
+    for i in range(first, first + repeat):
         function(pictures[i % count])
     return (time.thread_time() - start) / repeat
 
@@ -141,17 +144,27 @@ def calibrated(run):
 
 
 def competitors(library, isa, case, pictures):
+    """Returns functions that take a number of repetitions and return the seconds for one picture.
+
+    All go through the pictures together: each call begins where the call before ended."""
     width, height, picture_format, frame_width, frame_height, channels = case
     count, form = len(pictures), FORMATS.index(picture_format)
     frame = np.empty((frame_height, frame_width, channels), np.uint8)
     to, size = np.empty(pictures[0].nbytes, np.uint8), ctypes.c_size_t(pictures[0].nbytes)
+    following = 0
+
+    def turn(repeat):
+        """Returns the first picture of a call."""
+        nonlocal following
+        first, following = following, (following + repeat) % count
+        return first
 
     def ours(repeat):
         return library.shrink(isa, address(pictures), count, width, height, form, frame_width,
-                              frame_height, channels, address(frame), repeat)
+                              frame_height, channels, address(frame), turn(repeat), repeat)
 
     def copy(repeat):
-        return library.copy(address(pictures), count, size, address(to), repeat)
+        return library.copy(address(pictures), count, size, address(to), turn(repeat), repeat)
 
     listed = list(pictures)
     orders = opencv_orders(case)
@@ -159,7 +172,8 @@ def competitors(library, isa, case, pictures):
     apart = np.abs(orders[0](listed[0]).astype(int).ravel() - frame.astype(int).ravel()).max()
     if apart > 1:
         sys.exit(f"{case}: the frames differ by {apart}")
-    peers = [lambda repeat, order=order: timed(order, listed, repeat) for order in orders]
+    peers = [lambda repeat, order=order: timed(order, listed, turn(repeat), repeat)
+             for order in orders]
     return [ours, copy, *peers]
 
 

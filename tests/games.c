@@ -536,42 +536,70 @@ static void pairs_case(variant v)
     CHECK(cut > 0 && finished < cut);
 }
 
-/* In one step of Pong, the ball moves by a row and at most a column, and the paddles by at most a
-   column. A point is worth 1/5. */
-static void check_rally(const game *before, const game *g, int action, double reward)
+/* What a step of Pong does with the ball. */
+enum { FLIES, PLAYER_HITS, PLAYER_MISSES, OTHER_HITS, OTHER_MISSES, BALL_CASES };
+
+/* A referee of the test's own. Returns what a step does with the ball. Writes the columns of both
+   paddles after the step, and the ball's direction if nobody misses. */
+static int referee(const game *before, int action, int *place, int *other, int *dx)
+{
+    const game_court *const b = &before->court;
+    int ball = FLIES;
+    *place = before->place + (action == 0 ? -1 : 1);
+    if (*place < 0 || *place > 6) *place = before->place; /* at a side */
+    *other = b->other;
+    if (b->y < 2) *other += (b->x > b->other + 1) - (b->x < b->other + 1);
+    if (*other < 0 || *other > 5) *other = b->other;
+    *dx = b->dx;
+    if (b->y == 3 && b->dy > 0) { /* to the left from the left column of the paddle */
+        ball = b->x - *place == 0 || b->x - *place == 1 ? PLAYER_HITS : PLAYER_MISSES;
+        *dx = 2 * (b->x - *place) - 1;
+    } else if (b->y == 0 && b->dy < 0) { /* straight from the middle column */
+        ball = abs(b->x - *other - 1) <= 1 ? OTHER_HITS : OTHER_MISSES;
+        *dx = b->x - *other - 1;
+    }
+    if ((b->x == 0 && *dx == -1) || (b->x == 7 && *dx == 1)) *dx = -*dx; /* a side */
+    return ball;
+}
+/* Compares a step of Pong with the referee. A point is worth 1/5, and the next serve follows it.
+   Returns what the step did with the ball. */
+static int check_rally(const game *before, const game *g, int action, double reward)
 {
     const game_court *const b = &before->court, *const c = &g->court;
-    int const point = c->points - b->points - (c->other_points - b->other_points);
-    CHECK(fabs(reward - point / 5.0) < 1e-6 && abs(point) <= 1);
+    int place, other, dx;
+    int const ball = referee(before, action, &place, &other, &dx);
+    int const wins = ball == OTHER_MISSES, loses = ball == PLAYER_MISSES;
+    CHECK(c->points == b->points + wins && c->other_points == b->other_points + loses);
+    CHECK(fabs(reward - (wins - loses) / 5.0) < 1e-6);
     CHECK(g->done == (c->points == 5 || c->other_points == 5 || g->time == 500));
     CHECK(g->cut == (g->time == 500 && c->points < 5 && c->other_points < 5));
-    if (point == 0) {
-        int const meets = (b->y == 0 && b->dy < 0) || (b->y == 3 && b->dy > 0);
-        CHECK(c->x >= 0 && c->x < 8 && c->y >= 0 && c->y < 4 && c->x - b->x == c->dx &&
-              c->y - b->y == c->dy);
-        CHECK(abs(c->dx) <= 1 && c->dy == (meets ? -b->dy : b->dy) && c->served == b->served);
-        if (!meets) CHECK(c->dx == b->dx || (c->dx == -b->dx && (b->x == 0 || b->x == 7)));
-        CHECK(g->place == before->place + (action == 0 ? -1 : 1) ||
-              g->place == (action == 0 ? 0 : 6));
-        CHECK(c->other == b->other || (abs(c->other - b->other) == 1 && b->y < 2));
+    if (!wins && !loses) {
+        CHECK(c->dx == dx && c->dy == (ball == FLIES ? b->dy : -b->dy));
+        CHECK(c->x == b->x + dx && c->y == b->y + c->dy && c->served == b->served);
+        CHECK(c->x >= 0 && c->x < 8 && c->y >= 0 && c->y < 4);
+        CHECK(g->place == place && c->other == other);
     } else if (!g->done) {
         CHECK(c->served == g->time && c->y == 1 && c->dy == 1 && c->x - c->dx >= 2 &&
               c->x - c->dx <= 6);
         CHECK(g->place == 3 && c->other == 2);
     }
-    if (point > 0) CHECK(b->y == 0 && (b->x < c->other || b->x > c->other + 2 || !g->done));
+    return ball;
 }
 
-/* Frames are blank at the right rate, whatever the player does, and never at a serve. */
+/* Each step is as the referee says. In every second match, the player mostly follows the ball, so
+   that the opponent misses balls, too. Frames are blank at the right rate, whatever the player
+   does, and never at a serve. */
 static void pong_case(variant v)
 {
     const game_spec *const spec = game_spec_of(v.kind);
-    int serves[8][3] = {{0}}, frames = 0, blank = 0, start, i, j;
+    int serves[8][3] = {{0}}, balls[BALL_CASES] = {0}, frames = 0, blank = 0, start, i, j;
     for (start = 0; start < 300; start++) {
         game g = begun(v, start), h = g;
         for (i = 0; !g.done; i++) {
             game const before = g;
-            int const action = random_below(2), empty = memchr(g.frame, 255, 56) == NULL;
+            int const follows = start % 2 == 1 && random_below(8) > 0;
+            int const action = follows ? g.court.x > g.place : random_below(2);
+            int const empty = memchr(g.frame, 255, 56) == NULL;
             if (g.court.served == g.time) {
                 serves[g.court.x - g.court.dx][g.court.dx + 1]++;
                 CHECK(!empty);
@@ -581,11 +609,12 @@ static void pong_case(variant v)
                 CHECK(h.done || h.court.served == h.time ||
                       empty == (memchr(h.frame, 255, 56) == NULL));
             }
-            check_rally(&before, &g, action, (double)game_step(&g, action));
+            balls[check_rally(&before, &g, action, (double)game_step(&g, action))]++;
             if (!h.done) game_step(&h, random_below(2));
         }
         CHECK(g.time <= game_longest(&g));
     }
+    for (i = 0; i < BALL_CASES; i++) CHECK(balls[i] > 20);
     CHECK(fabs(blank - spec->blank / 100.0 * frames) <=
           4 * sqrt(frames * 0.25) * (spec->blank > 0));
     for (i = 0; i < 8; i++)

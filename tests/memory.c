@@ -1,5 +1,5 @@
-/* Tests the tool examples/memory.c: what it says about the files that it writes, and that a file
-   which cannot be written leaves the older one. */
+/* Tests the tool examples/memory.c: what it says about the files that it writes, that a file which
+   cannot be written leaves the older one, and that a signal ends the training. */
 #if !defined(__unix__) && !defined(__APPLE__)
 
 #include <stdio.h>
@@ -13,6 +13,21 @@ int main(void)
 
 #define _FILE_OFFSET_BITS 64 /* readdir on 32-bit machines whose disk has 64-bit numbers */
 #include "faults.h"
+#include "../examples/chart.h" /* before game_trainer.h, as in memory.c */
+#include "../examples/game_trainer.h"
+/* The signal that the next tools get in the 20th tick of their training, and how often. 0: none. */
+static int signal_number, signal_times;
+static int ticks; /* of the trainer in this process */
+static int tick_with_signals(trainer *t)
+{
+    int const steps = trainer_tick(t);
+    int i;
+    if (signal_number == 0 || ++ticks < 20) return steps;
+    if (ticks > 20) _exit(99); /* the training did not end */
+    for (i = 0; i < signal_times; i++) raise(signal_number);
+    return steps;
+}
+#define trainer_tick(t) tick_with_signals(t)
 int memory_main(int count, char **arguments);
 #define main memory_main
 #include "../examples/memory.c"
@@ -50,6 +65,7 @@ static int tool(const char *more, long most_bytes)
         for (word = strtok(line, " "); word != NULL && count < 29; word = strtok(NULL, " "))
             words[count++] = word;
         words[count] = NULL;
+        if (signal_number != 0) signal(signal_number, SIG_DFL);
         signal(SIGXFSZ, SIG_IGN); /* a write then fails, as on a full disk */
         limit.rlim_cur = limit.rlim_max = most_bytes > 0 ? (rlim_t)most_bytes : RLIM_INFINITY;
         if (most_bytes > 0) setrlimit(RLIMIT_FSIZE, &limit);
@@ -220,23 +236,29 @@ static void other_files_stay(void)
     CHECK(remove(link) == 0 && remove(fifo) == 0);
 }
 
-/* The first SIGINT, SIGTERM or SIGHUP sets terminal_interrupted and does not end the process. */
+/* The first SIGINT, SIGTERM or SIGHUP ends the training, and the tool saves what was trained so
+   far. The second SIGINT or SIGTERM ends the process. A terminal that closes often sends SIGHUP
+   twice, so the second SIGHUP does nothing. */
 static void signals_end_the_training(void)
 {
     static const int signals[] = {SIGINT, SIGTERM, SIGHUP};
-    static terminal screen;
-    int i, status;
-    for (i = 0; i < 3; i++) {
-        pid_t const pid = fork();
-        if (pid == 0) {
-            signal(signals[i], SIG_DFL);
-            terminal_open(&screen);
-            raise(signals[i]);
-            _exit(!terminal_interrupted);
+    int i;
+    for (i = 0; i < 3; i++)
+        for (signal_times = 1; signal_times <= 2; signal_times++) {
+            int const killed = signal_times == 2 && signals[i] != SIGHUP;
+            char line[120], agent[20], curve[20];
+            snprintf(agent, sizeof agent, "s%d%d.rise", i, signal_times);
+            snprintf(curve, sizeof curve, "s%d%d.svg", i, signal_times);
+            snprintf(line, sizeof line, "--memory none --steps 1e9 --save %s --svg %s", agent,
+                     curve);
+            check_about("signal %d, %d times", signals[i], signal_times);
+            signal_number = signals[i];
+            CHECK(tool(line, 0) == (killed ? -signals[i] : 1));
+            signal_number = 0;
+            CHECK(said("Interrupted. These are the results up to then.") == !killed);
+            CHECK(said("The best NONE agent is saved in ") == !killed);
+            CHECK(loads(agent) == !killed && (bytes(curve) > 300) == !killed);
         }
-        check_about("signal %d", signals[i]);
-        CHECK(waitpid(pid, &status, 0) == pid && WIFEXITED(status) && WEXITSTATUS(status) == 0);
-    }
     check_about("%s", "");
 }
 

@@ -12,11 +12,11 @@ static void open_in_place(buffer *b, const rise_agent_desc *machine)
     own.play_only = 1;
     first = rise_agent_open(&opened, b->data, b->size, &own, NULL);
     second = load(&read, b, &own, NULL);
-    if (first != second && second != RISE_NO_MEMORY) abort();
-    if ((opened != NULL) != (first == RISE_OK)) abort();
-    if (opened != NULL && read != NULL &&
-        rise_agent_query(opened)->actions != rise_agent_query(read)->actions)
-        abort();
+    if (!CHECK(first == second || second == RISE_NO_MEMORY))
+        printf("    open returned %d, and read returned %d\n", (int)first, (int)second);
+    CHECK((opened != NULL) == (first == RISE_OK));
+    if (opened != NULL && read != NULL)
+        CHECK(rise_agent_query(opened)->actions == rise_agent_query(read)->actions);
     rise_agent_destroy(opened), rise_agent_destroy(read);
 }
 
