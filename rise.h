@@ -7027,14 +7027,14 @@ RISEI_FN const char *risei_cell_word(int i)
     return i == RISE_CELL_AUTO ? "auto" : risei_cell_kinds[i]->name;
 }
 /* Returns how many arrays of `units` numbers a recurrent state has: h, or h and c. */
-RISEI_FN int risei_cell_state_parts(const risei_cell_kind *kind)
+RISEI_FN int risei_cell_state_arrays(const risei_cell_kind *kind)
 {
     return kind->cell_state ? 2 : 1;
 }
 /* Returns how many numbers a stored recurrent state has: h, then c if the kind has a cell state. */
 RISEI_FN int risei_cell_state_size(const risei_cell_kind *kind, int units)
 {
-    return risei_cell_state_parts(kind) * units;
+    return risei_cell_state_arrays(kind) * units;
 }
 
 /* ---------------------------------------------------------------------------------------------- */
@@ -7101,9 +7101,9 @@ RISEI_FN void risei_cell_initialise(const risei_cell *c, rise_real *w, int windo
 typedef struct risei_sequence {
     int steps, rows;
     int burn_in; /* steps at the beginning through which no gradient flows */
-    /* Number of blocks of dh, 1 or more. The fusion reads the states after the last `ends` steps of
-       the backward pass. So each of these states has a gradient in dh. */
-    int ends;
+    /* Number of blocks of dh, 1 or more. The fusion reads the states after the last `dh_blocks`
+       steps of the backward pass. So each of these states has a gradient in dh. */
+    int dh_blocks;
     /* [rows]: the first step of a row that is not padding; NULL: 0 for all rows. Rows that start
        after step 0 start from a zero state. */
     const int *start;
@@ -7117,7 +7117,7 @@ typedef struct risei_sequence {
     /* [entries][gates * units]: the gradients of the activations' inputs, and of u; the same buffer
        unless `separate` is 1 */
     rise_real *dgates, *du;
-    /* [ends][rows][units]: the gradient of h, written by the caller; backward overwrites it */
+    /* [dh_blocks][rows][units]: the gradient of h, written by the caller; backward overwrites it */
     rise_real *dh;
     rise_real *dc; /* [rows][units]: the same for c, after the last step only */
     rise_real *dx; /* [entries][in], or NULL if no gradient of the inputs is needed */
@@ -7125,10 +7125,10 @@ typedef struct risei_sequence {
     rise_real *transposed;
 } risei_sequence;
 
-/* Takes the buffers of a sequence from the arena. The caller has set s->ends. `steps`, `entries`
-   and `states` (entries + rows) are upper limits for all later calls. `learn` is the largest number
-   of rows that go through backward, and `learn_steps` the largest number of steps. learn = 0: takes
-   no buffers for gradients. learn_x = 1: takes dx too. */
+/* Takes the buffers of a sequence from the arena. The caller has set s->dh_blocks. `steps`,
+   `entries` and `states` (entries + rows) are upper limits for all later calls. `learn` is the
+   largest number of rows that go through backward, and `learn_steps` the largest number of steps.
+   learn = 0: takes no buffers for gradients. learn_x = 1: takes dx too. */
 RISEI_FN void risei_sequence_layout(risei_arena *arena, const risei_cell *c, risei_sequence *s,
                                     int steps, int entries, int states, int learn, int learn_steps,
                                     int learn_x)
@@ -7149,7 +7149,7 @@ RISEI_FN void risei_sequence_layout(risei_arena *arena, const risei_cell *c, ris
     s->dgates = RISEI_TAKE(arena, rise_real, risei_arena_times(back, gates));
     s->du = kind->separate ? RISEI_TAKE(arena, rise_real, risei_arena_times(back, gates))
                            : s->dgates;
-    s->dh = RISEI_TAKE(arena, rise_real, risei_arena_times((size_t)(learn * s->ends), units));
+    s->dh = RISEI_TAKE(arena, rise_real, risei_arena_times((size_t)(learn * s->dh_blocks), units));
     s->dc = kind->cell_state ? RISEI_TAKE(arena, rise_real, risei_arena_times((size_t)learn, units))
                              : NULL;
     s->dx = learn_x ? RISEI_TAKE(arena, rise_real, risei_arena_times(back, in)) : NULL;
@@ -7179,12 +7179,12 @@ RISEI_FN int risei_sequence_started(const risei_sequence *s, int t, int row)
 {
     return s->start == NULL || t >= s->start[row];
 }
-/* Returns the [units] numbers of one part of a row's state before step t: part 0 is h, part 1 is c
-   (see risei_cell_state_parts). t = steps: the state after the last step. */
-RISEI_FN rise_real *risei_sequence_state(const risei_sequence *s, const risei_cell *c, int part,
+/* Returns an array of a row's state before step t, [units]: array 0 is h, array 1 is c (see
+   risei_cell_state_arrays). t = steps: the state after the last step. */
+RISEI_FN rise_real *risei_sequence_state(const risei_sequence *s, const risei_cell *c, int array,
                                          int t, int row)
 {
-    return (part == 0 ? s->h : s->c) + (ptrdiff_t)(s->begin[t] + row) * c->units;
+    return (array == 0 ? s->h : s->c) + (ptrdiff_t)(s->begin[t] + row) * c->units;
 }
 /* Zeroes `count` states, from entry `at` on. */
 RISEI_FN void risei_sequence_zero_states(const risei_sequence *s, const risei_cell *c, ptrdiff_t at,
@@ -7325,9 +7325,9 @@ RISEI_FN void risei_cell_backward_part(void *job, int part, int parts, void *scr
 }
 /* Runs backward from step `steps` - 1 down to step s->burn_in. Forward may have run over more
    steps. All rows must have started before step `steps`. The caller writes s->dh and s->dc. Block i
-   of dh is a gradient of h after step `steps` - ends + i, to which backward adds the gradient from
-   later steps. Writes the gradients of the cell's parameters to g. If s->dx is not NULL, writes dx
-   of the steps that backward runs over. */
+   of dh is a gradient of h after step `steps` - dh_blocks + i, to which backward adds the gradient
+   from later steps. Writes the gradients of the cell's parameters to g. If s->dx is not NULL,
+   writes dx of the steps that backward runs over. */
 RISEI_FN void risei_cell_backward(const risei_device *d, const risei_cell *c, const rise_real *w,
                                   rise_real *g, const risei_sequence *s, int steps)
 {
@@ -7335,7 +7335,7 @@ RISEI_FN void risei_cell_backward(const risei_device *d, const risei_cell *c, co
     ptrdiff_t const n = c->units, out = c->x.out;
     ptrdiff_t const from = s->begin[s->burn_in];
     int const entries = s->begin[steps] - s->begin[s->burn_in];
-    int end = s->ends - 1;
+    int block = s->dh_blocks - 1;
     rise_product p;
     risei_cell_job job;
     job.kernels = d->kernels, job.cell = c, job.sequence = s;
@@ -7348,7 +7348,7 @@ RISEI_FN void risei_cell_backward(const risei_device *d, const risei_cell *c, co
     }
     for (job.t = steps - 1; job.t >= s->burn_in; job.t--) {
         int const active = risei_sequence_active(s, job.t);
-        job.dh = s->dh + end * s->rows * n;
+        job.dh = s->dh + block * s->rows * n;
         risei_device_run(d, RISEI_CELL_UNIT_WORK * active * (double)n, risei_cell_backward_part,
                          &job);
         if (kind->recurrent) { /* dh = du Wh^T; if `direct` is 1, dh += du Wh^T */
@@ -7357,9 +7357,9 @@ RISEI_FN void risei_cell_backward(const risei_device *d, const risei_cell *c, co
             p.c = rise_matrix_plain(job.dh, n);
             risei_product_run(d, &p);
         }
-        if (end == 0) continue;
-        end--;
-        d->kernels->add(s->rows * (int)n, job.dh, s->dh + end * s->rows * n);
+        if (block == 0) continue;
+        block--;
+        d->kernels->add(s->rows * (int)n, job.dh, s->dh + block * s->rows * n);
     }
     /* for each weight matrix, one product over all steps computes the gradient */
     risei_linear_backward(d, &c->x, w, g, entries, s->x + from * c->in, c->in,
@@ -8505,7 +8505,7 @@ RISEI_FN void risei_pass_layout(risei_arena *arena, const risei_net *n, risei_pa
     memset(a, 0, sizeof *a);
     risei_encoder_layout(arena, &n->encoder, &a->encoder, s->images,
                          encodes_window ? s->windows * s->learn_steps : s->learn);
-    a->sequence.ends = s->samples, a->sequence.burn_in = s->burn_in;
+    a->sequence.dh_blocks = s->samples, a->sequence.burn_in = s->burn_in;
     if (n->memory->recurrent)
         risei_sequence_layout(arena, &n->cell, &a->sequence, s->steps, s->entries, s->states,
                               s->windows, s->learn_steps, encodes_window);
@@ -12383,15 +12383,15 @@ RISEI_FN void risei_model_gather_window(risei_model *m, const risei_history *h, 
 
 /* Recurrent states that lanes carry from step to step. */
 typedef struct risei_states {
-    rise_real *part[2]; /* h and c: [lanes][units]; see risei_cell_state_parts */
+    rise_real *array[2]; /* h and c: [lanes][units]; see risei_cell_state_arrays */
 } risei_states;
 
 RISEI_FN void risei_states_layout(risei_arena *arena, risei_states *s, const risei_net *n,
                                   int lanes)
 {
     size_t const numbers = risei_arena_times((size_t)lanes, (size_t)n->cell.units);
-    s->part[0] = RISEI_TAKE(arena, rise_real, numbers);
-    s->part[1] = RISEI_TAKE(arena, rise_real, numbers);
+    s->array[0] = RISEI_TAKE(arena, rise_real, numbers);
+    s->array[1] = RISEI_TAKE(arena, rise_real, numbers);
 }
 /* The lanes that act in one pass: row r of the pass is lane[r]. */
 typedef struct risei_acting {
@@ -12434,17 +12434,17 @@ RISEI_FN void risei_model_load_states(risei_model *m, const risei_acting *a)
     risei_history *h = a->history;
     const risei_cell *cell = &m->net.cell;
     size_t const bytes = (size_t)cell->units * sizeof(rise_real);
-    int r, part;
+    int r, array;
     risei_sequence_zero_states(&m->pass.sequence, cell, 0, a->count);
     for (r = 0; r < a->count; r++) {
         ptrdiff_t const slot = risei_history_newest(h, a->lane[r]);
         ptrdiff_t const carried = (ptrdiff_t)a->lane[r] * cell->units;
         int const carries = m->desc->carry_state && h->episode_frame[slot] > 0;
-        for (part = 0; part < risei_cell_state_parts(cell->kind); part++) {
-            rise_real *state = risei_sequence_state(&m->pass.sequence, cell, part, 0, r);
-            if (carries) memcpy(state, a->states.part[part] + carried, bytes);
+        for (array = 0; array < risei_cell_state_arrays(cell->kind); array++) {
+            rise_real *state = risei_sequence_state(&m->pass.sequence, cell, array, 0, r);
+            if (carries) memcpy(state, a->states.array[array] + carried, bytes);
             if (h->state_size > 0)
-                risei_history_store_state(h, slot, part * cell->units, cell->units, state);
+                risei_history_store_state(h, slot, array * cell->units, cell->units, state);
         }
     }
 }
@@ -12454,11 +12454,11 @@ RISEI_FN void risei_model_store_states(const risei_model *m, const risei_acting 
     const risei_sequence *s = &m->pass.sequence;
     const risei_cell *cell = &m->net.cell;
     size_t const bytes = (size_t)cell->units * sizeof(rise_real);
-    int part, r;
-    for (part = 0; part < risei_cell_state_parts(cell->kind); part++)
+    int array, r;
+    for (array = 0; array < risei_cell_state_arrays(cell->kind); array++)
         for (r = 0; r < a->count; r++)
-            memcpy(a->states.part[part] + (ptrdiff_t)a->lane[r] * cell->units,
-                   risei_sequence_state(s, cell, part, s->steps, r), bytes);
+            memcpy(a->states.array[array] + (ptrdiff_t)a->lane[r] * cell->units,
+                   risei_sequence_state(s, cell, array, s->steps, r), bytes);
 }
 /* Computes Q of the newest slot of each acting lane into pass.heads.q [count][actions]. Updates the
    carried states. */
@@ -12599,9 +12599,9 @@ typedef struct risei_learner {
     risei_replay *replay;
     /* its frames are embedded again when the frozen encoder or the standardisation changes */
     risei_history *players_history;
-    /* A draw is the set of transitions of one part of a batch. draws: `rounds` * batch_parts.
-       rounds: see risei_learner_rounds. */
-    int rounds, draws;
+    /* A draw is the set of transitions of one part of a batch. draws: `at_once` * batch_parts.
+       at_once: see risei_learner_at_once. */
+    int at_once, draws;
     int draw;                      /* the draw that `batch` holds */
     risei_transition *transitions; /* [draws][size] */
     rise_real *errors;             /* [draws][size] td errors */
@@ -12642,13 +12642,13 @@ typedef struct risei_learner {
 enum { RISEI_REDUCED = 6 };
 
 /* The most updates of a round that are drawn together. More would take more memory. */
-enum { RISEI_ROUNDS_MAX = 16 };
+enum { RISEI_AT_ONCE_MAX = 16 };
 /* Returns how many updates of a round are drawn together at most. Without background: 1. With
-   background: the number that can become due in one call, but at most RISEI_ROUNDS_MAX. */
-RISEI_FN int risei_learner_rounds(const rise_agent_desc *d)
+   background: the number that can become due in one call, but at most RISEI_AT_ONCE_MAX. */
+RISEI_FN int risei_learner_at_once(const rise_agent_desc *d)
 {
     int const due = risei_ceil_div(d->environments, d->learn_period);
-    return !d->background ? 1 : risei_minimum(due, RISEI_ROUNDS_MAX);
+    return !d->background ? 1 : risei_minimum(due, RISEI_AT_ONCE_MAX);
 }
 /* Returns the number of part `part` of this process, counted over all processes. */
 RISEI_FN int risei_learner_part(const rise_agent_desc *d, int part)
@@ -12685,7 +12685,7 @@ RISEI_FN void risei_learner_layout(risei_arena *arena, risei_learner *l)
     b->masks = RISEI_TAKE(arena, uint8_t, 2 * size * (size_t)l->replay->history.mask_bytes);
     b->importance = RISEI_TAKE(arena, rise_real, size);
     b->work = RISEI_TAKE(arena, rise_real, size);
-    l->rounds = risei_learner_rounds(d), l->draws = l->rounds * d->batch_parts;
+    l->at_once = risei_learner_at_once(d), l->draws = l->at_once * d->batch_parts;
     l->transitions = RISEI_TAKE(arena, risei_transition, (size_t)l->draws * size);
     l->errors = RISEI_TAKE(arena, rise_real, (size_t)l->draws * size);
     if (l->transitions != NULL) risei_learner_select(l, 0); /* NULL: the arena only counts */
@@ -12995,15 +12995,15 @@ RISEI_FN void risei_learner_load_states(risei_learner *l)
     const risei_sequence *s = &l->model->pass.sequence;
     const risei_cell *cell = &l->model->net.cell;
     int const last = l->batch.size - l->batch.windows;
-    int row, part;
+    int row, array;
     for (row = 0; row < s->rows && h->state_size > 0; row++) {
         ptrdiff_t slot;
         if (l->batch.start[row] > 0) continue;
         slot = risei_history_slot(h, risei_learner_lane(l, last + row),
                                   l->batch.transition[last + row].at - l->batch.before);
-        for (part = 0; part < risei_cell_state_parts(cell->kind); part++)
-            risei_history_load_state(l->model->device.kernels, h, slot, part * cell->units,
-                                     cell->units, risei_sequence_state(s, cell, part, 0, row));
+        for (array = 0; array < risei_cell_state_arrays(cell->kind); array++)
+            risei_history_load_state(l->model->device.kernels, h, slot, array * cell->units,
+                                     cell->units, risei_sequence_state(s, cell, array, 0, row));
     }
 }
 /* A job of risei_device_run. Copies to l->copies all slots that the batch reads. A window reads up
@@ -13537,10 +13537,10 @@ RISEI_FN int risei_learner_run_for(risei_learner *l, int64_t now, double microse
    standardisation of frames and numbers, which does not change meanwhile. Priorities change when
    the round is put into effect.
 
-   A round of more than risei_learner.rounds updates is done in several passes. Then the first phase
-   lasts until the batches of the last pass are drawn, and the worker also renews the priorities of
-   the earlier passes. Several passes happen if one call makes more than 16 updates due, or if
-   updates of earlier calls are still owed.
+   A round of more than risei_learner.at_once updates is done in several passes. Then the first
+   phase lasts until the batches of the last pass are drawn, and the worker also renews the
+   priorities of the earlier passes. Several passes happen if one call makes more than 16 updates
+   due, or if updates of earlier calls are still owed.
 
    Main type: risei_background. Uses threads, replay, embedder, model, learner. Test:
    tests/background.c. */
@@ -13670,8 +13670,8 @@ RISEI_FN void risei_background_compute(risei_background *b)
     memcpy(m->weights, b->acting->weights, m->net.weights_size * sizeof *m->weights);
     m->derived_for = 0;
     b->renews = 0;
-    for (done = 0; done < b->updates; done += l->rounds) {
-        int const left = b->updates - done, some = left < l->rounds ? left : l->rounds;
+    for (done = 0; done < b->updates; done += l->at_once) {
+        int const left = b->updates - done, some = left < l->at_once ? left : l->at_once;
         risei_learner_renew_priorities(l, b->renews);
         drawn = risei_background_draw(b, some);
         b->renews = drawn * m->desc->batch_parts;
@@ -15914,7 +15914,7 @@ RISEI_FN void risei_file_skip_draws(risei_io *f, const risei_learner *l)
     int64_t count = 0, i, number[3];
     rise_real td;
     risei_io_integers(f, &count, 1, "draws");
-    if (count < 0 || count > RISEI_ROUNDS_MAX * l->draws) risei_io_invalid(f, "draws");
+    if (count < 0 || count > RISEI_AT_ONCE_MAX * l->draws) risei_io_invalid(f, "draws");
     for (i = 0; i < count * l->batch.size && f->wrong == NULL && !f->failed; i++) {
         risei_io_integers(f, number, 3, "a transition of a draw");
         risei_io_reals(f, &td, 1, -FLT_MAX, "a td error is not a finite number");
@@ -15944,8 +15944,8 @@ RISEI_FN void risei_file_visit_episodes(risei_io *f, rise_agent *a)
     risei_io_doubles(f, &r->largest_leaf, 1, 1e-6, "the largest priority");
     if (r->largest_leaf > (double)FLT_MAX) risei_io_invalid(f, "the largest priority");
     risei_io_doubles(f, a->actor.lane_return, lanes, -DBL_MAX, "a return is not a finite number");
-    risei_io_reals(f, a->actor.states.part[0], lanes * units, -FLT_MAX, wrong);
-    risei_io_reals(f, a->actor.states.part[1], lanes * units, -FLT_MAX, wrong);
+    risei_io_reals(f, a->actor.states.array[0], lanes * units, -FLT_MAX, wrong);
+    risei_io_reals(f, a->actor.states.array[1], lanes * units, -FLT_MAX, wrong);
     risei_io_integers(f, h->written, lanes, "the number of frames");
     for (lane = 0; lane < h->lanes && f->wrong == NULL; lane++) {
         int64_t at;

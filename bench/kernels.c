@@ -399,7 +399,7 @@ static void cell_make(cell_job *j, rise_cell kind, int steps, int rows, int in, 
         if (pass == 1 && posix_memalign(&j->block, RISEI_ALIGN, arena.used) != 0) exit(1);
         arena.base = (unsigned char *)j->block;
         arena.used = 0;
-        j->sequence.ends = 1;
+        j->sequence.dh_blocks = 1;
         risei_sequence_layout(&arena, &j->cell, &j->sequence, steps, steps * rows,
                               (steps + 1) * rows, rows, steps, dx);
     }

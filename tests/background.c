@@ -384,7 +384,7 @@ static void wrong_results_are_refused(void)
    drops the draws. A file that ends within the draws is refused, too. */
 static void wrong_draws_are_refused(void)
 {
-    static const uint64_t wrong[] = {UINT64_MAX, RISEI_ROUNDS_MAX + 1, (uint64_t)1 << 60, 2};
+    static const uint64_t wrong[] = {UINT64_MAX, RISEI_AT_ONCE_MAX + 1, (uint64_t)1 << 60, 2};
     world w = world_after(behind("memory=none"), 101);
     buffer b = saved(w.agent, RISE_SAVE_ALL);
     size_t const at = place_of(w.agent, RISE_SAVE_ALL, &w.agent->background.renews, sizeof(int));

@@ -563,15 +563,16 @@ typedef struct cell_layer {
 static double cell_loss(void *layer)
 {
     cell_layer *const t = (cell_layer *)layer;
-    size_t const state = (size_t)(t->s.rows * t->c.units), last = (size_t)t->s.ends * state;
+    size_t const state = (size_t)(t->s.rows * t->c.units), last = (size_t)t->s.dh_blocks * state;
     ptrdiff_t const at = (ptrdiff_t)t->s.begin[t->steps] * t->c.units;
     double sum = 0;
-    int end;
+    int block;
     risei_cell_forward(&device, &t->c, t->w, &t->s);
-    for (end = 0; end < t->s.ends; end++) {
-        int const step = t->steps - t->s.ends + 1 + end, rows = risei_sequence_active(&t->s, step);
+    for (block = 0; block < t->s.dh_blocks; block++) {
+        int const step = t->steps - t->s.dh_blocks + 1 + block;
+        int const rows = risei_sequence_active(&t->s, step);
         sum += dot((size_t)(rows * t->c.units), t->s.h + t->s.begin[step] * t->c.units,
-                   t->slope + (size_t)end * state);
+                   t->slope + (size_t)block * state);
     }
     return sum + (t->s.c != NULL ? dot(state, t->s.c + at, t->slope + last) : 0);
 }
@@ -646,7 +647,7 @@ static int cell_burn_good(cell_layer *t, double *g, int burn)
     ptrdiff_t const out = (ptrdiff_t)t->c.kind->gates * t->c.units, from = t->s.begin[burn];
     ptrdiff_t const all = t->s.begin[t->steps];
     size_t const inputs = (size_t)((all - from) * t->c.in);
-    size_t const ends = (size_t)(t->s.ends * t->s.rows * t->c.units);
+    size_t const ends = (size_t)(t->s.dh_blocks * t->s.rows * t->c.units);
     double *const dx = numbers(inputs, 0);
     double worst = 0;
     ptrdiff_t i, j, e;
@@ -691,7 +692,7 @@ static void cell_case(rise_cell kind, int in, int units, int steps, int ends, in
     missing = t.c.kind->recurrent && !t.c.kind->recurrent_bias ? (size_t)t.c.h.out : 0;
     formula = formula_of(t.c.kind);
     t.steps = steps;
-    t.s.ends = ends;
+    t.s.dh_blocks = ends;
     risei_sequence_layout(&count, &t.c, &t.s, all, all * rows, (all + 1) * rows, rows, steps, 1);
     arena = count;
     arena.base = (unsigned char *)numbers(count.used / sizeof *g, 0), arena.used = 0;

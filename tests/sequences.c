@@ -415,7 +415,7 @@ static uint64_t whole_of(const rise_agent *a)
     uint64_t hash = hash_file(a, a->desc.play_only ? RISE_SAVE_POLICY : RISE_SAVE_ALL);
     size_t const numbers = (size_t)(a->desc.players * a->model.net.cell.units);
     int const carries = a->desc.carry_state && a->model.net.memory->recurrent;
-    int const parts = carries ? risei_cell_state_parts(a->model.net.cell.kind) : 0;
+    int const parts = carries ? risei_cell_state_arrays(a->model.net.cell.kind) : 0;
     int player, part;
     hash = hash_history(hash, &p->history);
     hash = hash_words(hash, p->has_q, (size_t)a->desc.players * sizeof *p->has_q);
@@ -426,7 +426,7 @@ static uint64_t whole_of(const rise_agent *a)
         if (p->has_q[player])
             hash = hash_words(hash, p->q + (ptrdiff_t)player * ACTIONS, ACTIONS * sizeof *p->q);
     for (part = 0; part < parts; part++)
-        hash = hash_words(hash, p->states.part[part], numbers * sizeof *p->states.part[part]);
+        hash = hash_words(hash, p->states.array[part], numbers * sizeof *p->states.array[part]);
     if (a->desc.play_only) return hash;
     hash = hash_history(hash, &a->replay.history);
     hash = hash_words(hash, &a->learner.budget, sizeof a->learner.budget);

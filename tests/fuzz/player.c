@@ -11,7 +11,8 @@ extern const player_build player_plain, player_small;
 /* Bytes of the largest agent that is opened. */
 enum { PLAYER_AGENT = 1 << 18 };
 
-/* Plays a short episode as the last player. */
+/* Plays a short episode as the last player. A policy holds the weights of a snapshot. A forged one
+   may have weights so large that an embedding is infinite: such a frame is refused. */
 static void player_play(const player_build *b, rise_agent *a, program *p)
 {
     const rise_agent_desc *const d = b->query(a);
@@ -30,6 +31,7 @@ static void player_play(const player_build *b, rise_agent *a, program *p)
                                  d->numbers > 0 ? numbers : NULL, (float)step,
                                  step == 0 ? RISE_FIRST : RISE_MIDDLE,
                                  step % 2 == 1 ? frame + pixels : NULL);
+        if (action == RISE_NOT_FINITE && d->embedding == RISE_EMBED_SNAPSHOT) break;
         if (!CHECK(action >= 0 && (size_t)action < count)) printf("    %d\n", action);
         if (step % 2 == 1) CHECK((size_t)action == (size_t)step % count);
         CHECK(b->values(a, d->players - 1) != NULL);
