@@ -1051,24 +1051,23 @@
        "rise.h: No such file",      rise.h was renamed              define RISE_SELF as its name
        from inside rise.h
 
-   COSTS by frame size: 4 actions, one thread, default fields. One field differs: recurrent_units is
-   64 in the first three sizes, and its default is 32. With 32, RISE and FULL cost less. `make
-   bench-costs` measured the costs on an AMD EPYC (Zen 4, AVX-512); bench/README.md says more.
-   `bytes` is the memory of the agent. An action is one rise_agent_play without desc.carry_state.
+   COSTS by frame size: 4 actions, one thread, default fields. `make bench-costs` measured the costs
+   on an AMD EPYC (Zen 4, AVX-512); bench/README.md says more. `bytes` is the memory of the agent.
+   An action is one rise_agent_play without desc.carry_state.
 
        frame     memory   parameters        bytes   update ms   action ms
-       8x8       NONE          91285       7.0 MB       0.457     0.00581
-       8x8       RISE         124437      16.1 MB        1.84      0.0213
-       8x8       FULL         136725      14.5 MB        7.48      0.0573
-       16x12     NONE         304277      18.5 MB        1.85      0.0226
-       16x12     RISE         337429      27.7 MB        3.87      0.0425
-       16x12     FULL         349717      36.0 MB        24.1       0.159
-       32x24     NONE        1369237      72.9 MB        9.99       0.102
-       32x24     RISE        1402389      82.1 MB        11.8       0.121
-       32x24     FULL        1414677     140.4 MB        93.9       0.709
-       84x84     NONE        3292837      1.49 GB        43.4       0.562
-       84x84     RISE        5393061      1.76 GB         124         2.3
-       84x84     FULL        9423525      1.75 GB         712        6.57
+       8x8       NONE          91285       6.9 MB       0.447     0.00584
+       8x8       RISE         104789      14.7 MB       0.952      0.0119
+       8x8       FULL         110933      13.0 MB        5.95      0.0453
+       16x12     NONE         304277      18.5 MB        1.52      0.0185
+       16x12     RISE         317781      26.3 MB        2.18      0.0253
+       16x12     FULL         323925      34.5 MB          19       0.126
+       32x24     NONE        1369237      72.8 MB        8.91      0.0902
+       32x24     RISE        1382741      80.7 MB         9.4      0.0954
+       32x24     FULL        1388885     138.9 MB        87.3       0.613
+       84x84     NONE        3292837      1.49 GB        37.8       0.404
+       84x84     RISE        5393061      1.76 GB         104        1.87
+       84x84     FULL        9423525      1.75 GB         599        5.89
 
    rise_agent_bytes returns the memory of an agent in bytes before anything is allocated. Creating
    or loading an agent calls calloc once, or not at all with desc.memory_block. Later calls allocate

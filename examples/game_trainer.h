@@ -66,7 +66,7 @@ typedef struct trainer {
 } trainer;
 
 /* Changes the description for enlarged frames. The library's network for frames of 84 x 84 learns
-   in millions of steps, and one update of it takes 43 ms. This network has two conv layers, and one
+   in millions of steps, and one update of it takes 38 ms. This network has two conv layers, and one
    update takes 6 ms. With padding, the first layer covers every pixel: it gives 14 x 14 positions
    for 84 x 84 and for 42 x 42 pixels. Fields that depend on the number of steps have the values
    that the library uses for small frames. All other fields keep the defaults for large frames. */
