@@ -801,7 +801,7 @@ static void close_real(int open_before)
 {
     bridge_close(&real);
     bridge_close(&real);
-    CHECK(no_children() && descriptors(0) == open_before && real.child == 0);
+    CHECK(no_children() && process_descriptors(0) == open_before && real.child == 0);
 }
 
 static void good_child_is_served(void)
@@ -813,7 +813,7 @@ static void good_child_is_served(void)
     size_t i;
     if (!starts_children()) return;
     for (i = 0; i < sizeof sizes / sizeof *sizes; i++) {
-        int const before = descriptors(0);
+        int const before = process_descriptors(0);
         check_about("%d environments, %d frames", sizes[i][0], sizes[i][1]);
         if (!CHECK(open_real("is good", sizes[i][0], sizes[i][1]))) printf("    %s\n", real.error);
         CHECK(real.width == WIDTH && real.actions == ACTIONS &&
@@ -829,7 +829,7 @@ static void good_child_shows_numbers(void)
     size_t i;
     if (!starts_children()) return;
     for (i = 0; i < sizeof shown / sizeof *shown; i++) {
-        int const before = descriptors(0);
+        int const before = process_descriptors(0);
         check_about("%d numbers, blind %d", shown[i][0], shown[i][1]);
         child_will_show(shown[i][0], shown[i][1]);
         if (!CHECK(open_real("is good", 3, 2))) printf("    %s\n", real.error);
@@ -847,7 +847,7 @@ static void odd_child_is_served(void)
     size_t i;
     if (!starts_children()) return;
     for (i = 0; i < sizeof modes / sizeof *modes; i++) {
-        int const before = descriptors(0);
+        int const before = process_descriptors(0);
         check_about("a child that %s", modes[i]);
         CHECK(open_real(modes[i], 2, 2));
         CHECK(talk(6) == 6);
@@ -871,7 +871,7 @@ static void failing_child_is_reported(void)
     size_t i;
     if (!starts_children()) return;
     for (i = 0; i < sizeof cases / sizeof *cases; i++) {
-        int const before = descriptors(0);
+        int const before = process_descriptors(0);
         check_about("a child that %s", cases[i][0]);
         CHECK(open_real(cases[i][0], 3, 2));
         CHECK(talk(MISBEHAVES - 1) == MISBEHAVES - 1);
@@ -892,7 +892,7 @@ static void failing_child_is_reported(void)
 static void open_fails(const char *words, const char *mode, const char *python,
                        const char *script_path)
 {
-    int const before = descriptors(0);
+    int const before = process_descriptors(0);
     bridge_options o = {0};
     check_about("%s", words);
     o.name = "Made/Up-v1";
@@ -933,7 +933,7 @@ static void bye_lets_a_child_end(void)
     fcntl(ends[0], F_SETFD, FD_CLOEXEC);
     snprintf(number, sizeof number, "%d", ends[1]);
     setenv("BRIDGE_TEST_PIPE", number, 1);
-    before = descriptors(0);
+    before = process_descriptors(0);
     CHECK(open_real("is slow", 2, 2));
     CHECK(talk(10) == 10);
     real.grace = 600;
@@ -955,7 +955,7 @@ static void closed_stdio_does_no_harm(void)
     if (!starts_children()) return;
     for (closed = 1; closed < 8; closed++) {
         pid_t pid;
-        int status = -1, i;
+        int i;
         fflush(NULL);
         pid = fork();
         if (pid == 0) {
@@ -964,14 +964,13 @@ static void closed_stdio_does_no_harm(void)
             _exit(open_real("is good", 2, 2) && talk(3) == 3 ? PROBED : 1);
         }
         check_about("closed: %d", closed);
-        CHECK(waitpid(pid, &status, 0) == pid && WIFEXITED(status) &&
-              WEXITSTATUS(status) == PROBED);
+        CHECK(process_end(pid) == PROBED);
     }
     check_about("%s", "");
 }
 
 static int open_at_start; /* files that were open when the program started */
-static void check_open_files(void) { CHECK(descriptors(0) == open_at_start); }
+static void check_open_files(void) { CHECK(process_descriptors(0) == open_at_start); }
 
 static const check_test tests[] = {
     TEST(questions_have_the_right_bytes),
@@ -1004,8 +1003,8 @@ int main(int count, char **arguments)
     char inherited[20];
     int status;
     if (child_was_meant(count, arguments, &status)) return status;
-    open_at_start = descriptors(0);
-    snprintf(inherited, sizeof inherited, "%d", descriptors(3));
+    open_at_start = process_descriptors(0);
+    snprintf(inherited, sizeof inherited, "%d", process_descriptors(3));
     setenv("BRIDGE_TEST_INHERITED", inherited, 1);
     check_state.after = check_open_files;
     return CHECK_MAIN(count, arguments, tests);

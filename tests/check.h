@@ -18,6 +18,7 @@
 
 #include <math.h>
 #include <stdarg.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -55,6 +56,7 @@ typedef struct check_test {
 static struct {
     long passed, failed;
     const char *test;     /* the name of the running test */
+    uint32_t random;      /* for check_below */
     int skipped;          /* the running test has said why it does not apply here */
     char about[300];      /* what is being tested, printed with a failure */
     char note[120];       /* printed at the end of the running test's line */
@@ -108,6 +110,12 @@ CHECK_UNUSED static void check_skip(const char *reason)
     check_state.skipped = 1;
 }
 
+/* Draws a number of 0 .. n - 1. Each test draws the same numbers, whichever tests ran before it. */
+CHECK_UNUSED static int check_below(int n)
+{
+    check_state.random = check_state.random * 1664525 + 1013904223;
+    return (int)((uint64_t)check_state.random * (uint64_t)n >> 32);
+}
 /* Returns seconds since some moment: wall time where the C library has it, else processor time. */
 CHECK_UNUSED static double check_clock(void)
 {
@@ -131,6 +139,18 @@ CHECK_UNUSED static const char *check_number(long n, char text[32])
     text[out] = '\0';
     return text;
 }
+/* Splits a line at its blanks into words [room], with a NULL behind the last one, as main gets
+   them. Returns the number of words. */
+CHECK_UNUSED static int check_words(char *line, char **words, int room)
+{
+    int count = 0;
+    for (words[0] = strtok(line, " "); words[count] != NULL; words[count] = strtok(NULL, " "))
+        if (++count == room) {
+            printf("more than %d words\n", room - 1);
+            exit(1);
+        }
+    return count;
+}
 /* Returns whether the test is asked for: its name contains one of the arguments, or there are
    none. */
 CHECK_UNUSED static int check_wanted(int count, char **arguments, const char *name)
@@ -151,6 +171,7 @@ CHECK_UNUSED static void check_run(const check_test *test, const char *file, int
     long own, failures; /* own: the checks of the test itself */
     char full[120], number[32];
     check_state.test = test->name;
+    check_state.random = 1;
     check_state.skipped = 0;
     check_state.note[0] = '\0';
     check_about("%s", "");

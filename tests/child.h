@@ -6,6 +6,7 @@
 #define CHILD_H
 
 #include "../examples/env_bridge.h"
+#include "process.h"
 #include <sys/stat.h>
 
 enum { WIDTH = 5, HEIGHT = 4, CHANNELS = 3, ACTIONS = 6, PIXELS = WIDTH * HEIGHT * CHANNELS };
@@ -22,13 +23,6 @@ static uint64_t mix(uint64_t x)
     x = (x ^ (x >> 30)) * 0xBF58476D1CE4E5B9u;
     x = (x ^ (x >> 27)) * 0x94D049BB133111EBu;
     return x ^ (x >> 31);
-}
-/* Returns the number of open file descriptors from `from` on. */
-static int descriptors(int from)
-{
-    int i, n = 0;
-    for (i = from; i < 256; i++) n += fcntl(i, F_GETFD) != -1;
-    return n;
 }
 
 /* ---------------------------------------------------------------------------------------------- */
@@ -246,7 +240,8 @@ static int child_main(void)
 {
     int const inherited = atoi(getenv("BRIDGE_TEST_INHERITED")) +
                           (getenv("BRIDGE_TEST_PIPE") != NULL);
-    if (descriptors(3) > inherited) return fputs("the bridge's files are open here\n", stderr), 1;
+    if (process_descriptors(3) > inherited)
+        return fputs("the bridge's files are open here\n", stderr), 1;
     child.mode = getenv("BRIDGE_TEST");
     child.in = dup(0);
     child.out = dup(1);
@@ -283,7 +278,6 @@ static void child_will_show(int numbers, int blind)
 /* Returns whether this program can start itself. An emulator may prevent that. */
 static int can_start(void)
 {
-    int status = -1;
     pid_t pid;
     fflush(NULL);
     pid = fork();
@@ -291,7 +285,7 @@ static int can_start(void)
         execl(self, self, "--probe", (char *)NULL);
         _exit(1);
     }
-    return waitpid(pid, &status, 0) == pid && WIFEXITED(status) && WEXITSTATUS(status) == PROBED;
+    return process_end(pid) == PROBED;
 }
 
 /* If the program was started as a child or as a probe, does its work, sets the exit status and

@@ -17,8 +17,7 @@ int main(void)
 #include "../examples/export.h" /* first: defines _DEFAULT_SOURCE */
 #include "toy.h"
 #include "folder.h"
-#include <sys/wait.h>
-#include <unistd.h>
+#include "process.h"
 int watch_main(int count, char **arguments);
 #define main watch_main
 #define load watch_load
@@ -39,15 +38,7 @@ static char text[1 << 20]; /* a header, or what a program printed */
 /* Reads a file into `text`. */
 static void read_text(const char *path)
 {
-    FILE *const file = fopen(path, "rb");
-    size_t const size = file != NULL ? fread(text, 1, sizeof text - 1, file) : 0;
-    text[size] = '\0';
-    CHECK(file != NULL && fclose(file) == 0);
-}
-static void write_text(const char *path, const char *what)
-{
-    FILE *const file = fopen(path, "wb");
-    CHECK(file != NULL && fputs(what, file) >= 0 && fclose(file) == 0);
+    CHECK(folder_read(".", path, text, sizeof text) > 0);
 }
 static int said(const char *what) { return strstr(text, what) != NULL; }
 
@@ -75,7 +66,7 @@ static void change_digit(const char *header, const char *where, int before)
     read_text(header);
     at = strstr(text, where);
     if (CHECK(at != NULL)) at[-before] = at[-before] == '1' ? '2' : '1';
-    write_text(header, text);
+    folder_write(".", header, text);
 }
 /* Returns whether the kernels of this program are fused. */
 static int fused_here(void) { return rise_kernels_of(RISE_ISA_AUTO)->fused; }
@@ -100,7 +91,7 @@ static void write_player(void)
     snprintf(program + at, sizeof program - at,
              "    printf(\"%%d\\n\", export_test0_check_in(memory, 1000) == RISE_NO_MEMORY);\n"
              "    return 0;\n}\n");
-    write_text("export_test_player.c", program);
+    folder_write(".", "export_test_player.c", program);
 }
 /* Writes the headers of all agents, and two programs that check them. The programs print "0" for
    each agent that passes. The first program then prints "1" for each of these four facts. The
@@ -147,7 +138,7 @@ static void write_program(void)
              "           export_test_bit_check() == (%d && m.fused ? %d : 0));\n"
              "    rise_agent_destroy(agent);\n    return 0;\n}\n",
              fused_here(), EXPORT_STEPS);
-    write_text("export_test.c", program);
+    folder_write(".", "export_test.c", program);
     write_player();
 }
 
@@ -166,8 +157,7 @@ CHECK_PRINTF static int run(const char *format, ...)
 static const char *root(void)
 {
     static char path[1000];
-    const char *const samples = getenv("RISE_SAMPLES");
-    snprintf(path, sizeof path, "%.900s/../..", samples != NULL ? samples : "tests/samples");
+    snprintf(path, sizeof path, "%.900s/../..", folder_beside("RISE_SAMPLES", "samples"));
     return path;
 }
 /* Compiles a program without a warning. rise.h is compiled in a file of its own, because that takes
@@ -215,7 +205,7 @@ static void headers_pass_as_c99_and_cpp11(void)
         passes("${CC:-cc}", "export_test_rise.o", "$RUN");
         passes("${CC:-cc}", "export_test_plain.o", "$RUN");
     }
-    write_text("export_test.cpp", "class nothing {};\n");
+    folder_write(".", "export_test.cpp", "class nothing {};\n");
     if (!run("${CC:-cc} -std=c++11 -c export_test.cpp -o export_test.o 2> export_test.txt"))
         check_note("as C++: skipped, $CC does not compile C++");
     else if (compiles("${CC:-cc}", "-x c++ -std=c++11 -fno-exceptions"))
@@ -366,8 +356,8 @@ static void failures_are_explained(void)
 {
     static char long_name[80];
     save(words[1], RISE_SAVE_POLICY);
-    write_text("export_test.h", "older");
-    write_text("export_test_damaged.rise", "no agent");
+    folder_write(".", "export_test.h", "older");
+    folder_write(".", "export_test_damaged.rise", "no agent");
     memset(long_name, 'a', 60);
     strcat(long_name, ".h");
     refused("export_test.rise", "export_test.c", "does not end with .h");
@@ -388,27 +378,19 @@ static void failures_are_explained(void)
     folder_remove("export_test");
 }
 
-/* Runs watch with arguments that blanks separate. Its output goes to export_test.txt and `text`. */
+/* Runs watch with arguments that blanks separate. Its output goes to `text`. */
 static int watch_status(const char *arguments)
 {
-    int status = -1;
-    pid_t pid;
-    fflush(NULL);
-    pid = fork();
+    int status, end;
+    pid_t const pid = process_fork(&end);
     if (pid == 0) {
-        char words_of[400], name[] = "watch", *list[20] = {name};
-        int count = 1;
-        snprintf(words_of, sizeof words_of, "%s", arguments);
-        for (list[1] = strtok(words_of, " "); list[count] != NULL; list[count] = strtok(NULL, " "))
-            count++;
-        if (freopen("export_test.txt", "wb", stdout) == NULL || dup2(1, 2) < 0) _exit(100);
-        status = watch_main(count, list);
+        char line[400], *list[20];
+        snprintf(line, sizeof line, "watch %s", arguments);
+        status = watch_main(check_words(line, list, 20), list);
         fflush(NULL);
         _exit(status);
     }
-    while (waitpid(pid, &status, 0) < 0 && errno == EINTR) continue;
-    read_text("export_test.txt");
-    return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+    return pid < 0 ? -1 : process_output(pid, end, text, sizeof text);
 }
 static void watch_exports(void)
 {

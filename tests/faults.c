@@ -12,18 +12,12 @@ int main(void) { return puts("skipped: this is no POSIX system\n0 passed, 0 fail
 #include "toy.h"
 #include "agent_file.h"
 #include "folder.h"
+#include "pause.h"
+#include "process.h"
 #include <dirent.h>
-#include <sys/wait.h>
 
 #define PATH "faults_test.rise"
 
-/* Returns the number of open file descriptors. */
-static int open_files(void)
-{
-    int i, count = 0;
-    for (i = 0; i < 256; i++) count += fcntl(i, F_GETFD) != -1;
-    return count;
-}
 /* Returns a hash of the state of the agent in the file at PATH; 0: the file cannot be loaded. */
 static uint64_t state_in_file(void)
 {
@@ -51,7 +45,7 @@ static int save_with_fault(world *w, long at, fault_kind kind)
 {
     rise_error error = {RISE_OK, ""};
     uint64_t const old = state_in_file();
-    int const files = open_files();
+    int const files = process_descriptors(0);
     uint64_t state;
     rise_result result;
     const char *failed;
@@ -64,7 +58,7 @@ static int save_with_fault(world *w, long at, fault_kind kind)
                 kind == FAULT_ON ? " and all later ones" : "", error.text);
     CHECK(result == RISE_OK || explains(&error, failed));
     CHECK(state_in_file() == (result == RISE_OK ? state : old));
-    CHECK(open_files() == files && state_of(w->agent) == state);
+    CHECK(process_descriptors(0) == files && state_of(w->agent) == state);
     if (kind == FAULT_ONCE)
         CHECK(folder_count(PATH) == 1);
     else
@@ -178,9 +172,9 @@ static void killed_saves_leave_a_whole_file(void)
                 faults_plan(at, kinds_of_fault[i]);
                 _exit(rise_agent_save(w.agent, RISE_SAVE_ALL, PATH, NULL) != RISE_OK);
             }
-            CHECK(waitpid(child, &status, 0) == child);
-            killed = WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL;
-            CHECK(killed || (WIFEXITED(status) && WEXITSTATUS(status) == 0));
+            status = process_end(child);
+            killed = status == -SIGKILL;
+            CHECK(killed || status == 0);
             there = state_in_file();
             check_about("killed %s call %ld", i == 0 ? "at" : "after", at);
             olds += there == old, news += there == state;
@@ -209,7 +203,7 @@ static void failed_loads_are_reported(void)
     static const fault_kind kinds_of_fault[] = {FAULT_ONCE, FAULT_ON};
     world w = tiny_world("memory=rise", 20);
     uint64_t const state = state_of(w.agent);
-    int const files = open_files();
+    int const files = process_descriptors(0);
     int i, peek;
     folder_remove(PATH);
     CHECK(rise_agent_save(w.agent, RISE_SAVE_ALL, PATH, NULL) == RISE_OK);
@@ -241,7 +235,7 @@ static void failed_loads_are_reported(void)
                 } else if (!peek) {
                     CHECK(a == NULL);
                 }
-                CHECK(toy_memory.held == held && open_files() == files);
+                CHECK(toy_memory.held == held && process_descriptors(0) == files);
             } while (failed != NULL);
             CHECK(at > (peek ? 5 : 8));
             if (!peek) check_note("%ld calls", at - 1);
@@ -268,7 +262,7 @@ static int threads_there(void)
 static int threads_become(int count)
 {
     int tries;
-    for (tries = 0; tries < 1000 && threads_there() != count; tries++) usleep(1000);
+    for (tries = 0; tries < 1000 && threads_there() != count; tries++) pause_for(1000);
     return threads_there() == count;
 }
 /* Creates an agent with fewer threads, which asks for fewer things than the number of the call that

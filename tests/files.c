@@ -7,6 +7,7 @@
    below. */
 #if defined(__unix__) || defined(__APPLE__)
 #define _POSIX_C_SOURCE 200809L /* symlink, sigaction */
+#define _DARWIN_C_SOURCE        /* mkdtemp of folder.h, which macOS hides behind the line above */
 #define _FILE_OFFSET_BITS 64    /* readdir on 32-bit machines whose disk has 64-bit numbers */
 #endif
 #include <stdarg.h>
@@ -43,12 +44,8 @@ static int point_print(char *text, size_t room, const char *format, ...)
 #include <locale.h>
 #if defined(__unix__) || defined(__APPLE__)
 #include "folder.h"
-#include <errno.h>
-#include <signal.h>
-#include <sys/resource.h>
+#include "process.h"
 #include <sys/stat.h>
-#include <sys/wait.h>
-#include <unistd.h>
 #define LINKS 1
 #else
 #define LINKS 0
@@ -57,51 +54,8 @@ static int point_print(char *text, size_t room, const char *format, ...)
 #include <wchar.h>
 #endif
 
-/* Returns the file with other text in place of the line "name=..." and its newline. */
-static buffer with_line(const buffer *b, const char *name, const char *line)
-{
-    size_t length, before, rest;
-    char *const text = description_of(b, &length);
-    char *const changed = (char *)malloc(length + strlen(line) + 1);
-    const char *at = text;
-    buffer c;
-    if (changed == NULL) exit(1);
-    while (strncmp(at, name, strlen(name)) != 0 || at[strlen(name)] != '=') {
-        at = strchr(at, '\n') + 1;
-        if (*at == '\0') exit(1);
-    }
-    before = (size_t)(at - text);
-    rest = (size_t)(strchr(at, '\n') + 1 - text);
-    memcpy(changed, text, before);
-    memcpy(changed + before, line, strlen(line));
-    memcpy(changed + before + strlen(line), text + rest, length - rest);
-    c = with_description(b, changed, before + strlen(line) + length - rest);
-    free(text), free(changed);
-    return c;
-}
-/* Checks that loading fails with `result` (RISE_OK: with either result for damage), that the error
-   contains `word`, and that no memory stays allocated. */
-static void refused(buffer *b, const rise_agent_desc *machine, rise_result result, const char *word)
-{
-    rise_agent *agent = (rise_agent *)b;
-    rise_error error = {RISE_OK, ""};
-    long const held = toy_memory.held;
-    rise_result const got = load(&agent, b, machine, &error);
-    CHECK(result != RISE_OK ? got == result : got == RISE_BAD_FILE || got == RISE_NEWER_FILE);
-    CHECK(agent == NULL && error.result == got && error.text[0] != '\0');
-    if (!CHECK(strstr(error.text, word) != NULL))
-        printf("    \"%s\" does not say %s\n", error.text, word);
-    if (got == RISE_OK) rise_agent_destroy(agent);
-    CHECK(toy_memory.held == held);
-}
-
 /* ---------------------------------------------------------------------------------------------- */
 /* What is written */
-
-static int same_buffers(const buffer *a, const buffer *b)
-{
-    return a->size == b->size && memcmp(a->data, b->data, a->size) == 0;
-}
 
 /* The same state gives the same bytes: in a second save, from another block of memory, and after
    loading. */
@@ -122,11 +76,11 @@ static void writes_the_same(const char *words)
         elsewhere = world_of(created(&d));
         world_run(&w, 30);
         world_run(&elsewhere, 30);
-        first = saved(w.agent, file_kinds[kind]);
-        second = saved(w.agent, file_kinds[kind]);
-        third = saved(elsewhere.agent, file_kinds[kind]);
+        first = saved(w.agent, (rise_save)kind);
+        second = saved(w.agent, (rise_save)kind);
+        third = saved(elsewhere.agent, (rise_save)kind);
         back = loaded(&first, &machine);
-        fourth = saved(back, file_kinds[kind]);
+        fourth = saved(back, (rise_save)kind);
         CHECK(same_buffers(&first, &second) && same_buffers(&first, &third) &&
               same_buffers(&first, &fourth));
         CHECK(get(&first, 16, 8) == first.size);
@@ -163,11 +117,11 @@ static void numbers_are_little_endian(void)
     CHECK(get(&b, at - 4, 4) == risei_io_crc(0, b.data, at - 4));
     for (s = 0, total = at; s < 4; s++) {
         CHECK(get(&b, TABLE + 16 * s, 4) == s + 1);
-        total += get(&b, TABLE + 16 * s + 8, 8);
+        total += section_bytes(&b, s);
     }
     CHECK(total == b.size);
     CHECK(memcmp(b.data + at, description, strlen(description)) == 0);
-    at += (size_t)get(&b, TABLE + 8, 8);
+    at = weights_begin(&b);
     CHECK(get(&b, at, 4) == 0x3E200000u);
     for (i = 0; i < 4; i++)
         CHECK(get(&b, at + 4 * (size_t)i, 4) == risei_bits(w.agent->model.weights[i]));
@@ -178,7 +132,7 @@ static void numbers_are_little_endian(void)
 static void says_that_writing_failed(int kind)
 {
     world w = tiny_world("memory=rise cell=gru", 20);
-    buffer whole = saved(w.agent, file_kinds[kind]);
+    buffer whole = saved(w.agent, (rise_save)kind);
     size_t room;
     check_about("%s, writing fails", kind_names[kind]);
     for (room = 0; room <= whole.size; room += room < 200 || room + 20 > whole.size ? 1 : 13) {
@@ -186,7 +140,7 @@ static void says_that_writing_failed(int kind)
         rise_error error = {RISE_OK, ""};
         rise_result result;
         b.room = room;
-        result = rise_agent_write(w.agent, file_kinds[kind], buffer_write, &b, &error);
+        result = rise_agent_write(w.agent, (rise_save)kind, buffer_write, &b, &error);
         CHECK(result == (room < whole.size ? RISE_IO : RISE_OK) && error.result == result);
         CHECK((error.text[0] != '\0') == (room < whole.size));
         CHECK(memcmp(b.data != NULL ? b.data : whole.data, whole.data, b.size) == 0);
@@ -204,7 +158,7 @@ static void nonsense_is_not_saved(void)
     rise_agent_parameters(w.agent)[3] = (float)NAN;
     for (kind = 0; kind < KINDS; kind++) {
         buffer b = {NULL, 0, 0, SIZE_MAX, 0};
-        CHECK(rise_agent_write(w.agent, file_kinds[kind], buffer_write, &b, &error) ==
+        CHECK(rise_agent_write(w.agent, (rise_save)kind, buffer_write, &b, &error) ==
               RISE_NOT_FINITE);
         CHECK(b.size == 0 && strstr(error.text, "weight") != NULL); /* the old file stays */
     }
@@ -230,7 +184,7 @@ static void wrong_kinds_are_not_saved(void)
     for (i = 0; i < KINDS; i++) {
         if (kind_plays(i)) continue;
         check_about("a player, %s", kind_names[i]);
-        CHECK(rise_agent_write(player, file_kinds[i], buffer_write, &none, &error) ==
+        CHECK(rise_agent_write(player, (rise_save)i, buffer_write, &none, &error) ==
                   RISE_BAD_CALL &&
               strstr(error.text, "RISE_SAVE_POLICY") != NULL);
     }
@@ -264,7 +218,7 @@ static void failed_streams_move_nothing(void)
 static void notices_damage(const char *words, int kind)
 {
     world w = tiny_world(words, 20);
-    buffer const whole = saved(w.agent, file_kinds[kind]);
+    buffer const whole = saved(w.agent, (rise_save)kind);
     rise_agent_desc const machine = machine_for(kind);
     buffer b;
     size_t i;
@@ -275,7 +229,7 @@ static void notices_damage(const char *words, int kind)
         rise_error error = {RISE_OK, ""};
         check_about("%s, %s, %d of %d bytes", words, kind_names[kind], (int)i, (int)whole.size);
         b = copy_of(&whole, i);
-        refused(&b, &machine, RISE_BAD_FILE, "");
+        load_refused(&b, &machine, RISE_BAD_FILE, "");
         b.at = 0;
         CHECK(rise_agent_read(&agent, buffer_read, &b, whole.size, &machine, &error) == RISE_IO &&
               agent == NULL && strstr(error.text, "read") != NULL);
@@ -287,7 +241,7 @@ static void notices_damage(const char *words, int kind)
         check_about("%s, %s, %d of %d bytes", words, kind_names[kind], (int)i, (int)whole.size);
         b = copy_of(&whole, i);
         memcpy(b.data + whole.size, whole.data, i - whole.size);
-        refused(&b, &machine, RISE_BAD_FILE, "");
+        load_refused(&b, &machine, RISE_BAD_FILE, "");
         free(b.data);
     }
     b = copy_of(&whole, whole.size);
@@ -296,7 +250,7 @@ static void notices_damage(const char *words, int kind)
             check_about("%s, %s, bit %d of byte %d of %d", words, kind_names[kind], bit, (int)i,
                         (int)whole.size);
             b.data[i] = (unsigned char)(b.data[i] ^ 1u << bit);
-            refused(&b, &machine, RISE_OK, "");
+            load_refused(&b, &machine, RISE_OK, "");
             b.data[i] = whole.data[i];
         }
     free(b.data);
@@ -320,7 +274,7 @@ static void minds_the_header(int kind)
                                    UINT64_C(0x8000000000000000),
                                    UINT64_C(0xFFFFFFFFFFFFFFFF)};
     world w = tiny_world("memory=rise", 20);
-    buffer const whole = saved(w.agent, file_kinds[kind]);
+    buffer const whole = saved(w.agent, (rise_save)kind);
     rise_agent_desc const machine = machine_for(kind);
     size_t const sections = (size_t)get(&whole, 24, 4);
     size_t field, i;
@@ -345,12 +299,12 @@ static void minds_the_header(int kind)
                 continue;
             }
             if (field == 0)
-                refused(&b, &machine,
+                load_refused(&b, &machine,
                         (odd[i] & 0xFFFFFFFFu) > RISEI_FILE_VERSION ? RISE_NEWER_FILE
                                                                     : RISE_BAD_FILE,
                         "version");
             else
-                refused(&b, &machine, RISE_BAD_FILE, "header");
+                load_refused(&b, &machine, RISE_BAD_FILE, "header");
             free(b.data);
         }
     }
@@ -372,7 +326,7 @@ static void hostile(rise_agent *a, void *place, const void *value, size_t size, 
     memcpy(place, value, size);
     b = saved_blindly(a, RISE_SAVE_ALL);
     memcpy(place, was, size);
-    refused(&b, &machine, result, word);
+    load_refused(&b, &machine, result, word);
     free(b.data);
 }
 static void hostile_float(rise_agent *a, float *place, float value, const char *word)
@@ -514,13 +468,13 @@ static void lengths_are_compared_first(void)
     world w = tiny_world("memory=rise", 20);
     int i, kind;
     for (kind = 0; kind < KINDS; kind++) {
-        buffer b = saved(w.agent, file_kinds[kind]);
+        buffer b = saved(w.agent, (rise_save)kind);
         rise_agent_desc const machine = machine_for(kind);
         for (i = 0; i < COUNT(larger); i++) {
             buffer c = with_line(&b, larger[i][0], larger[i][1]);
             long const calls = toy_memory.calls;
             check_about("%s with %s", kind_names[kind], larger[i][1]);
-            refused(&c, &machine, RISE_BAD_FILE, "but the description requires");
+            load_refused(&c, &machine, RISE_BAD_FILE, "but the description requires");
             CHECK(toy_memory.calls == calls);
             free(c.data);
         }
@@ -537,10 +491,10 @@ static void longer_episodes_are_refused(void)
     rise_agent_desc const machine = machine_for(RISE_SAVE_ALL);
     rise_agent_destroy(w.agent);
     put(&c, 16, 8, c.size);
-    put(&c, TABLE + 16 * 3 + 8, 8, get(&b, TABLE + 16 * 3 + 8, 8) + 1);
+    put(&c, TABLE + 16 * 3 + 8, 8, section_bytes(&b, 3) + 1);
     fix_sums(&c);
     check_about("a byte after the last slot");
-    refused(&c, &machine, RISE_BAD_FILE, "section 4 does not have the length");
+    load_refused(&c, &machine, RISE_BAD_FILE, "section 4 does not have the length");
     free(b.data), free(c.data);
 }
 /* One wrong slot is noticed in each lane. */
@@ -640,7 +594,7 @@ static void hostile_descriptions_are_refused(void)
                 CHECK(result == RISE_OK || error.text[0] != '\0');
                 rise_agent_destroy(other);
             } else {
-                refused(&changed, &machine, RISE_BAD_FILE, field->name);
+                load_refused(&changed, &machine, RISE_BAD_FILE, field->name);
             }
             free(changed.data);
         }
@@ -679,7 +633,7 @@ static void reads_text(buffer b, uint64_t state)
 static void refuses_text(buffer b, rise_result result, const char *word)
 {
     rise_agent_desc const machine = machine_for(RISE_SAVE_ALL);
-    refused(&b, &machine, result, word);
+    load_refused(&b, &machine, result, word);
     free(b.data);
 }
 /* A description is refused if a line that is not optional is missing, is there twice or has no
@@ -1161,9 +1115,9 @@ static void reader_supplies_the_memory(void)
     CHECK(a->bytes == bytes && state_of(a) == state);
     rise_agent_destroy(a);
     machine.memory_bytes = bytes - 1;
-    refused(&b, &machine, RISE_NO_MEMORY, "memory_bytes");
+    load_refused(&b, &machine, RISE_NO_MEMORY, "memory_bytes");
     machine.memory_block = block;
-    refused(&b, &machine, RISE_NO_MEMORY, "memory_bytes");
+    load_refused(&b, &machine, RISE_NO_MEMORY, "memory_bytes");
     machine.memory_bytes = bytes;
     calls = toy_memory.calls;
     a = loaded(&b, &machine);
@@ -1172,7 +1126,7 @@ static void reader_supplies_the_memory(void)
     rise_agent_destroy(a);
     machine = machine_for(RISE_SAVE_ALL);
     toy_memory.refuse = 1;
-    refused(&b, &machine, RISE_NO_MEMORY, "bytes");
+    load_refused(&b, &machine, RISE_NO_MEMORY, "bytes");
     toy_memory.refuse = 0;
     free(block);
     free(b.data);
@@ -1189,11 +1143,11 @@ static void reader_supplies_the_machine(void)
     long calls = 0; /* of toy_embed */
     rise_agent_destroy(w.agent);
     machine.embed_fn = NULL;
-    refused(&b, &machine, RISE_BAD_DESC, "embed_fn");
+    load_refused(&b, &machine, RISE_BAD_DESC, "embed_fn");
     machine = machine_for(RISE_SAVE_ALL);
-    refused(&policy, &machine, RISE_MISMATCH, "play_only");
+    load_refused(&policy, &machine, RISE_MISMATCH, "play_only");
     machine.isa = RISE_ISA_NEON;
-    if (rise_kernels_of(RISE_ISA_NEON) == NULL) refused(&b, &machine, RISE_UNAVAILABLE, "isa");
+    if (rise_kernels_of(RISE_ISA_NEON) == NULL) load_refused(&b, &machine, RISE_UNAVAILABLE, "isa");
     machine.isa = RISE_ISA_REF;
     a = loaded(&b, &machine); /* continues on other kernels */
     CHECK(strcmp(a->model.device.kernels->name, "ref") == 0 &&
@@ -1229,7 +1183,7 @@ static void players_load_from_any_file(void)
     CHECK(rise_agent_play(a, 4, w.frames, 0, RISE_FIRST, NULL) >= 0);
     rise_agent_destroy(a);
     machine.players = 5000;
-    refused(&policy, &machine, RISE_BAD_DESC, "players");
+    load_refused(&policy, &machine, RISE_BAD_DESC, "players");
     free(b.data);
     free(policy.data);
 }
@@ -1277,11 +1231,11 @@ static void refuses_other_value(buffer *b, const rise_agent_desc *machine, const
                  field->word_of((int)other), field->word_of((int)value));
     else
         snprintf(text, sizeof text, "%s is %g, but the file was saved with %g", name, other, value);
-    refused(b, machine, RISE_MISMATCH, text);
+    load_refused(b, machine, RISE_MISMATCH, text);
     if (field->word_of != NULL) { /* not a word */
         risei_field_put(field, place, 99);
         snprintf(text, sizeof text, "%s is 99, but the file was saved with %g", name, value);
-        refused(b, machine, RISE_MISMATCH, text);
+        load_refused(b, machine, RISE_MISMATCH, text);
     }
     risei_field_put(field, place, 0);
 }
@@ -1295,9 +1249,9 @@ static int refuses_other_fields(buffer *b, const rise_agent_desc *has, int kind)
         double const value = risei_field_get(field, has);
         double other = another_value(field, value);
         if (!field->shape || risei_is_zero(other)) continue;
-        if (file_kinds[kind] == RISE_SAVE_INT8 && i >= RISEI_FIELDS_TO_ACT) continue; /* not held */
+        if (kind == RISE_SAVE_INT8 && i >= RISEI_FIELDS_TO_ACT) continue; /* not held */
         /* without a replay buffer, the number of environments may change */
-        if (strcmp(field->name, "environments") == 0 && file_kinds[kind] != RISE_SAVE_ALL) continue;
+        if (strcmp(field->name, "environments") == 0 && kind != RISE_SAVE_ALL) continue;
         /* DOWNSAMPLE adapts the size to the frame, so that close sizes are the same */
         if (strcmp(field->name, "embedding_size") == 0) other = value + 20;
         refuses_other_value(b, &machine, field, &machine, value, other, field->name);
@@ -1327,11 +1281,11 @@ static void other_shapes_are_refused(void)
     for (i = 0; i < COUNT(words); i++)
         for (kind = 0; kind < KINDS; kind++) {
             world w = tiny_world(words[i], 20);
-            buffer b = saved(w.agent, file_kinds[kind]);
+            buffer b = saved(w.agent, (rise_save)kind);
             rise_agent_desc machine = w.agent->desc;
             rise_agent *a;
             rise_agent_destroy(w.agent);
-            if (file_kinds[kind] == RISE_SAVE_INT8) machine.weight_bits = 8;
+            if (kind == RISE_SAVE_INT8) machine.weight_bits = 8;
             count += refuses_other_fields(&b, &machine, kind);
             /* all fields at once, as the saved agent has them */
             check_about("%s, %s: machine is the agent's description", words[i], kind_names[kind]);
@@ -1339,7 +1293,7 @@ static void other_shapes_are_refused(void)
             a = loaded(&b, &machine);
             for (l = machine.conv_count; l < RISE_MAX_CONV; l++) /* unused, so not saved */
                 memset(&machine.conv[l], 0, sizeof machine.conv[l]);
-            if (file_kinds[kind] != RISE_SAVE_INT8)
+            if (kind != RISE_SAVE_INT8)
                 CHECK(memcmp(&a->desc, &machine, sizeof machine) == 0);
             for (l = 0; l < RISEI_FIELDS_TO_ACT; l++) /* INT8 holds no others */
                 CHECK(!(risei_field_get(&risei_fields[l], &a->desc) !=
@@ -1368,7 +1322,7 @@ static void values_out_of_range_are_refused(void)
             if (risei_is_zero(odd[i] - risei_field_get(field, &has))) continue;
             check_about("machine says %s=%d", field->name, odd[i]);
             risei_field_put(field, &machine, odd[i]);
-            refused(&b, &machine, RISE_MISMATCH, field->name);
+            load_refused(&b, &machine, RISE_MISMATCH, field->name);
         }
     }
     free(b.data);
@@ -1411,13 +1365,13 @@ static void environments_change_without_replay(void)
         rise_metrics m;
         buffer b;
         steps_all(a, 8, 12);
-        b = saved(a, file_kinds[kind]);
+        b = saved(a, (rise_save)kind);
         rise_agent_destroy(a);
         for (i = 0; i < COUNT(numbers); i++) {
             int const n = machine.environments = numbers[i];
             check_about("%s of 8 environments, loaded with %d", kind_names[kind], n);
-            if (file_kinds[kind] == RISE_SAVE_ALL && n != 8) {
-                refused(&b, &machine, RISE_MISMATCH, "environments");
+            if (kind == RISE_SAVE_ALL && n != 8) {
+                load_refused(&b, &machine, RISE_MISMATCH, "environments");
                 continue;
             }
             a = loaded(&b, &machine);
@@ -1443,15 +1397,6 @@ static void environments_change_without_replay(void)
 #define PATH "files_test.rise"
 
 #if LINKS
-/* Lets no file grow beyond `bytes`, as on a full disk; 0: no limit. */
-static void limit_files(size_t bytes)
-{
-    struct rlimit limit;
-    signal(SIGXFSZ, SIG_IGN);
-    getrlimit(RLIMIT_FSIZE, &limit);
-    limit.rlim_cur = bytes > 0 ? (rlim_t)bytes : limit.rlim_max;
-    setrlimit(RLIMIT_FSIZE, &limit);
-}
 static int count_bytes(void *user, const void *data, size_t size)
 {
     (void)data;
@@ -1509,9 +1454,9 @@ static void failed_save_keeps_the_old_file(void)
 #if LINKS
     /* the largest sizes fail only when the rest of stdio's buffer is written */
     for (size = 1; size < written_size(w.agent); size += size < 4000 ? 777 : 47) {
-        limit_files(size);
+        process_limit_files(size);
         CHECK(rise_agent_save(w.agent, RISE_SAVE_ALL, PATH, &error) == RISE_IO);
-        limit_files(0);
+        process_limit_files(0);
         check_about("a disk with room for %.0f bytes: %s", (double)size, error.text);
         CHECK(strstr(error.text, PATH) != NULL && strstr(error.text, strerror(EFBIG)) != NULL);
         holds(old);
@@ -1670,7 +1615,7 @@ static void two_savers_leave_a_whole_file(void)
 {
     rise_agent_desc const machine = machine_for(RISE_SAVE_ALL);
     world w = tiny_world("memory=rise", 20);
-    int i, status, good = 1;
+    int i, good = 1;
     pid_t child[2];
     remove(PATH);
     CHECK(rise_agent_save(w.agent, RISE_SAVE_ALL, PATH, NULL) == RISE_OK);
@@ -1690,9 +1635,7 @@ static void two_savers_leave_a_whole_file(void)
         rise_agent_destroy(a);
     }
     CHECK(good);
-    for (i = 0; i < 2; i++)
-        CHECK(waitpid(child[i], &status, 0) == child[i] && WIFEXITED(status) &&
-              WEXITSTATUS(status) == 0);
+    for (i = 0; i < 2; i++) CHECK(process_end(child[i]) == 0);
     holds(state_of(w.agent));
     remove(PATH);
     rise_agent_destroy(w.agent);
@@ -1897,7 +1840,7 @@ typedef struct sample {
     const char *name;    /* the file is <name>.rise */
     const char *words;   /* for described, or for tiny */
     int is_tiny;         /* 1: created by tiny */
-    int kind;            /* of file, in file_kinds */
+    int kind;            /* of file: a rise_save */
     int steps;           /* steps of each environment before the save */
     const char *actions; /* that it plays on fused kernels, one digit a frame */
     uint64_t q;          /* hash of its values for these frames */
@@ -2050,24 +1993,6 @@ static void sample_path(const char *folder, const char *name, char *path, size_t
 {
     snprintf(path, size, "%s/%s.rise", folder, name);
 }
-/* Returns the folder of the files: the environment variable RISE_SAMPLES, or the folder `samples`
-   beside this source file, or tests/samples below the current folder. */
-static const char *sample_folder(void)
-{
-    static char beside[800];
-    const char *const given = getenv("RISE_SAMPLES");
-    const char *slash = strrchr(__FILE__, '/');
-    char path[1000];
-    FILE *file;
-    if (given != NULL) return given;
-    snprintf(beside, sizeof beside, "%.*ssamples", slash != NULL ? (int)(slash + 1 - __FILE__) : 0,
-             __FILE__);
-    sample_path(beside, samples[0].name, path, sizeof path);
-    file = fopen(path, "rb");
-    if (file == NULL) return "tests/samples";
-    fclose(file);
-    return beside;
-}
 /* Writes a sample file and prints its line of the table. */
 static void write_sample(const sample *s, const char *path)
 {
@@ -2078,7 +2003,7 @@ static void write_sample(const sample *s, const char *path)
     rise_agent *a;
     rise_error error = {RISE_OK, ""};
     uint64_t q;
-    if (!CHECK(rise_agent_save(w.agent, file_kinds[s->kind], path, &error) == RISE_OK))
+    if (!CHECK(rise_agent_save(w.agent, (rise_save)s->kind, path, &error) == RISE_OK))
         printf("%s\n", error.text);
     rise_agent_destroy(w.agent);
     if (!CHECK(rise_agent_load(&a, path, &machine, &error) == RISE_OK)) {
@@ -2137,7 +2062,7 @@ static void sample_loads(const sample *s, const char *folder, const rise_kernels
 }
 static void sample_files_load(void)
 {
-    const char *const folder = sample_folder();
+    const char *const folder = folder_beside("RISE_SAMPLES", "samples");
     int i, isa;
     for (i = 0; i < COUNT(samples); i++)
         for (isa = RISE_ISA_REF; isa <= RISE_ISA_NEON; isa++) {
@@ -2149,20 +2074,6 @@ static void sample_files_load(void)
 /* ---------------------------------------------------------------------------------------------- */
 /* Policies in place */
 
-/* A file in memory. `data` is a multiple of 64 bytes, plus an offset. */
-typedef struct placed {
-    unsigned char *room, *data;
-} placed;
-
-static placed place(const buffer *b, size_t offset)
-{
-    placed p;
-    p.room = (unsigned char *)malloc(b->size + offset + 64);
-    if (p.room == NULL) exit(1);
-    p.data = p.room + (64 - (size_t)((uintptr_t)p.room % 64)) % 64 + offset;
-    memcpy(p.data, b->data, b->size);
-    return p;
-}
 /* Returns whether two agents act the same, and with the same values. */
 static int play_the_same(rise_agent *a, rise_agent *b)
 {
@@ -2174,9 +2085,7 @@ static void open_at(rise_agent *learner, rise_agent *own, buffer *b, rise_save k
 {
     rise_agent_desc const machine = machine_for(RISE_SAVE_POLICY);
     size_t const bytes = own->model.net.weights_size * sizeof(float);
-    placed const p = place(b, (size_t)offset);
-    uint16_t const one = 1;
-    int const little = *(const unsigned char *)&one == 1; /* else weights are copied */
+    placed const p = placed_at(b, (size_t)offset);
     rise_agent *a, *again;
     rise_error error = {RISE_OK, ""};
     int in_place;
@@ -2186,7 +2095,8 @@ static void open_at(rise_agent *learner, rise_agent *own, buffer *b, rise_save k
     }
     in_place = a->desc.weights != NULL;
     CHECK(a->desc.play_only);
-    CHECK(in_place == (offset % 4 == 0 && little && kind != RISE_SAVE_FLOAT16));
+    /* machines that are not little-endian copy the weights */
+    CHECK(in_place == (offset % 4 == 0 && is_little_endian() && kind != RISE_SAVE_FLOAT16));
     CHECK(a->bytes <= own->bytes && own->bytes - a->bytes + 64 >= (in_place ? bytes : 0));
     CHECK((kind != RISE_SAVE_POLICY && kind != RISE_SAVE_INT8) || !in_place || offset > 0 ||
           (uintptr_t)a->desc.weights % 64 == 0);
@@ -2208,13 +2118,13 @@ static void policies_play_in_place(void)
     rise_agent_desc const machine = machine_for(RISE_SAVE_POLICY);
     int k, kind, offset;
     for (k = 0; k < COUNT(words); k++)
-        for (kind = 0; kind < COUNT(file_kinds); kind++) {
+        for (kind = 0; kind < KINDS; kind++) {
             world w = world_begin(words[k], 40);
-            buffer b = saved(w.agent, file_kinds[kind]);
+            buffer b = saved(w.agent, (rise_save)kind);
             rise_agent *const own = loaded(&b, &machine);
             check_about("%s, kind %d", words[k], kind);
             for (offset = 0; offset < 6; offset++)
-                open_at(w.agent, own, &b, file_kinds[kind], offset);
+                open_at(w.agent, own, &b, (rise_save)kind, offset);
             rise_agent_destroy(own), rise_agent_destroy(w.agent);
             free(b.data);
         }
@@ -2224,7 +2134,7 @@ static void damaged_policies_are_not_opened(void)
 {
     world w = world_begin("memory=none plain", 30);
     buffer b = saved(w.agent, RISE_SAVE_POLICY);
-    placed const p = place(&b, 0);
+    placed const p = placed_at(&b, 0);
     rise_agent_desc machine = machine_for(RISE_SAVE_POLICY);
     rise_error error;
     rise_agent *a;
@@ -2242,13 +2152,11 @@ static void damaged_policies_are_not_opened(void)
     CHECK(load(&a, &b, &machine, &error) == RISE_OK); /* the same numbers */
     rise_agent_destroy(a);
     w.agent->model.weights[5] += 1;
-    CHECK(load(&a, &b, &machine, &error) == RISE_BAD_FILE);
-    CHECK(strstr(error.text, "desc.weights") != NULL);
+    load_refused(&b, &machine, RISE_BAD_FILE, "desc.weights");
     free(b.data), free(p.room);
     machine.play_only = 0;
     b = saved(w.agent, RISE_SAVE_AGENT);
-    CHECK(load(&a, &b, &machine, &error) == RISE_BAD_DESC);
-    CHECK(strstr(error.text, "only a play_only agent") != NULL);
+    load_refused(&b, &machine, RISE_BAD_DESC, "only a play_only agent");
     rise_agent_destroy(w.agent), free(b.data);
 }
 
@@ -2278,7 +2186,7 @@ static void weights_in_place_are_checked(void)
     buffer b = saved(w.agent, RISE_SAVE_POLICY);
     size_t const at = place_of(w.agent, RISE_SAVE_POLICY, w.agent->model.weights, sizeof(float));
     size_t const size = b.size, weights = w.agent->model.net.weights_size;
-    placed p = place(&b, 0);
+    placed p = placed_at(&b, 0);
     rise_agent_desc machine = machine_for(RISE_SAVE_POLICY);
     rise_error error;
     rise_agent *a;
@@ -2297,7 +2205,7 @@ static void weights_in_place_are_checked(void)
         CHECK(get(&b, at + 4 * i, 4) == bits);
         put(&b, at + 4 * i, 4, i % 2 == 0 ? 0x7FC00000 : 0xFF800000); /* NaN; minus infinity */
         fix_sums(&b);
-        p = place(&b, 0);
+        p = placed_at(&b, 0);
         CHECK(rise_agent_open(&a, p.data, b.size, &machine, &error) == RISE_BAD_FILE && a == NULL);
         CHECK(strstr(error.text, "a weight is not a finite number") != NULL);
         free(p.room);
@@ -2439,7 +2347,7 @@ static void fuzz(long rounds, uint64_t seed)
     for (w = 0; w < COUNT(file_words); w++)
         for (kind = 0; kind < KINDS; kind++) {
             world one = tiny_world(file_words[w], 9 + 6 * kind);
-            files[n++] = saved(one.agent, file_kinds[kind]);
+            files[n++] = saved(one.agent, (rise_save)kind);
             rise_agent_destroy(one.agent);
         }
     for (i = 0; i < rounds; i++) {
@@ -2574,15 +2482,6 @@ static double half_value(unsigned half)
                             : ldexp(1024 + (half & 1023), (int)(half >> 10 & 31) - 25);
     return half >> 15 ? -size : size;
 }
-/* Returns where the weights of a policy with 16-bit weights begin: in the last section. */
-static size_t halves_of(const buffer *b, rise_agent *a)
-{
-    risei_io f;
-    risei_io_begin(&f, RISEI_IO_COUNT, 0);
-    f.weight_bits = 16;
-    risei_file_visit(&f, a, RISEI_SECTION_ACTING);
-    return b->size - (size_t)f.length;
-}
 /* A policy with 16-bit weights has half the bytes. Each weight is the nearest 16-bit float. The
    loaded agent has weights of its own, can be published to, and is saved again as the same file. */
 static void weights_of_16_bits(void)
@@ -2607,7 +2506,7 @@ static void weights_of_16_bits(void)
         CHECK(a->desc.weights == NULL && a->desc.weight_bits == 32);
         CHECK(a->model.weights[0] == 65504 && a->model.weights[1] == -65504);
         CHECK(a->model.weights[2] == 0 && a->model.weights[3] > 6.1e-5f);
-        at = halves_of(&b, a);
+        at = weights_begin(&b);
         for (i = 0; i < count; i++) {
             double const x = half_value((unsigned)get(&b, at + 2 * i, 2));
             good += a->model.weights[i] == x &&
@@ -2633,7 +2532,7 @@ static void wrong_weights_of_16_bits(void)
     rise_agent_desc d = tiny("memory=rise");
     buffer b = saved(w.agent, RISE_SAVE_FLOAT16), c = saved(w.agent, RISE_SAVE_INT8), none = {0};
     rise_agent *const small_one = loaded(&c, &machine);
-    size_t const at = halves_of(&b, w.agent), last = w.agent->model.net.weights_size - 1;
+    size_t const at = weights_begin(&b), last = w.agent->model.net.weights_size - 1;
     rise_error error = {RISE_OK, ""};
     int i;
     for (i = 0; i < 2 * COUNT(wrong); i++) {
@@ -2642,7 +2541,7 @@ static void wrong_weights_of_16_bits(void)
         check_about("%x", wrong[i / 2]);
         put(&b, here, 2, wrong[i / 2]);
         fix_sums(&b);
-        refused(&b, &machine, RISE_BAD_FILE, "16-bit weight");
+        load_refused(&b, &machine, RISE_BAD_FILE, "16-bit weight");
         put(&b, here, 2, kept);
     }
     none.room = SIZE_MAX;
@@ -2652,7 +2551,7 @@ static void wrong_weights_of_16_bits(void)
     free(c.data), free(b.data);
     b = saved(w.agent, RISE_SAVE_AGENT);
     c = with_line(&b, "weight_bits", "weight_bits=16\n");
-    refused(&c, NULL, RISE_BAD_FILE, "not a policy");
+    load_refused(&c, NULL, RISE_BAD_FILE, "not a policy");
     d.weight_bits = 16, d.play_only = 1;
     CHECK(rise_agent_resolve(&d, &error) == RISE_BAD_DESC);
     free(c.data), free(b.data);

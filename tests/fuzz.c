@@ -17,23 +17,11 @@
 static long runs = 400 / check_share;
 static uint64_t seed = 1;
 
-/* Returns the folder of the corpora: the environment variable RISE_CORPUS, or fuzz/corpus beside
-   this source file. */
-static const char *corpus_folder(void)
-{
-    static char beside[800];
-    const char *const given = getenv("RISE_CORPUS");
-    const char *const slash = strrchr(__FILE__, '/');
-    if (given != NULL) return given;
-    snprintf(beside, sizeof beside, "%.*sfuzz/corpus",
-             slash != NULL ? (int)(slash + 1 - __FILE__) : 0, __FILE__);
-    return beside;
-}
 static void replay(const char *name, fuzz_target target)
 {
     char path[1000];
     long done;
-    snprintf(path, sizeof path, "%s/%s.txt", corpus_folder(), name);
+    snprintf(path, sizeof path, "%s/%s.txt", folder_beside("RISE_CORPUS", "fuzz/corpus"), name);
     done = fuzz_replay(target, path, runs, seed);
     if (!CHECK(done > 0)) printf("%s cannot be read\n", path);
     check_note("%ld runs", done);

@@ -36,9 +36,8 @@ int memory_main(int count, char **arguments);
 #include "check.h"
 #include "folder.h"
 #include "process.h"
-#include <sys/resource.h>
 
-static char place[40] = "/tmp/rise-memory-XXXXXX", text[1 << 16];
+static char place[FOLDER_NAME], text[1 << 16];
 /* Which call of the next tools fails, and how: see faults.h. 0: none. */
 static long fault_at;
 static fault_kind fault_how;
@@ -46,46 +45,35 @@ static const char *keys = ""; /* what the next tools read from their standard in
 
 /* Runs the tool in `place` with a game of few steps and these arguments, at most `most_bytes` in a
    file. Its output goes to `text`. Returns its exit status, or minus the signal that ended it. */
-static int tool(const char *more, long most_bytes)
+static int tool(const char *more, size_t most_bytes)
 {
-    char line[400], *words[30], *word;
-    int ends[2], in[2], count = 0;
+    char line[400], *words[30];
+    int end, in[2];
     pid_t pid;
-    fflush(NULL);
-    if (pipe(ends) != 0 || pipe(in) != 0) return -1;
+    if (pipe(in) != 0) return -1;
     if (write(in[1], keys, strlen(keys)) != (ssize_t)strlen(keys)) return -1; /* fits the pipe */
     close(in[1]);
-    pid = fork();
+    pid = process_fork(&end);
     if (pid == 0) {
-        struct rlimit limit;
         dup2(in[0], 0);
-        dup2(ends[1], 1);
-        dup2(ends[1], 2);
         snprintf(line, sizeof line, "memory --game blink --steps 100 %s", more);
-        for (word = strtok(line, " "); word != NULL && count < 29; word = strtok(NULL, " "))
-            words[count++] = word;
-        words[count] = NULL;
         if (signal_number != 0) signal(signal_number, SIG_DFL);
-        signal(SIGXFSZ, SIG_IGN); /* a write then fails, as on a full disk */
-        limit.rlim_cur = limit.rlim_max = most_bytes > 0 ? (rlim_t)most_bytes : RLIM_INFINITY;
-        if (most_bytes > 0) setrlimit(RLIMIT_FSIZE, &limit);
+        process_limit_files(most_bytes);
         if (chdir(place) != 0) exit(100);
         faults_plan(fault_at, fault_how);
         faults.say = 1;
-        exit(memory_main(count, words));
+        exit(memory_main(check_words(line, words, 30), words));
     }
-    close(ends[1]);
     close(in[0]);
-    return process_output(pid, ends[0], text, sizeof text);
+    return pid < 0 ? -1 : process_output(pid, end, text, sizeof text);
 }
 static int said(const char *words) { return strstr(text, words) != NULL; }
 /* Returns the size of a file in `place`; -1: there is none. */
 static long bytes(const char *name)
 {
-    char path[100];
+    char path[FOLDER_PATH];
     struct stat s;
-    snprintf(path, sizeof path, "%s/%s", place, name);
-    return stat(path, &s) == 0 ? (long)s.st_size : -1;
+    return stat(folder_path(place, name, path), &s) == 0 ? (long)s.st_size : -1;
 }
 
 static void files_are_announced(void)
@@ -152,12 +140,12 @@ static void full_disk_keeps_older_files(void)
 /* Returns whether a file in `place` is a policy that can be loaded. */
 static int loads(const char *name)
 {
-    char path[100];
+    char path[FOLDER_PATH];
     rise_agent_desc machine;
     rise_agent *agent;
     memset(&machine, 0, sizeof machine);
     machine.play_only = 1;
-    snprintf(path, sizeof path, "%s/%s", place, name);
+    folder_path(place, name, path);
     if (rise_agent_load(&agent, path, &machine, NULL) != RISE_OK) return 0;
     rise_agent_destroy(agent);
     return 1;
@@ -198,10 +186,9 @@ static void faults_keep_older_files(void)
 /* A symbolic link stays a link, and the file that it leads to is replaced. The mode stays. */
 static void links_and_modes_stay(void)
 {
-    char link[100], file[100];
+    char link[FOLDER_PATH], file[FOLDER_PATH];
     struct stat s;
-    snprintf(link, sizeof link, "%s/link.svg", place);
-    snprintf(file, sizeof file, "%s/c.svg", place);
+    folder_path(place, "link.svg", link), folder_path(place, "c.svg", file);
     CHECK(tool("--memory none --svg c.svg", 0) >= 0 && bytes("c.svg") > 300);
     CHECK(truncate(file, 0) == 0 && chmod(file, 0640) == 0 && symlink("c.svg", link) == 0);
     CHECK(tool("--memory none --svg link.svg", 0) >= 0 && bytes("c.svg") > 300);
@@ -214,13 +201,13 @@ static void links_and_modes_stay(void)
 static void other_files_stay(void)
 {
     static replace_file one, two;
-    char path[100], fifo[110], link[140], victim[100];
+    char path[FOLDER_PATH], fifo[FOLDER_PATH], link[FOLDER_PATH], victim[FOLDER_PATH], name[40];
     struct stat s;
     FILE *file;
-    snprintf(path, sizeof path, "%s/u.svg", place);
-    snprintf(victim, sizeof victim, "%s/victim", place);
-    snprintf(fifo, sizeof fifo, "%s.new", path);
-    snprintf(link, sizeof link, "%s.new-%ld-0", path, (long)getpid());
+    folder_path(place, "u.svg", path), folder_path(place, "victim", victim);
+    folder_path(place, "u.svg.new", fifo);
+    snprintf(name, sizeof name, "u.svg.new-%ld-0", (long)getpid());
+    folder_path(place, name, link);
     CHECK(mkfifo(fifo, 0600) == 0 && symlink(victim, link) == 0);
     file = replace_begin(&one, path);
     CHECK(file != NULL && fputs("one", file) >= 0);
@@ -281,18 +268,9 @@ static void right_keys(char *to, int before, int count)
 /* Reads a file of demonstrations in `place`. */
 static int recorded(demonstrations *d, game_kind kind, int length, const char *name)
 {
-    char path[100];
-    snprintf(path, sizeof path, "%s/%s", place, name);
+    char path[FOLDER_PATH];
     teach_init(d, kind, length);
-    return teach_read(d, path);
-}
-static void write_text(const char *name, const char *words)
-{
-    char path[100];
-    FILE *file;
-    snprintf(path, sizeof path, "%s/%s", place, name);
-    file = fopen(path, "w");
-    if (file != NULL) fputs(words, file), fclose(file);
+    return teach_read(d, folder_path(place, name, path));
 }
 
 /* Whole episodes are recorded, after those that the file has. */
@@ -369,7 +347,7 @@ static void wrong_demonstrations_are_refused(void)
     keys = "1111111111";
     for (i = 0; i < (int)(sizeof wrong / sizeof *wrong); i++) {
         check_about("%s", wrong[i][0]);
-        write_text("w.txt", wrong[i][0]);
+        folder_write(place, "w.txt", wrong[i][0]);
         CHECK(tool("--memory none --demonstrations w.txt", 0) == 2 && said(wrong[i][1]));
         CHECK(tool("--teach w.txt", 0) == 2 && said(wrong[i][1]));
         CHECK(bytes("w.txt") == (long)strlen(wrong[i][0]));
@@ -378,7 +356,7 @@ static void wrong_demonstrations_are_refused(void)
     CHECK(tool("--demonstrations none.txt", 0) == 2);
     CHECK(said("memory: none.txt cannot be opened: No such file or directory"));
     CHECK(tool("--demonstrations .", 0) == 2 && said("cannot be"));
-    write_text("w.txt", "rise.h demonstrations 1 blink 8\r\n0: 0 0 0 0 0 0 0 0 0 0\r\n");
+    folder_write(place, "w.txt", "rise.h demonstrations 1 blink 8\r\n0: 0 0 0 0 0 0 0 0 0 0\r\n");
     CHECK(tool("--teach w.txt", 0) == 0 && said("w.txt holds 2 episodes, 1 of them new"));
     CHECK(tool("--teach w.txt", 60) == 1);
     CHECK(said("w.txt cannot be written: File too large; choose another path"));
@@ -438,12 +416,10 @@ static const check_test tests[] = {
 };
 int main(int count, char **arguments)
 {
-    char command[100];
     int status;
-    if (mkdtemp(place) == NULL) return perror(place), 1;
+    if (!folder_make("memory", place)) return 1;
     status = CHECK_MAIN(count, arguments, tests);
-    snprintf(command, sizeof command, "rm -r %s", place);
-    return system(command) == 0 ? status : 1;
+    return folder_unmake(place) ? status : 1;
 }
 
 #endif

@@ -37,9 +37,10 @@ int npc_main(int count, char **arguments);
 #undef main
 
 #include "check.h"
+#include "folder.h"
 #include "process.h"
 
-static char place[40] = "/tmp/rise-npc-XXXXXX", text[1 << 14];
+static char place[FOLDER_NAME], text[1 << 14];
 
 /* The made-up person. It presses t, plays `rounds` rounds and presses Escape. It never reads the
    game's world. It moves a copy of that world, from the same start and by the keys that it presses.
@@ -111,48 +112,26 @@ static int person_event(SDL_Event *event)
    one from `start`. The game's output goes to `text`. Returns the exit status. */
 static int play(const char *more, int rounds, int start)
 {
-    char line[400], *words[30], *word;
-    int ends[2], count = 0;
-    pid_t pid;
-    fflush(NULL);
-    if (pipe(ends) != 0) return -1;
-    pid = fork();
+    char line[400], *words[30];
+    int end;
+    pid_t const pid = process_fork(&end);
     if (pid == 0) {
-        dup2(ends[1], 1);
-        dup2(ends[1], 2);
         snprintf(line, sizeof line, "npc %s", more);
-        for (word = strtok(line, " "); word != NULL && count < 29; word = strtok(NULL, " "))
-            words[count++] = word;
-        words[count] = NULL;
         if (chdir(place) != 0) exit(100);
         setenv("SDL_VIDEODRIVER", "dummy", 1);
         person.rounds = rounds;
         person.start = start;
-        exit(npc_main(count, words));
+        exit(npc_main(check_words(line, words, 30), words));
     }
-    close(ends[1]);
-    return process_output(pid, ends[0], text, sizeof text);
+    return pid < 0 ? -1 : process_output(pid, end, text, sizeof text);
 }
 static int said(const char *words) { return strstr(text, words) != NULL; }
-static void path_of(char *path, const char *name)
-{
-    snprintf(path, 100, "%s/%s", place, name);
-}
 static int recorded(demonstrations *d, const char *name)
 {
     static world lesson;
-    char path[100];
-    path_of(path, name);
+    char path[FOLDER_PATH];
     demonstrations_init(d, &lesson_game);
-    return demonstrations_read(d, path, &lesson);
-}
-static void write_text(const char *name, const char *words)
-{
-    char path[100];
-    FILE *file;
-    path_of(path, name);
-    file = fopen(path, "w");
-    if (file != NULL) fputs(words, file), fclose(file);
+    return demonstrations_read(d, folder_path(place, name, path), &lesson);
 }
 
 /* The key t begins a lesson, and the arrow keys play seeker 0. npc.txt has each round. */
@@ -162,9 +141,8 @@ static void keys_are_recorded(void)
     demonstrations d;
     hunt h;
     int i, k, arrow;
-    char path[100];
-    path_of(path, "npc.txt");
-    unlink(path);
+    char path[FOLDER_PATH];
+    unlink(folder_path(place, "npc.txt", path));
     CHECK(play("--path none --scale 1 --screenshot k.bmp", 3, 0) == 0);
     CHECK(recorded(&d, "npc.txt") && d.count == 3);
     memset(&h, 0, sizeof h);
@@ -288,10 +266,9 @@ static void match_is_measured(void)
 static void agent_sees_the_lesson(void)
 {
     demonstrations d;
-    char path[100];
+    char path[FOLDER_PATH];
     const char *at;
-    path_of(path, "npc.txt");
-    unlink(path);
+    unlink(folder_path(place, "npc.txt", path));
     CHECK(play("--path none --scale 1", 2, 0) == 0);
     CHECK(recorded(&d, "npc.txt") && d.count == 2);
     at = strstr(text, " steps, ");
@@ -315,7 +292,7 @@ static void wrong_files_are_refused(void)
     CHECK(said("none.txt cannot be opened"));
     for (i = 0; i < (int)(sizeof wrong / sizeof *wrong); i++) {
         check_about("%s", wrong[i][0]);
-        write_text("w.txt", wrong[i][0]);
+        folder_write(place, "w.txt", wrong[i][0]);
         CHECK(play("--path none --teach w.txt --fast 0.1", 0, 0) == 1 && said(wrong[i][1]));
         CHECK(play("--path none --demonstrations w.txt --fast 0.1", 0, 0) == 1 &&
               said(wrong[i][1]));
@@ -338,11 +315,9 @@ static const check_test tests[] = {
 int main(int count, char **arguments)
 {
     int status;
-    char command[100];
-    if (mkdtemp(place) == NULL) return 1;
+    if (!folder_make("npc", place)) return 1;
     status = CHECK_MAIN(count, arguments, tests);
-    snprintf(command, sizeof command, "rm -r %s", place);
-    return system(command) != 0 || status;
+    return folder_unmake(place) ? status : 1;
 }
 
 #endif

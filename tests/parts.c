@@ -217,22 +217,28 @@ static void processes_stay_the_same(void)
         group_end(&g);
     }
 }
+/* Makes two processes that have learned together once. */
+static void join_two(group *g, member m[2], const rise_agent_desc *desc)
+{
+    int p;
+    group_begin(g, 2);
+    for (p = 0; p < 2; p++) {
+        world w;
+        join(g, &m[p], p, desc);
+        w = world_of(m[p].agent);
+        world_run(&w, 30);
+    }
+    learn_together(m, 2);
+}
 /* If one process has a number that is not finite, all discard the update. */
 static void processes_agree_to_discard(void)
 {
     rise_agent_desc d = described("memory=rise learn_outside=1");
     member m[2];
-    world w[2];
     group g;
     rise_real kept;
     int p;
-    group_begin(&g, 2);
-    for (p = 0; p < 2; p++) {
-        join(&g, &m[p], p, &d);
-        w[p] = world_of(m[p].agent);
-        world_run(&w[p], 30);
-    }
-    learn_together(m, 2);
+    join_two(&g, m, &d);
     CHECK(m[0].result == RISE_OK && m[1].result == RISE_OK);
     kept = rise_agent_parameters(m[1].agent)[3];
     rise_agent_parameters(m[1].agent)[3] = (rise_real)NAN;
@@ -411,16 +417,9 @@ static void a_process_lost_in_a_snapshot_keeps_its_statistics(void)
 {
     rise_agent_desc d = described("memory=rise embedding=snapshot learn_outside=1");
     member m[2];
-    world w[2];
     group g;
     int p, i;
-    group_begin(&g, 2);
-    for (p = 0; p < 2; p++) {
-        join(&g, &m[p], p, &d);
-        w[p] = world_of(m[p].agent);
-        world_run(&w[p], 30);
-    }
-    learn_together(m, 2);
+    join_two(&g, m, &d);
     g.fails = 1;
     for (p = 0; p < 2; p++) {
         const risei_statistics *s = &m[p].agent->embedder.statistics;
@@ -578,18 +577,6 @@ static void parts_are_saved(void)
     CHECK(strstr(risei_agent_wrong(v.agent), "out of range") != NULL);
     rise_agent_destroy(w.agent), rise_agent_destroy(v.agent);
 }
-/* Checks that a file whose number of 8 bytes at `at` is `value` is refused with `words`. */
-static void refuses(const buffer *b, size_t at, uint64_t value, const char *words)
-{
-    buffer c = copy_of(b, b->size);
-    rise_agent *a;
-    rise_error error = {RISE_OK, ""};
-    put(&c, at, 8, value);
-    fix_sums(&c);
-    CHECK(load(&a, &c, NULL, &error) == RISE_BAD_FILE && a == NULL);
-    if (!CHECK(strstr(error.text, words) != NULL)) printf("    %s\n", error.text);
-    free(c.data);
-}
 /* Parts that no agent can have are refused. A discarded update stays discarded. */
 static void wrong_parts_are_refused(void)
 {
@@ -604,11 +591,11 @@ static void wrong_parts_are_refused(void)
     b = saved(w.agent, RISE_SAVE_ALL);
     at = place_of(w.agent, RISE_SAVE_ALL, &l->part, sizeof l->part);
     CHECK(get(&b, at, 8) == 2);
-    refuses(&b, at, UINT64_MAX, "draws");
-    refuses(&b, at, (uint64_t)l->draws + 1, "draws");
+    number_refused(&b, at, UINT64_MAX, NULL, "draws");
+    number_refused(&b, at, (uint64_t)l->draws + 1, NULL, "draws");
     at = place_of(w.agent, RISE_SAVE_ALL, &l->errors[1], sizeof l->errors[1]);
     CHECK(get(&b, at, 4) == risei_bits(l->errors[1]));
-    refuses(&b, at, UINT64_C(0x7FC00000), "a td error is not a finite number");
+    number_refused(&b, at, UINT64_C(0x7FC00000), NULL, "a td error is not a finite number");
     free(b.data);
     l->discards = 1;
     b = saved(w.agent, RISE_SAVE_ALL);

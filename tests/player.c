@@ -36,30 +36,7 @@ static const player_build *build(int i)
 }
 
 /* ---------------------------------------------------------------------------------------------- */
-/* A file in memory, and an agent in a block between canaries */
-
-typedef struct place {
-    unsigned char *room, *data;
-} place;
-
-/* Copies a file to an address that is a multiple of 64, plus `offset`. Its end is the end of the
-   room, for address sanitizers. Without POSIX, the room ends 1 to 64 bytes after the file. */
-static place place_for(const buffer *b, size_t offset)
-{
-    place p;
-#if defined(__unix__) || defined(__APPLE__)
-    void *room;
-    if (posix_memalign(&room, 64, offset + b->size) != 0) exit(1);
-    p.room = (unsigned char *)room;
-    p.data = p.room + offset;
-#else
-    p.room = (unsigned char *)malloc(offset + b->size + 64);
-    if (p.room == NULL) exit(1);
-    p.data = p.room + (64 - (size_t)((uintptr_t)p.room % 64)) % 64 + offset;
-#endif
-    memcpy(p.data, b->data, b->size);
-    return p;
-}
+/* An agent in a block between canaries */
 
 typedef struct guarded {
     const player_build *build;
@@ -211,7 +188,7 @@ static void play_side_by_side(rise_agent *a, const guarded *g)
 /* Opens a file in each build but player_small, and plays beside an agent of the whole library. */
 static void plays_everywhere(const buffer *b, size_t offset)
 {
-    place const p = place_for(b, offset);
+    placed const p = placed_at(b, offset);
     rise_agent_desc const machine = player_machine(PLAYERS);
     rise_error error = {RISE_OK, ""};
     rise_agent *a = NULL;
@@ -279,20 +256,18 @@ static const char *const kinds_of_agents[] = {
 };
 static void agents_play_as_in_the_whole_library(void)
 {
-    static const rise_save files[] = {RISE_SAVE_AGENT, RISE_SAVE_ALL, RISE_SAVE_POLICY,
-                                      RISE_SAVE_INT8, RISE_SAVE_FLOAT16};
     int k, kind;
     for (k = 0; k < COUNT(kinds_of_agents); k++) {
         rise_agent_desc d = described(kinds_of_agents[k]);
         world w;
         if (d.frame_channels == 2) d.frame_width = d.frame_height = 3; /* at most PIXELS bytes */
         w = world_after(d, 60);
-        for (kind = 0; kind < COUNT(files); kind++) {
-            buffer b = saved(w.agent, files[kind]);
-            check_about("%s, file %d", kinds_of_agents[k], kind);
+        for (kind = 0; kind < KINDS; kind++) {
+            buffer b = saved(w.agent, (rise_save)kind);
+            check_about("%s, %s", kinds_of_agents[k], kind_names[kind]);
             plays_everywhere(&b, 0);
-            check_about("%s, file %d", kinds_of_agents[k], kind);
-            if (files[kind] >= RISE_SAVE_POLICY) plays_everywhere(&b, (size_t)(1 + k % 5));
+            check_about("%s, %s", kinds_of_agents[k], kind_names[kind]);
+            if (kind_plays(kind)) plays_everywhere(&b, (size_t)(1 + k % 5));
             free(b.data);
         }
         rise_agent_destroy(w.agent);
@@ -339,8 +314,7 @@ static void players_explore_as_in_the_whole_library(void)
 static void sample_files_play(void)
 {
 #if defined(__unix__) || defined(__APPLE__)
-    const char *const given = getenv("RISE_SAMPLES");
-    const char *const path = given != NULL ? given : "tests/samples";
+    const char *const path = folder_beside("RISE_SAMPLES", "samples");
     DIR *const folder = opendir(path);
     const struct dirent *entry;
     int count = 0;
@@ -577,22 +551,9 @@ static rise_result try_text(const player_build *p, const buffer *b, const char *
 static rise_result try_line(const player_build *p, const buffer *b, const char *field,
                             const char *line)
 {
-    static char text[RISEI_DESC_BYTES + 400];
-    size_t length, head, rest;
-    char *const was = description_of(b, &length);
-    char name[80];
-    const char *at;
-    rise_result result;
-    snprintf(name, sizeof name, "\n%s=", field);
-    at = strstr(was, name);
-    if (strcmp(field, "description") == 0) at = was - 1;
-    if (!CHECK(at != NULL)) exit(1);
-    head = (size_t)(at + 1 - was);
-    rest = head + strcspn(was + head, "\n") + 1;
-    memcpy(text, was, head);
-    snprintf(text + head, sizeof text - head, "%s%s", line, was + rest);
-    result = try_text(p, b, text);
-    free(was);
+    buffer c = with_line(b, field, line);
+    rise_result const result = try_file(p, &c);
+    free(c.data);
     return result;
 }
 static void short_and_damaged_files_are_refused(void)
@@ -669,11 +630,10 @@ static void unresolved_fields_are_refused(void)
    8-bit weights, the linear layer of its 0 inputs would divide by 0. */
 static void frames_without_convs_are_refused(void)
 {
-    static const rise_save kinds[] = {RISE_SAVE_POLICY, RISE_SAVE_INT8, RISE_SAVE_FLOAT16};
     int i, kind;
-    for (kind = 0; kind < COUNT(kinds); kind++) {
+    for (kind = RISE_SAVE_POLICY; kind < KINDS; kind++) {
         world w = world_begin("memory=none network=small", 50);
-        buffer b = saved(w.agent, kinds[kind]);
+        buffer b = saved(w.agent, (rise_save)kind);
         for (i = 0; i < 2; i++)
             CHECK(try_line(build(i), &b, "conv_count", "conv_count=0\n") == RISE_BAD_DESC);
         rise_agent_destroy(w.agent);

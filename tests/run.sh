@@ -54,7 +54,8 @@
 # check.h is the harness, toy.h has toy agents and games, child.h a made-up child process.
 # player_builds.h is compiled for each build that the test of players compares.
 # agent_file.h and encoder_file.h make small files in memory. number_text.h draws numbers as text.
-# faults.h makes calls fail. folder.h counts files. process.h reads what a process prints.
+# faults.h makes calls fail. folder.h makes a test's folder and counts files. process.h makes
+# processes and waits for them. pause.h waits some microseconds.
 # shared_kernels.c is rise.h's kernels, compiled once for all test files: see shared_kernels.h.
 # README.md lists the other kinds of tests: sanitizers, coverage, mutants.
 cd "$(dirname "$0")/.." || exit 1
@@ -68,10 +69,15 @@ export RISE_CORPUS="${RISE_CORPUS:-$(pwd)/tests/fuzz/corpus}" # and fuzz.c its i
 slowest="probes training background threads gradients agent kernels sequences rules replay"
 slowest="$slowest snapshot pretrained files fuzz self_play readme targets bridge export"
 
+# Prints the test file, and the tools of examples/ that it includes.
+sources_of() {
+    echo "tests/$1.c"
+    sed -n 's|^#include "\.\./\(examples/.*\.c\)".*|\1|p' "tests/$1.c"
+}
+
 # Returns 0 if the test file uses rise.h's kernels in single precision.
 uses_kernels() {
-    grep -q 'toy\.h\|RISE_IMPLEMENTATION\|\(atari\|memory\|self_play\|npc\)\.c' "tests/$1.c" ||
-        return 1
+    grep -q 'toy\.h\|RISE_IMPLEMENTATION' $(sources_of "$1") || return 1
     ! grep -q 'define RISE_DOUBLE' "tests/$1.c"
 }
 
@@ -127,10 +133,8 @@ player_build() { # player_build NAME FLAGS
 # Compiles a test file. Links it with the shared kernels when they are ready.
 build() {
     flags= objects= libraries=
-    # Before glibc 2.34, threads need -pthread. training and npc include tools with threads.
-    if grep -q 'define RISE_THREADS' "tests/$1.c" || [ "$1" = training ] || [ "$1" = npc ]; then
-        flags=-pthread
-    fi
+    # Before glibc 2.34, threads need -pthread.
+    grep -q 'define RISE_THREADS' $(sources_of "$1") && flags=-pthread
     if [ "$1" = npc ]; then
         if libraries=$(pkg-config --libs sdl2 2> /dev/null); then
             flags="$flags $(pkg-config --cflags sdl2)"

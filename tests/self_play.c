@@ -52,14 +52,10 @@ int self_play_main(int count, char **arguments);
 /* Runs the example with these options. Returns its exit status. */
 static int example(const char *options)
 {
-    char line[200], name[] = "self_play", *words[20], *word;
-    int count = 1;
+    char line[200], *words[20];
     output[0] = '\0', output_length = 0;
-    words[0] = name;
-    snprintf(line, sizeof line, "%s", options);
-    for (word = strtok(line, " "); word != NULL && count < 20; word = strtok(NULL, " "))
-        words[count++] = word;
-    return self_play_main(count, words);
+    snprintf(line, sizeof line, "self_play %s", options);
+    return self_play_main(check_words(line, words, 20), words);
 }
 static int said(const char *words) { return strstr(output, words) != NULL; }
 

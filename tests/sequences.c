@@ -20,6 +20,7 @@
 #define RISEI_THREADS_MINIMUM 500 /* divides most jobs of an update, few of acting */
 #define RISEI_BACKGROUND_PHASE(phase) phase_begins(b->acting->desc->embed_user, (int)(phase))
 static void phase_begins(const void *user, int phase);
+#include "pause.h"
 #endif
 #include "toy.h"
 
@@ -125,12 +126,6 @@ static int must(int good, const char *text, int line)
 static int gate; /* atomic */
 
 #ifdef RISE_THREADS
-static void pause_for(int microseconds)
-{
-    struct timespec t;
-    t.tv_sec = 0, t.tv_nsec = microseconds * 1000L;
-    nanosleep(&t, NULL);
-}
 /* Delays the worker of the twin `user`. */
 static void phase_begins(const void *user, int phase)
 {
@@ -1240,7 +1235,7 @@ static void call_load_saved(void)
     set_machine(SAVED, &run.desc, &machine, &block);
     agent = loaded(&b, &machine);
     again = file_of(agent, RISE_SAVE_ALL);
-    MUST(again.size == b.size && memcmp(again.data, b.data, b.size) == 0);
+    MUST(same_buffers(&again, &b));
     free(again.data);
     /* While a snapshot is in progress, loading already gives all frames their new embeddings. No
        call reads those that differ before the snapshot is done. */
@@ -1371,7 +1366,7 @@ static void call_load_policy(void)
 static int writes_again(const rise_agent *a, const buffer *from)
 {
     buffer b = file_of(a, RISE_SAVE_INT8);
-    int const same_file = b.size == from->size && memcmp(b.data, from->data, b.size) == 0;
+    int const same_file = same_buffers(&b, from);
     free(b.data);
     return same_file;
 }

@@ -7,8 +7,7 @@
 #define RISEI_THREADS_MINIMUM 0
 #include "toy.h"
 #ifndef _WIN32
-#include <sys/wait.h>
-#include <unistd.h>
+#include "process.h"
 #endif
 
 static const char *const kinds[] = {
@@ -105,7 +104,7 @@ static void files_do_not_depend_on_threads(void)
         world_run(&other, 100);
         c = saved(other.agent, RISE_SAVE_ALL);
         check_about("%d threads", threads);
-        CHECK(c.size == b.size && memcmp(c.data, b.data, b.size) == 0);
+        CHECK(same_buffers(&c, &b));
         free(c.data);
         rise_agent_destroy(other.agent);
     }
@@ -151,7 +150,7 @@ static void threads_come_and_go(void)
 static void a_forked_process_goes_on(void)
 {
     rise_agent_desc d = described("memory=rise");
-    int status, pipe_ends[2];
+    int pipe_ends[2];
     uint64_t hash = 0;
     world w, v;
     pid_t child;
@@ -167,7 +166,7 @@ static void a_forked_process_goes_on(void)
         rise_agent_destroy(w.agent);
         _exit(write(pipe_ends[1], &hash, sizeof hash) == (ssize_t)sizeof hash ? 0 : 1);
     }
-    CHECK(waitpid(child, &status, 0) == child && WIFEXITED(status) && WEXITSTATUS(status) == 0);
+    CHECK(process_end(child) == 0);
     CHECK(read(pipe_ends[0], &hash, sizeof hash) == (ssize_t)sizeof hash);
     world_run(&w, 20), world_run(&v, 20); /* the parent's workers still work */
     CHECK(hash_of(w.agent) == hash && hash_of(v.agent) == hash);

@@ -100,6 +100,9 @@ CHECK_UNUSED static void toy_embed(void *user, const uint8_t *frame, float *embe
     for (i = 0; i < size; i++)
         embedding[i] = (float)frame[i] / 64 - (float)frame[PIXELS - 1 - i] / 128;
 }
+/* A clock_fn that advances 3 ms at each call. `user`: a double, the seconds. */
+CHECK_UNUSED static double toy_clock(void *user) { return *(double *)user += 0.003; }
+
 /* The agents of most tests. Sizes are odd, so that every kernel meets its tail. */
 static const char toy_agent[] =
     "frame_stack=2 players=2 memory=rise window=5 cell=lstm fusion=concat context_scale=1 "
@@ -328,8 +331,22 @@ CHECK_UNUSED static uint64_t learned(const rise_agent_desc *d, int updates)
 }
 
 /* ---------------------------------------------------------------------------------------------- */
-/* Files in memory */
+/* Files */
 
+/* Returns a folder of files that tests read: what the environment variable says, or the folder
+   `name` beside this header. */
+CHECK_UNUSED static const char *folder_beside(const char *variable, const char *name)
+{
+    static char path[800];
+    const char *const given = getenv(variable);
+    const char *const slash = strrchr(__FILE__, '/');
+    if (given != NULL) return given;
+    snprintf(path, sizeof path, "%.*s%s", slash != NULL ? (int)(slash + 1 - __FILE__) : 0, __FILE__,
+             name);
+    return path;
+}
+
+/* A file in memory. */
 typedef struct buffer {
     unsigned char *data;
     size_t size, at; /* at: bytes read so far */
@@ -380,6 +397,10 @@ CHECK_UNUSED static buffer copy_of(const buffer *b, size_t size)
     c.size = size;
     return c;
 }
+CHECK_UNUSED static int same_buffers(const buffer *a, const buffer *b)
+{
+    return a->size == b->size && memcmp(a->data, b->data, a->size) == 0;
+}
 static buffer saved(const rise_agent *agent, rise_save what)
 {
     buffer b = {NULL, 0, 0, SIZE_MAX, 0};
@@ -403,6 +424,22 @@ CHECK_UNUSED static rise_agent *loaded(buffer *b, const rise_agent_desc *machine
         exit(1);
     }
     return agent;
+}
+/* Checks that loading fails with `result` (RISE_OK: with either result for damage), that the error
+   contains `word`, and that no memory stays allocated. */
+CHECK_UNUSED static void load_refused(buffer *b, const rise_agent_desc *machine, rise_result result,
+                                      const char *word)
+{
+    rise_agent *agent = (rise_agent *)b;
+    rise_error error = {RISE_OK, ""};
+    long const held = toy_memory.held;
+    rise_result const got = load(&agent, b, machine, &error);
+    CHECK(result != RISE_OK ? got == result : got == RISE_BAD_FILE || got == RISE_NEWER_FILE);
+    CHECK(agent == NULL && error.result == got && error.text[0] != '\0');
+    if (!CHECK(strstr(error.text, word) != NULL))
+        printf("    \"%s\" does not say %s\n", error.text, word);
+    if (got == RISE_OK) rise_agent_destroy(agent);
+    CHECK(toy_memory.held == held);
 }
 /* Returns a hash of the agent's whole state without its players. */
 CHECK_UNUSED static uint64_t state_of(const rise_agent *agent)

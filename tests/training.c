@@ -21,11 +21,10 @@ int atari_main(int count, char **arguments);
 #include "check.h"
 #include "child.h"
 #include "folder.h"
-#include <sys/resource.h>
+#include "process.h"
 
-enum { TRIES = 12, MOST_WORDS = 60 };
-static char place[40] = "/tmp/rise-training-XXXXXX", run_folder[TRAIN_PATH], said[TRAIN_PATH],
-            children[TRAIN_PATH];
+enum { TRIES = 12 };
+static char place[FOLDER_NAME], run_folder[TRAIN_PATH], said[FOLDER_PATH], children[FOLDER_PATH];
 
 /* ---------------------------------------------------------------------------------------------- */
 /* Starting the tool in a process of its own */
@@ -37,15 +36,14 @@ static int bare; /* 1: the tool gets only the arguments in `more`, and those abo
 static int no_folder; /* 1: the tool gets no --folder */
 
 /* Starts the tool with arguments for a small and quick run, followed by those in `more`. */
-static pid_t tool_start(const char *more, long most_bytes)
+static pid_t tool_start(const char *more, size_t most_bytes)
 {
     static const char *const usual =
         "atari --env Made/Up-v1 --environments 2 --evaluate-every 150 --episodes 3 --last-episodes "
         "3 "
         "--plain --set learn_start=50 --set batch=4 --set window=4 --set replay_capacity=500 ";
     static char text[2000];
-    char *words[MOST_WORDS], *word;
-    int count = 0;
+    char *words[60];
     pid_t pid;
     remove(said); /* so that nobody takes an older output for that of this tool */
     fflush(NULL);
@@ -54,33 +52,23 @@ static pid_t tool_start(const char *more, long most_bytes)
     snprintf(text, sizeof text, "%s --python %s --bridge %s %s %s %s",
              bare ? "atari --plain" : usual, self, self, no_folder ? "" : "--folder",
              no_folder ? "" : run_folder, more);
-    for (word = strtok(text, " "); word != NULL && count < MOST_WORDS - 1; word = strtok(NULL, " "))
-        words[count++] = word;
-    words[count] = NULL;
     if (freopen(said, "w", stdout) == NULL) _exit(100);
     dup2(1, 2);
     setpgid(0, 0); /* so that a signal can be sent to the tool and its children */
     signal(SIGINT, SIG_DFL); /* a shell that runs tests in the background ignores it */
     signal(SIGHUP, SIG_DFL);
-    if (most_bytes > 0) {
-        struct rlimit limit;
-        limit.rlim_cur = limit.rlim_max = (rlim_t)most_bytes;
-        signal(SIGXFSZ, SIG_IGN); /* a write then fails, as on a full disk */
-        setrlimit(RLIMIT_FSIZE, &limit);
-    }
+    process_limit_files(most_bytes);
     faults_plan(fault_at, fault_how);
     faults.say = 1;
-    exit(atari_main(count, words));
+    exit(atari_main(check_words(text, words, 60), words));
 }
-/* Returns the exit status, or minus the signal that ended the process. */
-static int tool_end(pid_t pid)
+/* Runs the tool, at most `most_bytes` in a file. Returns what process_end returns. */
+static int tool_within(const char *more, size_t most_bytes)
 {
-    int status = 0;
-    while (waitpid(pid, &status, 0) < 0 && errno == EINTR) continue;
-    return WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status);
+    return process_end(tool_start(more, most_bytes));
 }
-static int tool(const char *more) { return tool_end(tool_start(more, 0)); }
-/* Returns whether the tool goes on. Its exit status is kept for tool_end. */
+static int tool(const char *more) { return tool_within(more, 0); }
+/* Returns whether the tool goes on. Its exit status is kept for process_end. */
 static int tool_runs(pid_t pid)
 {
     siginfo_t ended;
@@ -92,10 +80,7 @@ static int tool_runs(pid_t pid)
 static const char *tool_text(void)
 {
     static char text[1 << 20];
-    FILE *const file = fopen(said, "r");
-    size_t const size = file != NULL ? fread(text, 1, sizeof text - 1, file) : 0;
-    if (file != NULL) fclose(file);
-    text[size] = '\0';
+    folder_read(place, "said", text, sizeof text);
     return text;
 }
 static int tool_said(const char *words) { return strstr(tool_text(), words) != NULL; }
@@ -117,11 +102,16 @@ static void tool_wait(pid_t pid, const char *words)
 /* ---------------------------------------------------------------------------------------------- */
 /* The files of a run */
 
+/* Names the folder of the run. Each test begins with the folder "run". */
+static void use_folder(const char *name)
+{
+    snprintf(run_folder, sizeof run_folder, "%s/%s", place, name);
+}
+/* Returns the path of a file of the run. */
 static const char *in_folder(const char *name)
 {
-    static char path[2 * TRAIN_PATH];
-    snprintf(path, sizeof path, "%s/%s", run_folder, name);
-    return path;
+    static char path[FOLDER_PATH];
+    return folder_path(run_folder, name, path);
 }
 static long file_bytes(const char *name)
 {
@@ -214,7 +204,7 @@ static void wrong_arguments_are_refused(void)
           tool_said("/nowhere/python could not be started"));
     CHECK(tool("--resume --bridge /nowhere/bridge.py") == 1 &&
           tool_said("/nowhere/bridge.py cannot be read"));
-    snprintf(run_folder, sizeof run_folder, "%s/another", place);
+    use_folder("another");
     CHECK(tool("--steps 100 --set window=0.5") == 1 && tool_said("window"));
     CHECK(tool("--steps 100 --preset alphago") == 2 && tool_said("alphago: dqn|rainbow|btr|r2d2"));
     CHECK(tool("--steps ten") == 2 && tool_said("--steps ten: a number from 1"));
@@ -231,31 +221,26 @@ static void wrong_arguments_are_refused(void)
     CHECK(tool("--steps 100 --set replay_capacity=900000000") == 1 &&
           (tool_said("too much for this machine") || tool_said("memory")));
     CHECK(file_bytes("agent.rise") == -1);
-    snprintf(run_folder, sizeof run_folder, "%s/run", place);
 }
 
 /* Starts the tool with another folder. Returns its exit status. */
 static int tool_in(const char *folder, const char *more)
 {
-    snprintf(run_folder, sizeof run_folder, "%s/%s", place, folder);
+    use_folder(folder);
     return tool(more);
 }
 static void folders_in_folders_are_made(void)
 {
-    char path[TRAIN_PATH + 20], longer[TRAIN_PATH];
-    FILE *file;
+    char longer[TRAIN_PATH];
     CHECK(tool_in("some/where/else", "--steps 100") == 0 && file_bytes("agent.rise") > 0);
     CHECK(tool_in("some//where/below/", "--steps 100") == 0 && file_bytes("agent.rise") > 0);
-    snprintf(path, sizeof path, "%s/file", place);
-    file = fopen(path, "w");
-    if (CHECK(file != NULL)) fclose(file);
+    folder_write(place, "file", "");
     CHECK(tool_in("file/below", "--steps 100") == 1 &&
           tool_said("file/below cannot be written (Not a directory): pass another --folder"));
     CHECK(tool_in("file", "--steps 100") == 1 && tool_said("file cannot be written"));
     memset(longer, 'x', sizeof longer - 1);
     longer[sizeof longer - 20] = '\0';
     CHECK(tool_in(longer, "--steps 100") == 2 && tool_said("pass a shorter --folder"));
-    snprintf(run_folder, sizeof run_folder, "%s/run", place);
 }
 
 /* Returns whether run.txt of the folder has these words at least `times` times. */
@@ -263,10 +248,7 @@ static int recorded(const char *words, int times)
 {
     static char text[1 << 16];
     const char *at = text;
-    FILE *const file = fopen(in_folder("run.txt"), "r");
-    size_t const size = file != NULL ? fread(text, 1, sizeof text - 1, file) : 0;
-    if (file != NULL) fclose(file);
-    text[size] = '\0';
+    size_t const size = folder_read(run_folder, "run.txt", text, sizeof text);
     for (; times > 0 && at != NULL; times--) at = strstr(at + (at != text), words);
     return size > 0 && at != NULL;
 }
@@ -279,7 +261,6 @@ static void run_is_recorded(void)
     CHECK(recorded("option --memory rise\n", 1) && !recorded("option --folder", 1));
     CHECK(tool("--steps 120 --resume --set discount=0.9 --keyword a='b") == 0);
     CHECK(recorded("session 2", 2) && recorded("option --steps 120\n", 1));
-    snprintf(run_folder, sizeof run_folder, "%s/run", place);
 }
 
 /* Options that make another task or another agent are refused, and change nothing. */
@@ -331,7 +312,6 @@ static void resumed_run_keeps_its_options(void)
     CHECK(remove(in_folder("run.txt")) == 0);
     CHECK(tool("--steps 140 --resume") == 0);
     CHECK(tool_said("Made/Up-v1, memory none, seed 1: ")); /* from the agent */
-    snprintf(run_folder, sizeof run_folder, "%s/run", place);
 }
 
 /* --folder and --resume are enough to go on. */
@@ -345,7 +325,6 @@ static void folder_is_enough_to_resume(void)
     CHECK(tool_said("Kept from the run: --environments 2."));
     CHECK(tool_in("nothing", "--resume") == 2 && tool_said("either --game or --env"));
     bare = 0;
-    snprintf(run_folder, sizeof run_folder, "%s/run", place);
 }
 
 static void frames_have_the_size_that_was_asked_for(void)
@@ -368,7 +347,6 @@ static void frames_have_the_size_that_was_asked_for(void)
               desc.frame_channels == cases[i].channels);
     }
     check_about("%s", "");
-    snprintf(run_folder, sizeof run_folder, "%s/run", place);
 }
 
 /* Plays with the best agent of the run. Returns the tool's exit status. */
@@ -414,7 +392,6 @@ static void numbers_reach_the_agent(void)
     CHECK(desc.head == RISE_HEAD_IQN && desc.conv_count == 0 && desc.target_period == 500);
     child_will_show(0, 0);
     check_about("%s", "");
-    snprintf(run_folder, sizeof run_folder, "%s/run", place);
 }
 /* A run goes on only with as many numbers as it began with. An agent of frames alone, which earlier
    releases saved, goes on where there are also numbers, and does not see them. */
@@ -454,7 +431,6 @@ static void another_count_of_numbers_is_refused(void)
     }
     child_will_show(0, 0);
     check_about("%s", "");
-    snprintf(run_folder, sizeof run_folder, "%s/run", place);
 }
 /* The panel draws a bar for each number. At the largest recent magnitude of the number, its bar
    reaches the edge. */
@@ -515,7 +491,7 @@ static void killed_children_are_reported(void)
             killed = victim > 0 && kill((pid_t)victim, SIGKILL) == 0;
         }
         check_about("child %d, attempt %d", attempt % 2, attempt);
-        CHECK(tool_end(pid) == 1 && tool_said("the environment's process"));
+        CHECK(process_end(pid) == 1 && tool_said("the environment's process"));
         CHECK(saved_steps() >= before + attempt % 2 && saved_at_the_end() && log_rows() > 0);
     }
     check_about("%s", "");
@@ -536,7 +512,7 @@ static void interrupts_save_the_run(void)
         else
             tool_wait(pid, "the greedy agent scores"); /* after the first steps */
         if (kill(-pid, number) != 0) kill(pid, number);
-        status = tool_end(pid);
+        status = process_end(pid);
         check_about("signal %d, attempt %d", number, attempt);
         CHECK(status == 0 || (early && status == -number));
         CHECK(status != 0 || tool_said("--resume goes on"));
@@ -559,7 +535,7 @@ static void children_leave_signals_to_the_tool(void)
         before = tool_said_after("Starting", "Saved after");
         while (tool_runs(pid) && tool_said_after("Starting", "Saved after") < before + 3)
             poll(NULL, 0, 10);
-        CHECK(tool_runs(pid) && kill(pid, SIGTERM) == 0 && tool_end(pid) == 0);
+        CHECK(tool_runs(pid) && kill(pid, SIGTERM) == 0 && process_end(pid) == 0);
     }
     check_about("%s", "");
 }
@@ -573,7 +549,7 @@ static void killed_tool_leaves_the_last_save(void)
         wait_a_while(2 * attempt);
         kill(pid, SIGKILL);
         check_about("attempt %d", attempt);
-        CHECK(tool_end(pid) == -SIGKILL && saved_steps() >= before);
+        CHECK(process_end(pid) == -SIGKILL && saved_steps() >= before);
     }
     check_about("%s", "");
     CHECK(tool("--steps 1 --resume") == 0 && log_rows() > 0);
@@ -585,7 +561,7 @@ static void full_disk_keeps_the_last_save(void)
     long const steps = saved_steps();
     char more[100];
     snprintf(more, sizeof more, "--steps %ld --resume --save-every 0", steps + 400);
-    CHECK(tool_end(tool_start(more, file_bytes("agent.rise") / 3)) == 1 && tool_said("NOT SAVED"));
+    CHECK(tool_within(more, (size_t)file_bytes("agent.rise") / 3) == 1 && tool_said("NOT SAVED"));
     CHECK(file_hash("agent.rise") == agent && saved_steps() == steps);
     CHECK(file_hash("best.rise") == best || file_bytes("best.rise") < file_bytes("agent.rise") / 3);
     CHECK(tool(more) == 0 && saved_steps() >= steps + 400);
@@ -595,29 +571,18 @@ static void full_disk_keeps_the_last_save(void)
    scenario may limit the size of files. Returns its result. */
 static int apart(int (*scenario)(void))
 {
-    char piece[1000];
-    size_t got;
-    int ends[2], result;
-    FILE *from, *to;
-    pid_t pid;
-    fflush(NULL);
-    if (pipe(ends) != 0) return -1;
-    pid = fork();
+    static char text[1 << 20];
+    int end, result;
+    pid_t const pid = process_fork(&end);
+    if (pid < 0) return -1;
     if (pid == 0) {
-        dup2(ends[1], 1);
-        dup2(ends[1], 2);
         result = scenario();
         fflush(stdout);
         _exit(result); /* agents of a scenario stay: a leak checker must not run */
     }
-    close(ends[1]);
-    from = fdopen(ends[0], "r");
-    to = fopen(said, "w");
-    while (from != NULL && to != NULL && (got = fread(piece, 1, sizeof piece, from)) > 0)
-        fwrite(piece, 1, got, to);
-    if (from != NULL) fclose(from);
-    if (to != NULL) fclose(to);
-    return tool_end(pid);
+    result = process_output(pid, end, text, sizeof text);
+    folder_write(place, "said", text);
+    return result;
 }
 /* In a scenario: if a condition does not hold, prints its line and returns 1. */
 #define MUST(condition)                                                                            \
@@ -689,10 +654,9 @@ static int kill_after_the_best(void)
 }
 static void worse_agent_never_replaces_the_best(void)
 {
-    snprintf(run_folder, sizeof run_folder, "%s/best", place);
+    use_folder("best");
     CHECK_APART(kill_after_the_best);
     CHECK(remove(in_folder("agent.rise")) == 0);
-    snprintf(run_folder, sizeof run_folder, "%s/run", place);
 }
 
 /* Saves everything. Returns whether each file was written. */
@@ -717,14 +681,6 @@ static int all_refused(train_run *t, double score, int why)
     }
     return good && strncmp(train_news(t), "NOT SAVED: ", 11) == 0; /* the panel shows the worst */
 }
-static void limit_files(rlim_t bytes)
-{
-    struct rlimit limit;
-    signal(SIGXFSZ, SIG_IGN); /* a write then fails, as on a full disk */
-    getrlimit(RLIMIT_FSIZE, &limit);
-    limit.rlim_cur = bytes;
-    setrlimit(RLIMIT_FSIZE, &limit);
-}
 /* Returns the hash of all files of the run. */
 static uint64_t run_hash(void)
 {
@@ -741,12 +697,12 @@ static int fill_the_disk(void)
     uint64_t before;
     MUST(begin_session(&t, 1) && all_saved(&t, 5));
     before = run_hash();
-    limit_files(1);
+    process_limit_files(1);
     MUST(all_refused(&t, 7, EFBIG) && t.best.score == 5);
     MUST(all_refused(&t, 8, EFBIG) && run_hash() == before);
-    limit_files((rlim_t)file_bytes("log.csv") + 10); /* room for a part of a row */
+    process_limit_files((size_t)file_bytes("log.csv") + 10); /* room for a part of a row */
     MUST(!train_append_row(&t, &t.now) && errno == EFBIG && run_hash() == before);
-    limit_files(RLIM_INFINITY);
+    process_limit_files(0);
     MUST(all_saved(&t, 6) && t.best.score == 6 && log_rows() == 2 && run_hash() != before);
     MUST(folder_visit(run_folder, "curve.svg", 0) == 1);
     MUST(folder_visit(run_folder, "best.", 0) == 2); /* best.rise and best.txt */
@@ -770,24 +726,22 @@ static void run_outlives_a_full_disk_and_a_lost_folder(void)
 {
     uint64_t film;
     char more[2 * TRAIN_PATH];
-    pid_t pid;
-    snprintf(run_folder, sizeof run_folder, "%s/full", place);
+    use_folder("full");
     CHECK_APART(fill_the_disk);
-    snprintf(run_folder, sizeof run_folder, "%s/moved", place);
+    use_folder("moved");
     CHECK_APART(move_the_folder);
     CHECK(tool_in("film", "--steps 200") == 0);
     film = file_hash("episode.gif");
     snprintf(more, sizeof more, "--last-episodes 1 --play %s", in_folder("best.rise"));
-    pid = tool_start(more, 500);
-    CHECK(tool_end(pid) == 0 && tool_said("episode.gif cannot be written: File too large"));
+    CHECK(tool_within(more, 500) == 0);
+    CHECK(tool_said("episode.gif cannot be written: File too large"));
     CHECK(film != 0 && file_hash("episode.gif") == film);
     CHECK(folder_visit(run_folder, "episode.gif", 0) == 1);
     film = file_hash("run.txt");
-    pid = tool_start("--resume --steps 300", 500);
-    CHECK(tool_end(pid) == 1 && tool_said("run.txt cannot be written (File too large)"));
+    CHECK(tool_within("--resume --steps 300", 500) == 1);
+    CHECK(tool_said("run.txt cannot be written (File too large)"));
     CHECK(film != 0 && file_hash("run.txt") == film);
     CHECK(folder_visit(run_folder, "run.txt", 0) == 1);
-    snprintf(run_folder, sizeof run_folder, "%s/run", place);
 }
 
 /* Without --folder, --play writes its film beside the agent's file, although the default seed and
@@ -818,7 +772,6 @@ static void film_is_beside_the_agent(void)
         CHECK(name_folder(&s) && strcmp(s.folder, "given") == 0);
     }
     check_about("%s", "");
-    snprintf(run_folder, sizeof run_folder, "%s/run", place);
 }
 
 /* Evaluates an agent with one player in three environments. */
@@ -850,35 +803,29 @@ static void failed_evaluation_says_why_once(void)
     CHECK(tool_plays() == 1 && tool_said("atari: the environment's process was ended by signal 9"));
     CHECK(!tool_said("more episodes greedily"));
     setenv("BRIDGE_TEST", "is good", 1);
-    snprintf(run_folder, sizeof run_folder, "%s/run", place);
 }
 
 /* A start that is refused leaves no folder. */
 static void refused_start_leaves_no_folder(void)
 {
-    char more[2 * TRAIN_PATH], path[2 * TRAIN_PATH], longer[260];
+    char more[2 * TRAIN_PATH], path[FOLDER_PATH], deep[2 * TRAIN_PATH], longer[260];
     struct stat s;
-    pid_t pid;
     snprintf(more, sizeof more, "--play %s --python /nowhere/python", in_folder("best.rise"));
     CHECK(tool_in("refused/inside", more) == 1 && tool_said("/nowhere/python"));
-    snprintf(path, sizeof path, "%s/refused", place);
+    folder_path(place, "refused", path);
     CHECK(stat(path, &s) != 0);
-    snprintf(run_folder, sizeof run_folder, "%s/refused/inside", place);
-    pid = tool_start("--steps 100", 300);
-    CHECK(tool_end(pid) == 1 && tool_said("cannot be written (File too large)"));
+    use_folder("refused/inside");
+    CHECK(tool_within("--steps 100", 300) == 1 && tool_said("cannot be written (File too large)"));
     CHECK(stat(path, &s) != 0);
     memset(longer, 'x', sizeof longer);
     longer[256] = '\0'; /* no file system allows it */
-    snprintf(path, sizeof path, "%s/refused/in/%s", place, longer);
-    CHECK(train_make_folder(path) == -1 && errno == ENAMETOOLONG);
-    snprintf(path, sizeof path, "%s/refused", place);
+    snprintf(deep, sizeof deep, "%s/in/%s", path, longer);
+    CHECK(train_make_folder(deep) == -1 && errno == ENAMETOOLONG);
     CHECK(stat(path, &s) != 0);
-    snprintf(path, sizeof path, "%s/refused//in/side/", place);
-    CHECK(train_make_folder(path) == 3 && train_make_folder(path) == 0);
-    train_remove_folders(path, 2);
-    snprintf(path, sizeof path, "%s/refused", place);
+    snprintf(deep, sizeof deep, "%s//in/side/", path);
+    CHECK(train_make_folder(deep) == 3 && train_make_folder(deep) == 0);
+    train_remove_folders(deep, 2);
     CHECK(stat(path, &s) == 0 && rmdir(path) == 0);
-    snprintf(run_folder, sizeof run_folder, "%s/run", place);
 }
 
 /* Returns the default folder of an environment. */
@@ -993,7 +940,7 @@ static void resume_with_faults(fault_kind how, double score)
     before = saved_steps(), best = file_hash("best.rise"), row = first_row();
     CHECK(before >= 150 && before < 160 && row != 0);
     bare = 1; /* so that the other options come from the run */
-    snprintf(run_folder, sizeof run_folder, "%s/faulty", place);
+    use_folder("faulty");
     for (at = 1; failed; at += check_share) {
         const char *fault;
         int status;
@@ -1018,7 +965,6 @@ static void resume_with_faults(fault_kind how, double score)
     bare = 0;
     check_about("%s", "");
     check_note("%ld calls", at - 1);
-    snprintf(run_folder, sizeof run_folder, "%s/run", place);
 }
 static void each_fault_keeps_the_run(void) { resume_with_faults(FAULT_ONCE, -1e9); }
 static void each_fault_keeps_the_best(void) { resume_with_faults(FAULT_ONCE, 1e9); }
@@ -1033,7 +979,6 @@ static void best_agent_alone_is_not_overwritten(void)
     best = file_hash("best.rise");
     CHECK(remove(in_folder("agent.rise")) == 0);
     CHECK(tool("--steps 200") == 1 && tool_said("add --resume") && file_hash("best.rise") == best);
-    snprintf(run_folder, sizeof run_folder, "%s/run", place);
 }
 
 static int hang_up(void)
@@ -1066,9 +1011,8 @@ static int print_to_nobody(void)
 }
 static void output_that_nobody_reads_does_no_harm(void)
 {
-    snprintf(run_folder, sizeof run_folder, "%s/unread", place);
+    use_folder("unread");
     CHECK_APART(print_to_nobody);
-    snprintf(run_folder, sizeof run_folder, "%s/run", place);
 }
 
 /* The last evaluation comes after the last step. */
@@ -1076,8 +1020,6 @@ static int evaluate_last(void)
 {
     static train_run t;
     char text[60], svg[20000];
-    FILE *file;
-    size_t size;
     MUST(begin_session(&t, 1));
     score_after_a_step(&t, 5);
     t.options.steps = t.now.steps = train_steps(&t);
@@ -1091,23 +1033,18 @@ static int evaluate_last(void)
     t.options.evaluate_every = t.now.steps;
     MUST(train_evaluation_due(&t));
     train_save_curve(&t);
-    file = fopen(in_folder("curve.svg"), "r");
-    MUST(file != NULL);
-    size = fread(svg, 1, sizeof svg - 1, file);
-    fclose(file);
-    svg[size] = '\0';
+    folder_read(run_folder, "curve.svg", svg, sizeof svg);
     MUST(strstr(svg, "<circle fill=\"#e8710a\" cx=\"410.0\"") != NULL); /* a point is seen */
     return 0;
 }
 static void last_evaluation_is_shown(void)
 {
     train_row row;
-    snprintf(run_folder, sizeof run_folder, "%s/last", place);
+    use_folder("last");
     CHECK_APART(evaluate_last);
     /* the last step has one row (log_rows refuses two), with its score */
     CHECK(tool_in("rows", "--steps 400 --evaluate-every 200") == 0 && log_rows() >= 2);
     CHECK(last_row(&row) && row.steps >= 400 && !isnan(row.score));
-    snprintf(run_folder, sizeof run_folder, "%s/run", place);
 }
 
 /* Appends this process's number to the list of children, so that tests can kill it. */
@@ -1122,6 +1059,7 @@ static void write_number(void)
 /* Most tests go on with a run that was saved before. */
 static void begin_test(void)
 {
+    use_folder("run");
     if (strcmp(check_state.test, "whole_run_leaves_its_files") != 0 && saved_steps() < 0)
         tool("--steps 400");
 }
@@ -1159,7 +1097,6 @@ static const check_test tests[] = {
 };
 int main(int count, char **arguments)
 {
-    char command[100];
     int status;
     if (count > 1 && getenv("TRAINING_CHILDREN") != NULL) write_number();
     if (child_was_meant(count, arguments, &status)) return status;
@@ -1168,17 +1105,14 @@ int main(int count, char **arguments)
         printf("0 tests\n0 passed, 0 failed\n");
         return 0;
     }
-    if (mkdtemp(place) == NULL) return perror(place), 1;
-    snprintf(run_folder, sizeof run_folder, "%s/run", place);
-    snprintf(said, sizeof said, "%s/said", place);
-    snprintf(children, sizeof children, "%s/children", place);
+    if (!folder_make("training", place)) return 1;
+    folder_path(place, "said", said), folder_path(place, "children", children);
     setenv("BRIDGE_TEST", "is good", 1);
     setenv("BRIDGE_TEST_INHERITED", "100", 1);
     setenv("TRAINING_CHILDREN", children, 1);
     check_state.before = begin_test;
     status = CHECK_MAIN(count, arguments, tests);
-    snprintf(command, sizeof command, "rm -r %s", place);
-    return system(command) == 0 ? status : 1;
+    return folder_unmake(place) ? status : 1;
 }
 
 #endif

@@ -61,7 +61,7 @@ static file_parts file_take_apart(const buffer *b)
     f.sections = (int)get(b, 24, 4);
     for (s = 0; s < f.sections; s++) {
         buffer rest = {NULL, 0, 0, SIZE_MAX, 0};
-        size_t const length = (size_t)get(b, TABLE + 16 * (size_t)s + 8, 8);
+        size_t const length = (size_t)section_bytes(b, (size_t)s);
         rest.data = b->data + at, rest.size = length;
         f.part[s] = copy_of(&rest, length);
         at += length;
@@ -102,14 +102,11 @@ static void file_find(rise_agent *a, int agent, int kind, void *number, size_t s
 {
     file_place place = {0, 0, (int)size};
     file_parts *const was = &file_samples[agent][kind].parts;
-    uint16_t const probe = 1;
-    int const little = *(const unsigned char *)&probe == 1;
-    unsigned char *const low = (unsigned char *)number + (little ? 0 : size - 1);
     file_parts now;
     buffer b;
-    low[0] ^= 1;
-    b = saved_blindly(a, file_kinds[kind]);
-    low[0] ^= 1;
+    flip_lowest_bit(number, size);
+    b = saved_blindly(a, (rise_save)kind);
+    flip_lowest_bit(number, size);
     now = file_take_apart(&b);
     for (; place.section < was->sections; place.section++) {
         const buffer *const x = &was->part[place.section], *const y = &now.part[place.section];
@@ -190,7 +187,7 @@ static void file_find_all(rise_agent *a, int agent, int kind)
     FILE_FIND(l->snapshot_next);
     FILE_FIND(a->model.metrics.loss);
     FILE_FIND(a->actor.returns[0]);
-    if (file_kinds[kind] == RISE_SAVE_ALL) file_find_slots(a, agent, kind);
+    if (kind == RISE_SAVE_ALL) file_find_slots(a, agent, kind);
 }
 /* Makes the file of a sample agent when it is first needed. */
 static void file_sample(int agent, int kind)
@@ -200,7 +197,7 @@ static void file_sample(int agent, int kind)
     if (file_samples[agent][kind].made) return;
     file_samples[agent][kind].made = 1;
     w = tiny_world(file_words[agent], 9 + 6 * kind);
-    b = saved_blindly(w.agent, file_kinds[kind]);
+    b = saved_blindly(w.agent, (rise_save)kind);
     file_samples[agent][kind].parts = file_take_apart(&b);
     free(b.data);
     file_find_all(w.agent, agent, kind);
@@ -447,7 +444,7 @@ static void file_repeats(const rise_agent *a, const rise_agent_desc *machine)
     } else {
         fuzz_check_agent(again);
         second = saved(again, what);
-        CHECK(first.size == second.size && memcmp(first.data, second.data, first.size) == 0);
+        CHECK(same_buffers(&first, &second));
         rise_agent_destroy(again);
         free(second.data);
     }

@@ -73,7 +73,7 @@ static void fuzz_player(const uint8_t *data, size_t size)
     rise_agent_desc machine;
     rise_error error = {RISE_OK, "x"};
     const player_build *build;
-    unsigned char *place;
+    placed file;
     buffer b;
     unsigned options;
     size_t bytes, shift;
@@ -83,18 +83,17 @@ static void fuzz_player(const uint8_t *data, size_t size)
     options = program_byte(&p);
     build = options & 1 ? &player_small : &player_plain;
     if (options & 2) machine.players = 1 + (int)(options / 64);
-    shift = options & 4 ? options / 8 % 8 : 0; /* most files begin at a multiple of 16 */
+    /* half of the files begin at a multiple of 16 */
+    shift = options & 4 ? options / 8 % 8 : options / 8 % 4 * 16;
     b = file_of(&p, RISE_SAVE_POLICY, RISE_SAVE_FLOAT16);
-    place = (unsigned char *)malloc(b.size + shift + 1);
-    if (place == NULL) exit(1);
-    if (b.size > 0) memcpy(place + shift, b.data, b.size);
+    file = placed_at(&b, shift);
     p.at = data; /* frames are from the same bytes */
-    bytes = build->open_bytes(place + shift, b.size, &machine, &error);
+    bytes = build->open_bytes(file.data, b.size, &machine, &error);
     if (bytes == 0)
         CHECK(error.result < RISE_OK && error.text[0] == '\0');
     else if (bytes <= PLAYER_AGENT)
-        player_open(build, place + shift, b.size, &machine, bytes, &p);
-    free(place);
+        player_open(build, file.data, b.size, &machine, bytes, &p);
+    free(file.room);
     free(b.data);
 }
 FUZZ_TARGET(fuzz_player)
