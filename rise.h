@@ -751,7 +751,8 @@
    bits. The player also rounds the inputs of these layers to whole numbers. Sums of whole numbers
    are exact, so all fused kernels compute the same bits. Q differs a little from Q of the float
    policy, so a few actions may differ. Play both policies and compare their scores. For agents of
-   the small games, ./watch FILE --export guards8.h --int8 (examples/watch.c) plays and compares.
+   the small games, examples/watch.c plays and compares both: ./watch FILE --export guards8.h
+   --weights int8.
 
        rise_agent_save(agent, RISE_SAVE_INT8, "guards8.rise", &error);
 
@@ -761,7 +762,8 @@
 
    RISE_SAVE_FLOAT16 takes half the bytes of RISE_SAVE_POLICY. Loading makes floats of the weights,
    so such a policy plays as fast as others, takes as much RAM, and is not read in place. Its
-   weights have 11 significant bits, so Q differs far less than with 8 bits.
+   weights have 11 significant bits, so Q differs far less than with 8 bits. ./watch FILE --export
+   guards16.h --weights float16 writes such a policy as a C header.
 
    The policy is loaded and opened like any other. An agent with 8-bit weights cannot learn, and no
    learner can publish to such an agent. The file holds only the fields that acting reads. In

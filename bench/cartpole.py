@@ -35,6 +35,7 @@ import numpy as np
 import stable_baselines3
 import torch
 
+import bootstrap
 import cartpole
 import rise
 
@@ -136,12 +137,6 @@ TASKS = {  # the game, steps, and a row for each agent
 }
 
 
-def interval(scores):
-    """Returns the 95% interval of the mean, from 10,000 bootstrap samples of the seeds."""
-    draws = np.random.default_rng(1).choice(scores, (10_000, len(scores)))
-    return "%.0f to %.0f" % tuple(np.percentile(draws.mean(1), [2.5, 97.5]))
-
-
 def report(results, task, steps):
     """Returns the table: a row for each agent."""
     goal = gymnasium.spec(TASKS[task][0]).reward_threshold  # CartPole 475, Acrobot -100
@@ -159,8 +154,9 @@ def report(results, task, steps):
         if not rows:
             continue
         scores, seconds, taken = map(np.array, zip(*rows))
+        low, high = bootstrap.interval(scores)
         lines.append(
-            f"| {name} | {scores.mean():.0f} | {interval(scores)} | {scores.min():.0f} | "
+            f"| {name} | {scores.mean():.0f} | {low:.0f} to {high:.0f} | {scores.min():.0f} | "
             f"{(scores >= goal).sum()} of {len(scores)} | {taken.mean():.0f} | "
             f"{np.median(seconds):.1f} |"
         )

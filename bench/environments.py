@@ -1,12 +1,14 @@
 #!/usr/bin/env python3
-"""Trains agents without memory and with RISE in environments that others wrote: POPGym, MiniGrid,
-ViZDoom, MinAtar and Atari games. All agents have the default fields of examples/atari.c.
+"""Trains an agent without memory (NONE) and one with RISE in each environment of TASKS, and prints
+a table of their scores. Others wrote the environments: POPGym, MiniGrid, ViZDoom, MinAtar and Atari
+games. All agents have the default fields of examples/atari.c.
 
     python3 bench/environments.py --only popgym --seeds 3     trains, and prints the tables
     python3 bench/environments.py --report                    prints the tables
 
-A run is one call of examples/atari.c, with a folder in build/environments. The result of a run is a
-line of bench/environments.csv. Runs that have a line are not repeated. An interrupted run goes on.
+A run is one call of examples/atari.c, and has a folder in build/environments. A run that ends adds
+a line to bench/environments.csv. A run that has a line is not repeated. An interrupted run is
+resumed. bench/environments.md has the results.
 """
 
 import argparse
@@ -19,23 +21,25 @@ import statistics
 import subprocess
 import sys
 
-import numpy as np
+import bootstrap
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 RESULTS = os.path.join(ROOT, "bench", "environments.csv")
 RUNS = os.path.join(ROOT, "build", "environments")
 MEMORIES = ("none", "rise")
-COLUMNS = ("task", "memory", "seed", "steps", "training", "best_agent", "seconds")
+COLUMNS = ("task", "memory", "seed", "steps", "training", "best_agent", "seconds")  # of RESULTS
+HEADS = ("environment", "steps", "seeds", "training, NONE", "training, RISE", "best agent, NONE",
+         "best agent, RISE", "RISE's best agent is", "RISE's time")
 
 
 @dataclasses.dataclass
 class Task:
-    """An environment. `memory_pays` is what we expected before the first run."""
+    """An environment, and the steps of each run."""
 
     name: str
     options: str  # of ./atari
     steps: int
-    memory_pays: bool
+    memory_pays: bool  # what we expected before the first run
 
 
 def popgym(name):
@@ -86,7 +90,7 @@ TASKS = [
 
 
 def read_results():
-    """Returns the lines of the file of results, as dictionaries."""
+    """Returns the lines of bench/environments.csv as dictionaries: column name to text."""
     if not os.path.exists(RESULTS):
         return []
     with open(RESULTS, newline="", encoding="utf-8") as file:
@@ -94,7 +98,7 @@ def read_results():
 
 
 def run(task, memory, seed):
-    """Trains one agent, or goes on with its run, and returns its line of results."""
+    """Makes or resumes one run. Returns its line of bench/environments.csv."""
     folder = os.path.join(RUNS, re.sub(r"[^a-zA-Z0-9]+", "-", f"{task.name}-{memory}-{seed}"))
     os.makedirs(RUNS, exist_ok=True)
     resume = ["--resume"] if os.path.exists(os.path.join(folder, "run.txt")) else []
@@ -110,7 +114,7 @@ def run(task, memory, seed):
 
 
 def result(text):
-    """Reads the steps, the two scores and the seconds at the end of a run's output."""
+    """Returns the steps, the two scores and the seconds, which a run prints at its end."""
     steps, time = re.findall(r": (\S+) steps in (\S+), \d", text)[-1]
     training = re.findall(r"training episodes scored (\S+) on average", text)[-1]
     best = re.findall(r"more episodes greedily, the best agent scored (\S+) ", text)[-1]
@@ -119,69 +123,72 @@ def result(text):
 
 
 def train(tasks, seeds, processes):
-    """Makes all runs that the file of results does not have."""
+    """Makes all runs that bench/environments.csv does not have, and adds their lines."""
     known = {(r["task"], r["memory"], int(r["seed"])) for r in read_results()}
     todo = [(task, memory, seed) for task in tasks for seed in range(1, seeds + 1)
             for memory in MEMORIES if (task.name, memory, seed) not in known]
-    with concurrent.futures.ThreadPoolExecutor(processes) as pool:
-        for number, line in enumerate(pool.map(lambda each: run(*each), todo), 1):
-            new = not os.path.exists(RESULTS)
-            with open(RESULTS, "a", newline="", encoding="utf-8") as file:
-                writer = csv.writer(file, lineterminator="\n")
-                if new:
-                    writer.writerow(COLUMNS)
+    with open(RESULTS, "a", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        if file.tell() == 0:
+            writer.writerow(COLUMNS)
+        with concurrent.futures.ThreadPoolExecutor(processes) as pool:
+            for number, line in enumerate(pool.map(lambda each: run(*each), todo), 1):
                 writer.writerow(line)
-            print(f"{number} of {len(todo)}:", *line, flush=True)
+                file.flush()
+                print(f"{number} of {len(todo)}:", *line, flush=True)
 
 
 def mean(scores):
-    """Returns the mean and its 95% interval, from 10,000 bootstrap samples of the seeds."""
-    draws = np.random.default_rng(1).choice(scores, (10_000, len(scores)))
-    low, high = np.percentile(draws.mean(1), [2.5, 97.5])
-    return f"{statistics.fmean(scores):.2f} [{low:.2f}, {high:.2f}]", low, high
+    """Returns the mean and both ends of its 95% interval."""
+    return statistics.fmean(scores), *bootstrap.interval(scores)
 
 
 def verdict(none, rise):
-    """Compares two intervals."""
+    """Compares RISE's mean with that of NONE, both from mean(). Returns the words of the table."""
     if rise[1] > none[2]:
         return "higher"
     return "lower" if rise[2] < none[1] else "intervals overlap"
 
 
+def row(task, results):
+    """Returns the row of a task: its seeds that both agents have. None if there is no such seed."""
+    lines = [r for r in results if r["task"] == task.name]
+    seeds = set.intersection(*({r["seed"] for r in lines if r["memory"] == memory}
+                               for memory in MEMORIES))
+    if not seeds:
+        return None
+    lines = [r for r in lines if r["seed"] in seeds]
+
+    def values(memory, column):
+        return [float(r[column]) for r in lines if r["memory"] == memory]
+
+    means = {(column, memory): mean(values(memory, column))
+             for column in ("training", "best_agent") for memory in MEMORIES}
+    cells = [task.name, " and ".join(sorted({r["steps"] for r in lines})), len(seeds)]
+    cells += [f"{value:.2f} [{low:.2f}, {high:.2f}]" for value, low, high in means.values()]
+    cells.append(verdict(means["best_agent", "none"], means["best_agent", "rise"]))
+    time = sum(values("rise", "seconds")) / sum(values("none", "seconds"))
+    return f"| {' | '.join(map(str, cells))} | {time:.1f} |"
+
+
 def report(tasks):
-    """Prints a table of the tasks where we expected that memory pays, and one of the others."""
+    """Prints a table of the tasks where we expected that memory pays, and one of the others. Prints
+    no table that has no rows."""
     results = read_results()
     for memory_pays in (True, False):
-        print("\n| environment | steps | seeds | training, NONE | training, RISE | best agent, NONE "
-              "| best agent, RISE | RISE's best agent is | RISE's time |\n" + "|---" * 9 + "|")
-        for task in tasks:
-            lines = [r for r in results if r["task"] == task.name]
-            seeds = set.intersection(*({r["seed"] for r in lines if r["memory"] == memory}
-                                       for memory in MEMORIES))
-            if task.memory_pays != memory_pays or not seeds:
-                continue
-
-            def values(memory, column):
-                return [float(r[column]) for r in lines
-                        if r["memory"] == memory and r["seed"] in seeds]
-
-            cells = {(memory, column): mean(values(memory, column))
-                     for memory in MEMORIES for column in ("training", "best_agent")}
-            time = sum(values("rise", "seconds")) / sum(values("none", "seconds"))
-            print(f"| {task.name} | {task.steps // 1000}k | {len(seeds)} "
-                  f"| {cells['none', 'training'][0]} | {cells['rise', 'training'][0]} "
-                  f"| {cells['none', 'best_agent'][0]} | {cells['rise', 'best_agent'][0]} "
-                  f"| {verdict(cells['none', 'best_agent'], cells['rise', 'best_agent'])} "
-                  f"| {time:.1f} |")
+        rows = [row(task, results) for task in tasks if task.memory_pays == memory_pays]
+        rows = [text for text in rows if text is not None]
+        if rows:
+            print("", f"| {' | '.join(HEADS)} |", "|---" * len(HEADS) + "|", *rows, sep="\n")
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--only", default="", help="tasks whose name contains this text")
-    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--seeds", type=int, default=3, help="of each agent in each task")
     parser.add_argument("--processes", type=int, default=1, help="runs at a time")
-    parser.add_argument("--report", action="store_true")
+    parser.add_argument("--report", action="store_true", help="trains nothing")
     arguments = parser.parse_args()
     tasks = [task for task in TASKS if arguments.only in task.name]
     if not arguments.report:

@@ -519,20 +519,35 @@ static double run_score(const bench *b, int t, int v, int i, measure how, double
 }
 
 /* Returns whether a variant has a complete run of this game and seed, and the reference, too. */
-static int paired(const bench *b, int t, int v, int i)
+static int both_complete(const bench *b, int t, int v, int i)
 {
     return b->runs[t][v][i].complete && b->runs[t][reference_of(b)][i].complete;
 }
 
-/* Returns whether a game counts: every variant must have a paired run of it. */
+/* Returns whether a game counts: every variant must have a complete run of it, with a seed of which
+   the reference has a complete run, too. */
 static int counts(const bench *b, int t)
 {
     int v, i;
     for (v = 0; v < b->variant_count; v++) {
-        for (i = 0; i < b->seeds && !paired(b, t, v, i); i++) continue;
+        for (i = 0; i < b->seeds && !both_complete(b, t, v, i); i++) continue;
         if (i == b->seeds) return 0;
     }
     return 1;
+}
+
+/* Returns whether a run counts: its game counts, and the reference has a complete run of its seed,
+   too. The tables and figures show only runs that count. The CSV file has all complete runs. */
+static int paired(const bench *b, int t, int v, int i)
+{
+    return both_complete(b, t, v, i) && counts(b, t);
+}
+
+static int games_that_count(const bench *b)
+{
+    int t, games = 0;
+    for (t = 0; t < b->task_count; t++) games += counts(b, t);
+    return games;
 }
 
 /* Returns the normalised scores of a variant in the games of a group; if `only` is not negative, in
@@ -569,8 +584,7 @@ static cost cost_of(const bench *b, int v, group which, int only)
     for (t = 0; t < b->task_count; t++)
         for (i = 0; i < b->seeds; i++) {
             const run *const r = &b->runs[t][v][i];
-            if (group_of(b, t) != which || (only >= 0 && only != t) || !counts(b, t) ||
-                !paired(b, t, v, i))
+            if (group_of(b, t) != which || (only >= 0 && only != t) || !paired(b, t, v, i))
                 continue;
             for (p = 0; p < r->count && normalised(b, t, r->points[p].score) < 0.9; p++) continue;
             c.seconds += run_seconds(r);
@@ -691,13 +705,12 @@ static void print_terms(const bench *b, FILE *file)
 static int write_table(const bench *b, const char *path)
 {
     FILE *const file = fopen(path, "w");
-    int t, v, i, counted = 0, games = 0, bad;
+    int const games = games_that_count(b);
+    int t, v, i, counted = 0, bad;
     if (file == NULL) return failed(path, strerror(errno));
-    for (t = 0; t < b->task_count; t++) {
-        games += counts(b, t);
-        for (v = 0; v < b->variant_count && counts(b, t); v++)
+    for (t = 0; t < b->task_count; t++)
+        for (v = 0; v < b->variant_count; v++)
             for (i = 0; i < b->seeds; i++) counted += paired(b, t, v, i);
-    }
     fprintf(file,
             "# %s\n\nMade from %d runs: %d games, up to %d seeds, %d kinds of agent. A run counts "
             "if there is a run of\n%s with the same seed. The settings for each game are in "
@@ -705,6 +718,9 @@ static int write_table(const bench *b, const char *path)
             "command:\n\n    %s\n\n",
             b->title, counted, games, b->seeds, b->variant_count,
             b->variants[reference_of(b)].name, b->command);
+    if (games < b->task_count)
+        fprintf(file, "Games left out, because a kind has no run of them that counts: %d.\n\n",
+                b->task_count - games);
     print_terms(b, file);
     for (i = 0; i < GROUPS; i++) print_group(b, file, (group)i);
     fprintf(file, "\n## Every game\n\nMeans over seeds. The first score is in the game's own "
@@ -848,7 +864,8 @@ static int write_iqm(const bench *b, const char *path)
     return chart_svg_close(file) || failed(path, "cannot be written");
 }
 
-/* Draws the panel of a game: means over seeds, with a band from the lowest to the highest. */
+/* Draws the panel of a game that counts: means over seeds, with a band from the lowest score to the
+   highest. */
 static void svg_game_panel(const bench *b, FILE *file, int t, chart_frame f)
 {
     const game_spec *const spec = b->games[t].spec;
@@ -859,7 +876,7 @@ static void svg_game_panel(const bench *b, FILE *file, int t, chart_frame f)
     f.x_name = "";
     for (v = 0; v < b->variant_count; v++)
         for (i = 0; i < b->seeds; i++)
-            for (p = 0; p < b->runs[t][v][i].count; p++)
+            for (p = 0; p < b->runs[t][v][i].count && paired(b, t, v, i); p++)
                 f.low = fmin(f.low, b->runs[t][v][i].points[p].score);
     svg_text(file, f.left, f.top - 14, b->tasks[t].name);
     chart_svg_axes(file, &f);
@@ -878,7 +895,6 @@ static void svg_game_panel(const bench *b, FILE *file, int t, chart_frame f)
                                      e[p].high = fmax(e[p].high, score);
                 seeds++;
             }
-            if (seeds == 0) return;
             e[p].value /= seeds;
             points[p].steps = points[p].seconds = steps_of(b, t, v) * p / POINTS;
         }
@@ -888,17 +904,19 @@ static void svg_game_panel(const bench *b, FILE *file, int t, chart_frame f)
 
 static int write_games(const bench *b, const char *path)
 {
-    int const rows = (b->task_count + 2) / 3;
+    int const rows = (games_that_count(b) + 2) / 3;
     FILE *const file = chart_svg_open(path, 1000, 80 + legend_height(b) + 230 * rows,
                                       "Score over steps: mean, lowest and highest of all seeds");
-    int t;
+    int t, panels = 0;
     if (file == NULL) return failed(path, strerror(errno));
     svg_legend(b, file);
     for (t = 0; t < b->task_count; t++) {
         chart_frame f = {60, 0, 250, 150, 1, 0, 1, 0, 0, NULL};
-        f.left += 320 * (t % 3);
-        f.top = 95 + legend_height(b) + 230 * (t / 3);
+        if (!counts(b, t)) continue;
+        f.left += 320 * (panels % 3);
+        f.top = 95 + legend_height(b) + 230 * (panels / 3);
         svg_game_panel(b, file, t, f);
+        panels++;
     }
     return chart_svg_close(file) || failed(path, "cannot be written");
 }

@@ -9,8 +9,42 @@
 #   sh bench/minatar.sh report                           prints the table of all runs so far
 #   Variables: GAMES, SEEDS, STEPS        [Breakout Asterix Freeway SpaceInvaders; 1 2; 1M]
 cd "$(dirname "$0")/.." || exit 1
-make -s atari || exit 1
-mkdir -p build/minatar
+# The training scores at 1M frames in Young & Tian's plots count as 100%.
+published='Asterix 7.1
+Breakout 9.2
+Freeway 47.8
+SpaceInvaders 33'
+
+# Prints the table of build/minatar, a row for each run. Each run has a folder GAME-KIND-SEED with
+# its log.csv, and its output in GAME-KIND-SEED.txt. For runs of the kind dqn, the percentage is of
+# the training score. For the others it is of the best agent's last episodes.
+report() {
+    printf '| game | agent | seed | steps | training, last 100 episodes | greedy, best evaluation '
+    echo '| best agent, 20 more episodes | of published | minutes | steps/s |'
+    echo '|---|---|---|---|---|---|---|---|---|---|'
+    for log in build/minatar/*/log.csv; do
+        [ -e "$log" ] || continue
+        run=$(basename "$(dirname "$log")")
+        game=${run%%-*} kind=${run#*-}
+        more=$(sed -n 's/.* more episodes greedily, the best agent scored \([-0-9.]*\) .*/\1/p' \
+            "build/minatar/$run.txt" 2> /dev/null | tail -n 1)
+        echo "$published" | awk -v game="$game" -v kind="${kind%-*}" -v seed="${run##*-}" \
+            -v more="$more" '
+            # returns an empty text if there is no number yet
+            function cell(format, x) { return x == "" ? "" : sprintf(format, x) }
+            NR == FNR { if ($1 == game) published = $2; next }
+            FNR > 1 { split($0, x, ",") }
+            FNR > 1 && x[6] != "" { training = x[6] }
+            FNR > 1 && x[5] != "" && (best == "" || x[5] + 0 > best) { best = x[5] + 0 }
+            END {
+                result = kind == "dqn" ? training : more
+                share = result == "" || published == "" ? "" : 100 * result / published
+                printf "| %s | %s | %s | %d | %s | %s | %s | %s | %.0f | %.0f |\n", game, kind,
+                       seed, x[1], cell("%.1f", training), cell("%.1f", best), more,
+                       cell("%.0f%%", share), x[2] / 60, x[1] / x[2]
+            }' - "$log"
+    done
+}
 
 # run KIND GAME SEED MEMORY BLANK: makes one run, unless it is complete
 run() {
@@ -30,13 +64,12 @@ run() {
         >> "build/minatar/$2-$1-$3.txt" 2>&1
 }
 
-if [ "$1" = report ]; then # 100% is the training score in Young & Tian's figures at 1M frames
-    sh bench/report.sh build/minatar "Asterix 0 7.1
-Breakout 0 9.2
-Freeway 0 47.8
-SpaceInvaders 0 33" "published"
+if [ "$1" = report ]; then
+    report
     exit
 fi
+make -s atari || exit 1
+mkdir -p build/minatar
 
 for kind in ${*:-dqn blank-none blank-rise}; do
     for seed in ${SEEDS:-1 2}; do

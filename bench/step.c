@@ -180,25 +180,18 @@ static void peers_drop(void)
    the buffer holds. */
 static rise_agent *agent_make(const step_case *c)
 {
-    rise_agent_desc desc;
+    rise_agent_desc desc = bench_desc(c->side, c->side, c->memory, ACTIONS);
     rise_agent *agent;
     rise_error error;
     size_t const bytes = (size_t)(c->side * c->side);
     uint8_t *frame = (uint8_t *)malloc(bytes);
     int step, i;
-    memset(&desc, 0, sizeof desc);
-    desc.frame_width = desc.frame_height = c->side;
-    desc.actions = ACTIONS;
-    desc.memory = c->memory;
     desc.window = c->window;
     desc.batch = c->batch;
     desc.recurrent_units = desc.embedding_size = c->units;
     desc.cell = RISE_CELL_LSTM; /* PyTorch's agent has the same */
     desc.carry_state = 1;
-    desc.learn_outside = 1, desc.batch_parts = 1;
     desc.replay_capacity = desc.learn_start = CAPACITY;
-    desc.isa = option.isa;
-    desc.threads = option.threads;
     for (i = 0; i < 2; i++)
         if (c->settings[i] != NULL && rise_agent_set(&desc, c->settings[i], &error) != RISE_OK)
             exit(1);

@@ -4,7 +4,8 @@
        rise_error error;
        if (!export_policy("npc.rise", "npc.h", RISE_SAVE_POLICY, &error)) puts(error.text);
 
-   watch.c has the option --export. Names in the header begin with the name of the header's file. */
+   The program watch.c does this with the option --export. RISE_SAVE_FLOAT16 and RISE_SAVE_INT8 give
+   headers with smaller weights. Names in the header begin with the name of the header's file. */
 #ifndef EXPORT_H
 #define EXPORT_H
 
@@ -31,7 +32,8 @@ typedef struct exported {
     void *block;                /* holds `policy` */
     unsigned char *policy;      /* at a multiple of 64 bytes */
     size_t size, at;            /* bytes of the policy; bytes written there so far */
-    rise_agent *agent;          /* plays the policy in place */
+    int bits;                   /* of a weight in the policy: 32, 16 or 8 */
+    rise_agent *agent;          /* plays the policy; in place, unless `bits` is 16 */
     rise_metrics training;      /* counters; all 0 if the file has none */
     uint32_t seed;              /* of the test vector */
     float *q;                   /* [EXPORT_STEPS][actions] */
@@ -46,7 +48,7 @@ static inline int export_fail(rise_error *error, rise_result result, const char 
                               const char *text)
 {
     error->result = result;
-    snprintf(error->text, sizeof error->text, "%.130s %s", subject, text);
+    snprintf(error->text, sizeof error->text, "%.118s %.119s", subject, text);
     return 0;
 }
 
@@ -108,8 +110,8 @@ static inline void export_read_training(exported *e, const char *path)
     rise_agent_destroy(agent);
 }
 
-/* Reads the agent of the file, and opens its policy with one player. `what` is RISE_SAVE_POLICY or
-   RISE_SAVE_INT8. */
+/* Reads the agent of the file, and opens its policy with one player. `what` is RISE_SAVE_POLICY,
+   RISE_SAVE_FLOAT16 or RISE_SAVE_INT8. */
 static inline int export_read(exported *e, const char *path, rise_save what, rise_error *error)
 {
     rise_agent_desc machine;
@@ -132,8 +134,11 @@ static inline int export_read(exported *e, const char *path, rise_save what, ris
         }
     }
     rise_agent_destroy(agent);
-    return result == RISE_OK &&
-           rise_agent_open(&e->agent, e->policy, e->size, &machine, error) == RISE_OK;
+    if (result != RISE_OK ||
+        rise_agent_open(&e->agent, e->policy, e->size, &machine, error) != RISE_OK)
+        return 0;
+    e->bits = what == RISE_SAVE_FLOAT16 ? 16 : rise_agent_query(e->agent)->weight_bits;
+    return 1;
 }
 
 /* ---------------------------------------------------------------------------------------------- */
@@ -250,9 +255,9 @@ static inline void export_default(void *user, const char *text)
         snprintf(e->defaults + length, sizeof e->defaults - length, "%s\n", text);
 }
 
-/* Writes a field that has not its default value, as a rise_log_fn. Leaves out the number of players
-   and play_only, which do not belong to the agent. Writes all conv layers if they are the caller's,
-   and none if they follow from `network`. */
+/* Writes a field if its value is not the default, as a rise_log_fn. Leaves out the number of
+   players and play_only, which do not belong to the agent. Writes all conv layers if they are the
+   caller's, and none if they follow from `network`. */
 static inline void export_field(void *user, const char *text)
 {
     const exported *const e = (const exported *)user;
@@ -282,15 +287,33 @@ static inline void export_fields(exported *e)
     rise_agent_describe(d, export_field, e);
 }
 
+/* Writes the number of weights, their kind, and the bytes that the agent takes. */
+static inline void export_bytes(const exported *e)
+{
+    FILE *const f = e->file;
+    rise_metrics m;
+    rise_agent_metrics(e->agent, &m);
+    fprintf(f, "       parameters    %.0f\n       weights       ", (double)m.parameters);
+    if (e->bits == 16)
+        fprintf(f, "16-bit floats, not read in place: rise_agent_open copies them to\n"
+                   "                     RAM as 32-bit floats\n");
+    else
+        fprintf(f, "%s, read in place\n", e->bits == 8 ? "8 bits" : "32-bit floats");
+    fprintf(f, "       flash         %.0f bytes, without code\n", (double)e->size);
+    fprintf(f, "       RAM           %.0f bytes for one player, on a machine with %d bits\n",
+            (double)m.bytes, (int)sizeof(void *) * 8);
+    if (e->bits == 16)
+        fprintf(f, "                     (the weights take %.0f of them)\n",
+                4 * (double)m.parameters);
+}
+
 /* Writes what the agent is. */
 static inline void export_facts(const exported *e)
 {
     static const char *const memories[] = {"RISE", "NONE", "FULL"};
     const rise_agent_desc *const d = rise_agent_query(e->agent);
     const rise_metrics *const t = &e->training;
-    rise_metrics m;
     FILE *const f = e->file;
-    rise_agent_metrics(e->agent, &m);
     fprintf(f, "       observation   ");
     if (d->frame_width > 0)
         fprintf(f, "%d x %d pixels, %d byte%s each", d->frame_width, d->frame_height,
@@ -305,10 +328,7 @@ static inline void export_facts(const exported *e)
                 d->frame_stack > 1 ? "s" : "");
     else
         fprintf(f, ": a recurrent net of %d units\n", d->recurrent_units);
-    fprintf(f, "       parameters    %.0f\n       flash         %.0f bytes, without code\n",
-            (double)m.parameters, (double)e->size);
-    fprintf(f, "       RAM           %.0f bytes for one player, on a machine with %d bits\n",
-            (double)m.bytes, (int)sizeof(void *) * 8);
+    export_bytes(e);
     fprintf(f, "       training      ");
     if (t->steps == 0)
         fprintf(f, "unknown: the file has no counters that can be read here\n");
@@ -327,7 +347,7 @@ static inline void export_small(const exported *e)
     rise_metrics m;
     export_text(e, "\n   On a microcontroller, define these macros in every file, and pass the "
                    "memory for\n"
-                   "   the agent. rise_agent_open_bytes returns how many bytes it needs:\n\n"
+                   "   the agent. rise_agent_open_bytes returns how many bytes the agent needs:\n\n"
                    "       #define RISE_PLAY_ONLY\n");
     if (d->head == RISE_HEAD_MEAN && !d->noisy && !d->spectral_norm)
         export_text(e, "       #define RISE_NO_RAINBOW\n");
@@ -341,7 +361,7 @@ static inline void export_small(const exported *e)
                    "       machine.memory_block = memory, machine.memory_bytes = sizeof memory;\n"
                    "       if (rise_agent_open(&agent, @_policy, sizeof @_policy, &machine, NULL)"
                    " < 0) return 1;\n\n"
-                   "   @_check_in(memory, sizeof memory) is then @_check(). ");
+                   "   Call @_check_in(memory, sizeof memory) instead of @_check(). ");
 }
 
 /* Writes the comment at the top. `path` is the agent's file. */
@@ -392,18 +412,21 @@ static inline void export_sizes(const exported *e)
     fprintf(e->file, "%d\n};\n\n", d->actions);
 }
 
-/* Writes the policy as an array. Its weights are read in place if they are aligned. */
+/* Writes the policy as an array. Weights of 32 or 8 bits are read in place, so the array is
+   aligned. */
 static inline void export_array(const exported *e)
 {
     char digits[8];
     size_t i;
-    int column = 0;
-    export_text(e, "#if defined(_MSC_VER)\n#define ^_ALIGN __declspec(align(64))\n"
-                   "#elif defined(__GNUC__) || defined(__clang__) || defined(__TINYC__)\n"
-                   "#define ^_ALIGN __attribute__((aligned(64)))\n"
-                   "#else /* rise_agent_open copies the weights if they are not aligned */\n"
-                   "#define ^_ALIGN\n#endif\n\n"
-                   "static const ^_ALIGN unsigned char @_policy[] = {\n");
+    int column = 0, aligned = e->bits != 16;
+    if (aligned)
+        export_text(e, "#if defined(_MSC_VER)\n#define ^_ALIGN __declspec(align(64))\n"
+                       "#elif defined(__GNUC__) || defined(__clang__) || defined(__TINYC__)\n"
+                       "#define ^_ALIGN __attribute__((aligned(64)))\n"
+                       "#else /* rise_agent_open copies the weights if they are not aligned */\n"
+                       "#define ^_ALIGN\n#endif\n\n");
+    export_text(e, aligned ? "static const ^_ALIGN unsigned char @_policy[] = {\n"
+                           : "static const unsigned char @_policy[] = {\n");
     for (i = 0; i < e->size; i++) {
         int const length = snprintf(digits, sizeof digits, "%d,", e->policy[i]);
         if (column + length > 96) putc('\n', e->file), column = 0;
@@ -411,7 +434,7 @@ static inline void export_array(const exported *e)
         fputs(digits, e->file);
         column += length;
     }
-    export_text(e, "\n};\n#undef ^_ALIGN\n\n");
+    export_text(e, aligned ? "\n};\n#undef ^_ALIGN\n\n" : "\n};\n\n");
 }
 
 /* Writes what the test must give: each Q value as the bits of a float. */
@@ -475,7 +498,7 @@ static inline void export_play_function(const exported *e)
    seven kinds of agents with 20 seeds each, and 2.3e-4 * (1 + |Q|) in an earlier version. */
 static inline void export_check_agent(const exported *e)
 {
-    const char *const limit = rise_agent_query(e->agent)->weight_bits == 8 ? "5e-3f" : "1e-5f";
+    const char *const limit = e->bits == 8 ? "5e-3f" : "1e-5f";
     rise_metrics m;
     rise_agent_metrics(e->agent, &m);
     export_text(e, "/* Plays an episode of random frames as player 0 of an agent that was opened\n"
@@ -569,8 +592,17 @@ static inline exported *export_open(const char *path, rise_save what, rise_error
     export_close(e);
     return NULL;
 }
+/* Writes an open policy as the header `out`. `path` is the file that it was opened from. Returns 0
+   on failure; `error` then has a sentence. */
+static inline int export_header(exported *e, const char *path, const char *out, rise_error *error)
+{
+    if (!export_name(e, out, error) || !export_test(e, error)) return 0;
+    export_read_training(e, path);
+    return export_write(e, path, out, error);
+}
 /* Writes the agent in the file `path` as the header `out`, which must end with ".h". `what` is
-   RISE_SAVE_POLICY, or RISE_SAVE_INT8 for 8-bit weights. Returns 0 on failure; `error` then has a
+   RISE_SAVE_POLICY, or RISE_SAVE_FLOAT16 or RISE_SAVE_INT8 for weights of 16 or 8 bits. An agent
+   with 8-bit weights keeps them with RISE_SAVE_POLICY. Returns 0 on failure; `error` then has a
    sentence. An older header stays until the new one is complete. */
 static inline int export_policy(const char *path, const char *out, rise_save what,
                                 rise_error *error)
@@ -578,11 +610,7 @@ static inline int export_policy(const char *path, const char *out, rise_save wha
     exported *const e = export_open(path, what, error);
     int good;
     if (e == NULL) return 0;
-    good = export_name(e, out, error) && export_test(e, error);
-    if (good) {
-        export_read_training(e, path);
-        good = export_write(e, path, out, error);
-    }
+    good = export_header(e, path, out, error);
     export_close(e);
     return good;
 }

@@ -42,7 +42,7 @@ except ImportError:
     numpy = None  # type: ignore[assignment]
 
 FIRST, MIDDLE, TERMINATED, TRUNCATED, ABSENT = range(5)  # rise_event
-SAVES = ("agent", "all", "policy")  # rise_save
+SAVES = ("agent", "all", "policy", "int8", "float16")  # rise_save
 PRESETS = ("dqn", "rainbow", "btr", "r2d2")  # rise_preset
 
 
@@ -270,7 +270,9 @@ class Agent:
         self._check(_lib.rise_agent_publish(self._agent, player._agent))
 
     def save(self, path: str, what: str = "all") -> None:
-        """Saves to a file: "all" (resumes bit for bit), "agent" or "policy" (only plays)."""
+        """Saves to a file. "all" resumes bit for bit, "agent" resumes without the replay buffer.
+        The others only play: "policy" with 32-bit weights, "float16" and "int8" with smaller ones.
+        """
         name, kind, error = os.fsencode(path), _one_of("what", SAVES, what), self._error
         self._check(_lib.rise_agent_save(self._agent, kind, name, error), error)
 

@@ -5,15 +5,17 @@
        cc -O2 examples/watch.c -o watch -lm && ./watch lock-catch.rise
 
    With --export, writes the agent as a C header instead, for a program that plays it without a
-   file. Any file of rise.h will do. The header explains its use.
+   file. The file may hold any agent of rise.h. The comment at the top of the header explains its
+   use.
 
        ./watch lock-catch.rise --export catcher.h
 
-   With --int8, the header has 8-bit weights and a quarter of the bytes. If the agent plays one of
-   the small games, watch plays it with both kinds of weights. It reports both scores, and how many
-   actions are equal.
+   With --weights float16, the header has half the bytes, but the weights are copied to RAM. With
+   --weights int8, the header has a quarter of the bytes. If the agent plays one of the small games,
+   watch plays it with the weights of the file and with those of the header, and prints both scores
+   and the share of equal actions.
 
-       ./watch lock-catch.rise --export catcher8.h --int8
+       ./watch lock-catch.rise --export catcher8.h --weights int8
 */
 #include "export.h" /* first: defines _DEFAULT_SOURCE */
 #include "command_line.h"
@@ -23,27 +25,36 @@
 #define RISE_IMPLEMENTATION
 #include "../rise.h"
 
-enum { COMPARED = 200 /* episodes */ };
+enum {
+    SHOWN = 10,    /* episodes */
+    COMPARED = 200 /* episodes with each kind of weights */
+};
 
 typedef struct options {
     const char *path;
     const char *header; /* to be written; NULL: show how the agent plays */
-    int int8;           /* 1: the header has 8-bit weights */
+    rise_save weights;  /* of the header: RISE_SAVE_POLICY (32-bit floats), _FLOAT16 or _INT8 */
     game_kind game;     /* GAME_KINDS: read from the file name */
     int length;
-    int episodes; /* 0: 10, or COMPARED with --int8 */
+    int episodes; /* 0: SHOWN or COMPARED */
     int seed;
 } options;
 
 static void print_usage(void)
 {
     int kind;
-    fputs("watch FILE [--game NAME] [--length L] [--episodes N] [--seed N]: shows how a "
-          "saved agent plays.\nwatch FILE --export HEADER.h [--int8]: writes the agent as a C "
-          "header.\nwatch --self-test: checks this build on this machine.\nGames:",
+    fputs("watch FILE [--game NAME] [--length L] [--episodes N] [--seed N]\n"
+          "    Shows how a saved agent plays. Ctrl-C ends watch.\n"
+          "watch FILE --export HEADER.h [--weights float32|float16|int8]\n"
+          "    Writes the agent as a C header [float32]. A file with 8-bit weights keeps them.\n"
+          "    With float16 and int8, watch also plays the small game (--game and so on) with the\n"
+          "    weights of the file and with those of the header, and prints the scores of both.\n"
+          "watch --self-test\n"
+          "    Checks this build on this machine.\n"
+          "Small games:",
           stdout);
     for (kind = 0; kind < GAME_KINDS; kind++) printf(" %s", game_spec_of((game_kind)kind)->name);
-    puts(". Ctrl-C ends watch.");
+    puts("\nwatch reads the game and its length from a file name such as corridor-20.rise.");
 }
 
 static const command_option table[] = {
@@ -52,13 +63,15 @@ static const command_option table[] = {
     {"--episodes", COMMAND_WHOLE, COMMAND_ONCE, "", 1, 1e9, ""},
     {"--seed", COMMAND_WHOLE, COMMAND_ONCE, "1", 0, 1e9, ""},
     {"--export", COMMAND_STRING, COMMAND_ONCE, "", 0, 0, ""},
-    {"--int8", COMMAND_SWITCH, COMMAND_ONCE, "", 0, 0, ""},
+    {"--weights", COMMAND_CHOICE, COMMAND_ONCE, "float32", 0, 0, "float32|float16|int8"},
 };
 
 /* Sets the options from the command line. Their strings point into `c` and argv, which must stay
    valid. Prints a message and returns 0 if an argument is wrong or missing. */
 static int read_options(options *o, command_line *c, int argc, char **argv)
 {
+    /* in the order of the words of --weights */
+    static const rise_save weights[] = {RISE_SAVE_POLICY, RISE_SAVE_FLOAT16, RISE_SAVE_INT8};
     const char *name;
     command_begin(c, table, (int)(sizeof table / sizeof *table));
     if (argc < 2 || argv[1][0] == '-')
@@ -68,15 +81,15 @@ static int read_options(options *o, command_line *c, int argc, char **argv)
     name = command_string(c, "--game");
     o->path = argv[1];
     o->header = command_string(c, "--export");
-    o->int8 = command_string(c, "--int8") != NULL;
+    o->weights = weights[command_choice(c, "--weights")];
     o->game = name != NULL ? game_named(name) : GAME_KINDS;
     o->length = command_whole(c, "--length");
     o->episodes = command_whole(c, "--episodes");
     o->seed = command_whole(c, "--seed");
     if (name != NULL && o->game == GAME_KINDS)
         return fprintf(stderr, "watch: there is no game %s; --help lists the games\n", name), 0;
-    if (o->int8 && o->header == NULL)
-        return fputs("watch: --int8 needs --export HEADER.h. See --help.\n", stderr), 0;
+    if (command_given(c, "--weights") && o->header == NULL)
+        return fputs("watch: --weights needs --export HEADER.h. See --help.\n", stderr), 0;
     return 1;
 }
 
@@ -137,7 +150,7 @@ static rise_agent *load(const options *o, episode *e)
 
 static void play(const options *o, rise_agent *agent, episode *e, terminal *t)
 {
-    int const episodes = o->episodes > 0 ? o->episodes : 10;
+    int const episodes = o->episodes > 0 ? o->episodes : SHOWN;
     double sum = 0;
     int i;
     for (i = 0; i < episodes && !terminal_interrupted; i++) {
@@ -175,55 +188,60 @@ static double play_with(rise_agent *agent, rise_agent *other, int start, episode
     }
     return e->score;
 }
-/* Compares the agent with its header's policy of 8-bit weights. */
-static void compare(const options *o, rise_agent *agent, const exported *policy8, episode *e)
+
+/* Plays the agent of the file and the policy of the header, and prints the difference. */
+static void compare(const options *o, rise_agent *agent, const exported *header, episode *e)
 {
     int const episodes = o->episodes > 0 ? o->episodes : COMPARED;
+    int const bits = rise_agent_query(agent)->weight_bits;
     double scores[2] = {0, 0};
     int steps = 0, equal = 0, i;
     for (i = 0; i < episodes; i++) {
         int const start = (game_reset(&e->state), e->state.start);
-        scores[0] += play_with(agent, policy8->agent, start, e, &equal) / episodes;
+        scores[0] += play_with(agent, header->agent, start, e, &equal) / episodes;
         steps += e->state.time;
-        scores[1] += play_with(policy8->agent, NULL, start, e, NULL) / episodes;
+        scores[1] += play_with(header->agent, NULL, start, e, NULL) / episodes;
     }
-    printf("%d episodes of %s: mean score %+.3f with 32-bit weights, %+.3f with 8-bit weights.\n"
-           "In the same states, %d of %d actions are equal (%.1f%%).\n",
-           episodes, e->state.spec->name, scores[0], scores[1], equal, steps,
+    printf("Mean score of %d episodes of %s: %+.3f with %d-bit weights, %+.3f with %d-bit "
+           "weights.\n"
+           "In the states of the first, both choose the same action in %d of %d steps (%.1f%%).\n",
+           episodes, e->state.spec->name, scores[0], bits, scores[1], header->bits, equal, steps,
            100.0 * equal / steps);
 }
 
-/* Returns the exit status. */
-static int write_header(const options *o)
+/* Compares the weights of the header with those of the file. Returns the exit status. */
+static int report_change(const options *o, const exported *header)
 {
-    rise_save const what = o->int8 ? RISE_SAVE_INT8 : RISE_SAVE_POLICY;
-    rise_error error;
-    if (!export_policy(o->path, o->header, what, &error))
-        return fprintf(stderr, "watch: %s\n", error.text), 1;
-    printf("The agent is in %s.\n", o->header);
-    return 0;
-}
-/* Compares the 8-bit weights that were written with the agent's own weights. Returns the exit
-   status. */
-static int report_int8(const options *o)
-{
-    rise_error error;
     episode e;
-    exported *policy8;
     rise_agent *agent;
     if (o->game == GAME_KINDS) {
-        printf("The scores of both were not compared: the name of %s is not that of a small game; "
-               "pass --game\n", o->path);
+        printf("If the agent plays a small game, pass --game NAME: watch then compares the scores "
+               "with both kinds of weights.\n");
         return 0;
     }
     agent = load(o, &e);
     if (agent == NULL) return 1;
-    policy8 = export_open(o->path, RISE_SAVE_INT8, &error);
-    if (policy8 != NULL) compare(o, agent, policy8, &e);
-    if (policy8 == NULL) fprintf(stderr, "watch: %s\n", error.text);
+    if (rise_agent_query(agent)->weight_bits != header->bits) compare(o, agent, header, &e);
     rise_agent_destroy(agent);
-    export_close(policy8);
-    return policy8 == NULL;
+    return 0;
+}
+
+/* Writes the header, and compares its weights with those of the file if they are smaller. Returns
+   the exit status. */
+static int write_header(const options *o)
+{
+    rise_error error;
+    exported *const e = export_open(o->path, o->weights, &error);
+    int status = e == NULL || !export_header(e, o->path, o->header, &error);
+    if (status == 0) {
+        printf("The agent is in %s: an array of %lu bytes with %d-bit weights.\n", o->header,
+               (unsigned long)e->size, e->bits);
+        if (o->weights != RISE_SAVE_POLICY) status = report_change(o, e);
+    } else {
+        fprintf(stderr, "watch: %s\n", error.text);
+    }
+    export_close(e);
+    return status;
 }
 
 int main(int argc, char **argv)
@@ -237,10 +255,7 @@ int main(int argc, char **argv)
     if (command_wants_help(argc, argv)) return print_usage(), 0;
     if (!read_options(&o, &line, argc, argv)) return 2;
     guess_game(&o);
-    if (o.header != NULL) {
-        int const status = write_header(&o);
-        return status == 0 && o.int8 ? report_int8(&o) : status;
-    }
+    if (o.header != NULL) return write_header(&o);
     agent = load(&o, &e);
     if (agent == NULL) return 1;
     terminal_open(&screen);

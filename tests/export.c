@@ -25,13 +25,14 @@ int watch_main(int count, char **arguments);
 #undef main
 #undef load
 
-/* The agents that are exported: frames, numbers, masks, and every memory. The last ones are saved
-   with 8-bit weights. */
+/* The agents that are exported: frames, numbers, masks, and every memory. Those from FLOATS on are
+   saved with 8-bit weights. The last ones, from HALVES on, are exported with 16-bit weights. */
 static const char *const words[] = {
     "memory=rise numbers=3 number_features=2 action_masks=1 feed_action=1 embedding=conv",
     "memory=full cell=gru stored residual", "memory=none blind head=iqn",
-    "memory=none head=c51 noisy=1 panels", "memory=rise feed_action=1", "memory=full cell=lstm"};
-enum { AGENTS = COUNT(words), FLOATS = 4 };
+    "memory=none head=c51 noisy=1 panels", "memory=rise feed_action=1", "memory=full cell=lstm",
+    "memory=rise cell=gru numbers=3 number_features=2"};
+enum { AGENTS = COUNT(words), FLOATS = 4, HALVES = 6 };
 
 static char text[1 << 20]; /* a header, or what a program printed */
 
@@ -49,11 +50,20 @@ static void save(const char *fields, rise_save what)
     CHECK(rise_agent_save(w.agent, what, "export_test.rise", NULL) == RISE_OK);
     rise_agent_destroy(w.agent);
 }
-static void export_to(const char *header)
+static void export_as(const char *header, rise_save what)
 {
     rise_error error = {RISE_OK, ""};
-    if (!CHECK(export_policy("export_test.rise", header, RISE_SAVE_POLICY, &error)))
+    if (!CHECK(export_policy("export_test.rise", header, what, &error)))
         printf("%s\n", error.text);
+}
+static void export_to(const char *header) { export_as(header, RISE_SAVE_POLICY); }
+/* Returns the bytes for the agent that the comment of the header in `text` passes to
+   rise_agent_open; 0: none. */
+static unsigned long memory_bytes(void)
+{
+    static const char line[] = "static unsigned char memory[";
+    const char *const at = strstr(text, line);
+    return at != NULL ? strtoul(at + sizeof line - 1, NULL, 10) : 0;
 }
 
 /* ---------------------------------------------------------------------------------------------- */
@@ -71,25 +81,29 @@ static void change_digit(const char *header, const char *where, int before)
 /* Returns whether the kernels of this program are fused. */
 static int fused_here(void) { return rise_kernels_of(RISE_ISA_AUTO)->fused; }
 
-/* Writes the program for RISE_PLAY_ONLY. After the agents' results, it prints whether a block that
-   is too small is refused. */
+/* Writes the program for RISE_PLAY_ONLY. Each agent gets as many bytes as the comment of its header
+   says. After the agents' results, the program prints whether a block that is too small is refused.
+   */
 static void write_player(void)
 {
-    char program[4000] = "";
+    char program[4000] = "", name[40];
     size_t at = 0;
     int k;
-    for (k = 0; k < AGENTS; k++)
-        at += (size_t)snprintf(program + at, sizeof program - at, "#include \"export_test%d.h\"\n",
-                               k);
+    for (k = 0; k < AGENTS; k++) {
+        snprintf(name, sizeof name, "export_test%d.h", k);
+        read_text(name);
+        at += (size_t)snprintf(program + at, sizeof program - at,
+                               "#include \"%s\"\nstatic unsigned char memory%d[%lu];\n", name, k,
+                               memory_bytes());
+    }
     at += (size_t)snprintf(program + at, sizeof program - at,
-                           "#include <stdio.h>\nstatic unsigned char memory[1 << 20];\n"
-                           "int main(void)\n{\n");
+                           "#include <stdio.h>\nint main(void)\n{\n");
     for (k = 0; k < AGENTS; k++)
         at += (size_t)snprintf(program + at, sizeof program - at,
-                               "    printf(\"%%d \", export_test%d_check_in(memory, "
-                               "sizeof memory));\n", k);
+                               "    printf(\"%%d \", export_test%d_check_in(memory%d, "
+                               "sizeof memory%d));\n", k, k, k);
     snprintf(program + at, sizeof program - at,
-             "    printf(\"%%d\\n\", export_test0_check_in(memory, 1000) == RISE_NO_MEMORY);\n"
+             "    printf(\"%%d\\n\", export_test0_check_in(memory0, 1000) == RISE_NO_MEMORY);\n"
              "    return 0;\n}\n");
     folder_write(".", "export_test_player.c", program);
 }
@@ -105,11 +119,11 @@ static void write_program(void)
     int k;
     for (k = 0; k < AGENTS; k++) {
         check_about("%s", words[k]);
-        save(words[k], k >= FLOATS  ? RISE_SAVE_INT8
-                       : k % 2 == 0 ? RISE_SAVE_POLICY
-                                    : RISE_SAVE_AGENT);
+        save(words[k], k >= FLOATS && k < HALVES ? RISE_SAVE_INT8
+                       : k % 2 == 0              ? RISE_SAVE_POLICY
+                                                 : RISE_SAVE_AGENT);
         snprintf(name, sizeof name, "export_test%d.h", k);
-        export_to(name);
+        export_as(name, k >= HALVES ? RISE_SAVE_FLOAT16 : RISE_SAVE_POLICY);
         at += (size_t)snprintf(program + at, sizeof program - at, "#include \"%s\"\n", name);
     }
     check_about("%s", "");
@@ -188,11 +202,11 @@ static void prints(const char *wanted, const char *compiler, const char *object,
     read_text("export_test.txt");
     if (!CHECK(strcmp(text, wanted) == 0)) printf("%s", text);
 }
-/* All agents pass, the policies are read in place, another agent fails, and a wrong byte is
+/* All agents pass, a policy is read in place, another agent fails, and a wrong byte is
    refused. */
 static void passes(const char *compiler, const char *object, const char *runner)
 {
-    prints("0 0 0 0 0 0 0 1 1 1 1\n", compiler, object, runner);
+    prints("0 0 0 0 0 0 0 0 1 1 1 1\n", compiler, object, runner);
 }
 static int has(const char *tool) { return run("command -v %s > /dev/null", tool); }
 
@@ -237,7 +251,7 @@ static void headers_pass_in_players(void)
         check_about("%s", players[k]);
         compiles_library(players[k], "export_test_rise.o");
         if (compiles_player("${CC:-cc}", "-std=c99"))
-            prints("0 0 0 0 0 0 1\n", "${CC:-cc}", "export_test_rise.o", "$RUN");
+            prints("0 0 0 0 0 0 0 1\n", "${CC:-cc}", "export_test_rise.o", "$RUN");
     }
     folder_remove("export_test");
 }
@@ -341,6 +355,47 @@ static void the_comment_says_what_the_agent_is(void)
     folder_remove("export_test");
 }
 
+/* The comment says what weights the policy has, how many bytes of flash and RAM the agent takes,
+   and how much memory to pass. 16-bit weights are copied to RAM. */
+static void the_comment_says_what_the_agent_takes(void)
+{
+    static const rise_save kinds[] = {RISE_SAVE_POLICY, RISE_SAVE_FLOAT16, RISE_SAVE_INT8};
+    static const char *const weights[] = {
+        "32-bit floats, read in place\n",
+        "16-bit floats, not read in place: rise_agent_open copies them to\n"
+        "                     RAM as 32-bit floats\n",
+        "8 bits, read in place\n"};
+    static const int bits[] = {32, 16, 8};
+    unsigned long bytes[3] = {0, 0, 0}, copied[3];
+    char line[200];
+    rise_metrics m;
+    int k;
+    save(words[4], RISE_SAVE_AGENT);
+    for (k = 0; k < COUNT(kinds); k++) {
+        exported *const e = export_open("export_test.rise", kinds[k], NULL);
+        check_about("%d bits", bits[k]);
+        if (!CHECK(e != NULL)) break;
+        export_as("export_test.h", kinds[k]);
+        read_text("export_test.h");
+        bytes[k] = (unsigned long)rise_agent_open_bytes(e->policy, e->size, NULL, NULL);
+        rise_agent_metrics(e->agent, &m);
+        copied[k] = bits[k] == 16 ? 4 * (unsigned long)m.parameters : 0;
+        CHECK(e->bits == bits[k] && bytes[k] > 0);
+        CHECK((rise_agent_query(e->agent)->weights == NULL) == (copied[k] > 0));
+        CHECK(memory_bytes() >= bytes[k] && memory_bytes() < bytes[k] + 1024);
+        snprintf(line, sizeof line, "weights       %s       flash         %lu bytes, without code\n"
+                 "       RAM           %lu bytes for one player, on", weights[k],
+                 (unsigned long)e->size, bytes[k]);
+        CHECK(said(line));
+        snprintf(line, sizeof line, "(the weights take %lu of them)\n", copied[k]);
+        CHECK(said(line) == (copied[k] > 0) && said("aligned(64)") == (copied[k] == 0));
+        export_close(e);
+    }
+    check_about("%s", "");
+    CHECK(bytes[1] >= bytes[0] + copied[1] && bytes[2] <= bytes[0]);
+    folder_remove("export_test");
+}
+
 /* ---------------------------------------------------------------------------------------------- */
 /* Failures */
 
@@ -394,56 +449,82 @@ static int watch_status(const char *arguments)
 }
 static void watch_exports(void)
 {
+    exported *e;
+    char line[100];
     save(words[3], RISE_SAVE_AGENT);
     CHECK(watch_status("export_test.rise --export export_test.h") == 0);
-    CHECK(strcmp(text, "The agent is in export_test.h.\n") == 0);
+    e = export_open("export_test.rise", RISE_SAVE_POLICY, NULL);
+    snprintf(line, sizeof line,
+             "The agent is in export_test.h: an array of %lu bytes with 32-bit weights.\n",
+             e != NULL ? (unsigned long)e->size : 0);
+    CHECK(strcmp(text, line) == 0);
+    export_close(e);
     read_text("export_test.h");
     CHECK(said("export_test_check(void)") && !said("weight_bits=8"));
     CHECK(watch_status("export_test.rise --export export_test.c") == 1);
     CHECK(strcmp(text, "watch: export_test.c does not end with .h\n") == 0);
     CHECK(watch_status("export_test.rise --export") == 2 && said("--export: a value must follow"));
-    CHECK(watch_status("export_test.rise --int8") == 2 && said("--export HEADER.h"));
-    CHECK(watch_status("--int8") == 2 && said("the first argument must be the file"));
+    CHECK(watch_status("export_test.rise --weights int8") == 2 && said("--export HEADER.h"));
+    CHECK(watch_status("--weights int8") == 2 && said("the first argument must be the file"));
+    CHECK(watch_status("export_test.rise --export export_test.h --weights int4") == 2 &&
+          said("--weights int4: float32|float16|int8 is needed"));
     CHECK(watch_status("export_test.rise --sed 1") == 2 && said("1: there is no such option"));
     CHECK(watch_status("export_test.rise --seed 1.5") == 2 &&
           said("--seed 1.5: a whole number from 0 to 1000000000 is needed"));
     CHECK(watch_status("export_test.rise --game chess") == 2 && said("there is no game chess"));
     CHECK(watch_status("--help") == 0 && said("Ctrl-C ends watch."));
-    CHECK(watch_status("export_test.rise --export export_test.h --int8") == 0);
-    CHECK(said("The agent is in export_test.h.\n") && said("pass --game"));
+    CHECK(watch_status("export_test.rise --export export_test.h --weights int8") == 0);
+    CHECK(said("bytes with 8-bit weights.\n") && said("pass --game"));
+    /* a file with 8-bit weights keeps them */
+    save(words[4], RISE_SAVE_INT8);
+    CHECK(watch_status("export_test.rise --export export_test.h --weights float32") == 0);
+    CHECK(said("bytes with 8-bit weights.\n") && !said("pass --game"));
+    CHECK(watch_status("export_test.rise --export export_test.h --weights float16") == 1);
+    CHECK(said("watch: the agent's weights have 8 bits"));
     folder_remove("export_test");
 }
 /* An agent of the small game catch, which has learned nothing. */
-static void watch_compares_8_bit_weights(void)
+static void watch_compares_weights(void)
 {
-    static const char *const command =
-        "export_test.rise --export export_test.h --int8 --game catch --episodes";
+    static const struct {
+        const char *word;
+        int bits, episodes;
+        double equal; /* the least share of equal actions */
+    } kinds[] = {{"int8", 8, 20, 0.8}, {"float16", 16, 3, 0.99}};
+    static const char *const command = "export_test.rise --export export_test.h --weights";
     const game_spec *const spec = game_spec_of(game_named("catch"));
     rise_agent_desc d;
     rise_agent *agent;
     rise_error error = {RISE_OK, ""};
     char line[200];
     double scores[2] = {0, 1};
-    int equal = 0, actions = 0, k;
+    int bits[2] = {0, 0}, episodes = 0, equal = 0, actions = 0, k;
     memset(&d, 0, sizeof d);
     d.frame_width = spec->width, d.frame_height = spec->height, d.actions = spec->actions;
     d.seed = 3;
     if (!CHECK(rise_agent_create(&agent, &d, &error) == RISE_OK)) return;
     CHECK(rise_agent_save(agent, RISE_SAVE_AGENT, "export_test.rise", NULL) == RISE_OK);
     rise_agent_destroy(agent);
-    for (k = 3; k <= 40; k += 37) {
-        snprintf(line, sizeof line, "%s %d", command, k);
-        CHECK(watch_status(line) == 0 && said("The agent is in export_test.h.\n"));
+    for (k = 0; k < COUNT(kinds); k++) {
+        check_about("%s", kinds[k].word);
+        snprintf(line, sizeof line, "%s %s --game catch --episodes %d", command, kinds[k].word,
+                 kinds[k].episodes);
+        CHECK(watch_status(line) == 0 && said("The agent is in export_test.h: an array of "));
         CHECK(sscanf(strchr(text, '\n') + 1,
-                     "%*d episodes of catch: mean score %lf with 32-bit weights, %lf with 8-bit "
-                     "weights.\nIn the same states, %d of %d actions are equal", &scores[0],
-                     &scores[1], &equal, &actions) == 4);
-        CHECK(fabs(scores[0] - scores[1]) <= 0.5 && equal <= actions && equal > actions * 0.8);
+                     "Mean score of %d episodes of catch: %lf with %d-bit weights, %lf with %d-bit "
+                     "weights.\nIn the states of the first, both choose the same action in %d of "
+                     "%d steps", &episodes, &scores[0], &bits[0], &scores[1], &bits[1], &equal,
+                     &actions) == 7);
+        CHECK(episodes == kinds[k].episodes && bits[0] == 32 && bits[1] == kinds[k].bits);
+        CHECK(fabs(scores[0] - scores[1]) <= 0.5);
+        CHECK(equal <= actions && equal > actions * kinds[k].equal);
+        read_text("export_test.h");
+        CHECK(said("weight_bits=8") == (kinds[k].bits == 8));
     }
-    read_text("export_test.h");
-    CHECK(said("weight_bits=8"));
+    check_about("%s", "");
     /* a game that the agent cannot play */
-    CHECK(watch_status("export_test.rise --export export_test.h --int8 --game pong") == 1);
+    snprintf(line, sizeof line, "%s int8 --game pong", command);
+    CHECK(watch_status(line) == 1);
     CHECK(said("watch: export_test.rise does not play"));
     folder_remove("export_test");
 }
@@ -455,9 +536,10 @@ static const check_test tests[] = {
     TEST(headers_compile_for_cortex_m),
     TEST(fields_in_the_comment_describe_the_agent),
     TEST(the_comment_says_what_the_agent_is),
+    TEST(the_comment_says_what_the_agent_takes),
     TEST(failures_are_explained),
     TEST(watch_exports),
-    TEST(watch_compares_8_bit_weights),
+    TEST(watch_compares_weights),
 };
 int main(int count, char **arguments)
 {

@@ -393,7 +393,7 @@ static void refuses_hostile_reals(rise_agent *a)
         hostile_double(a, &a->actor.lane_return[lane], wide, "return");
         hostile_double(a, &a->replay.largest_leaf, wide, "priority");
         hostile_float(a, &h->rewards[slot], odd[i], "reward");
-        if (units > 0) hostile_float(a, &a->actor.states.part[0][units - 1], odd[i], "state");
+        if (units > 0) hostile_float(a, &a->actor.states.array[0][units - 1], odd[i], "state");
         if (h->numbers > 0) refuses_hostile_numbers(a, odd[i]);
         if (!a->model.net.embeds) continue;
         hostile_float(a, &a->model.embedder->statistics.shift[0], odd[i], "shift");
