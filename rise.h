@@ -1439,12 +1439,12 @@
    the file. A line that begins with '?' is optional: a reader that does not know the field ignores
    the line.
 
-   `machine` can change players, switch background on (1) or off (-1), and change environments if no
-   replay buffer is loaded. `machine` also has the fields that files do not hold: see
-   rise_agent_read. Another field that decides the shape of arrays, such as frame size, actions,
-   window, units or head, must be 0 or agree with the file. If not, the result is RISE_MISMATCH, and
-   the error sentence names the field. Fields such as learning_rate are ignored: the agent keeps the
-   values of the file.
+   `machine` can change players, switch background on (1) or off (-1; 0 keeps the file's value), and
+   change environments if no replay buffer is loaded. `machine` also has the fields that files do
+   not hold: see rise_agent_read. Another field that decides the shape of arrays, such as frame
+   size, actions, window, units or head, must be 0 or agree with the file. If not, the result is
+   RISE_MISMATCH, and the error sentence names the field. Fields such as learning_rate are ignored:
+   the agent keeps the values of the file.
 
        rise_agent_desc machine = {0};
        machine.environments = 4; // RISE_MISMATCH, if the file's replay buffer has 8
@@ -2357,18 +2357,20 @@ RISE_API rise_result rise_agent_read(rise_agent **agent, rise_read_fn fn, void *
 /* Makes a play_only agent from a file in memory, `data` [size]. On failure *agent is NULL.
    `machine` (may be NULL) is as in rise_agent_read, except that play_only is always 1.
 
-   The agent reads its weights in place under three conditions: `data` begins at a multiple of 4
-   bytes, the machine is little-endian, and the file was not saved as RISE_SAVE_FLOAT16. Then `data`
-   must stay valid and unchanged until the agent is destroyed, and `weights` of rise_agent_query is
-   not NULL. Else the weights are copied. Begin `data` at a multiple of 64 bytes, and save the file
-   as RISE_SAVE_POLICY or RISE_SAVE_INT8: vectors are then read faster. All bytes that the agent
-   uses are checked, as in rise_agent_read. rise_agent_publish refuses an agent whose weights are in
-   place, and nobody may write to its rise_agent_parameters. */
+   The agent reads its weights in place under four conditions: `data` begins at a multiple of 4
+   bytes, the machine is little-endian, RISE_DOUBLE is not defined, and the file was not saved as
+   RISE_SAVE_FLOAT16. Then `data` must stay valid and unchanged until the agent is destroyed, and
+   `weights` of rise_agent_query is not NULL. Else the weights are copied. Begin `data` at a
+   multiple of 64 bytes, and save the file as RISE_SAVE_POLICY or RISE_SAVE_INT8: vectors are then
+   read faster. All bytes that the agent uses are checked, as in rise_agent_read. rise_agent_publish
+   refuses an agent whose weights are in place, and nobody may write to its rise_agent_parameters.
+   */
 RISE_API rise_result rise_agent_open(rise_agent **agent, const void *data, size_t size,
                                      const rise_agent_desc *machine, rise_error *error);
 
 /* Returns the bytes that the agent of rise_agent_open occupies with the same arguments: the least
-   machine->memory_bytes. Returns 0 if `data` is wrong. Allocates nothing. `error` may be NULL. */
+   machine->memory_bytes. Returns 0 if the header, the description or a length is wrong. Does not
+   read the weights. Allocates nothing. `error` may be NULL. */
 RISE_API size_t rise_agent_open_bytes(const void *data, size_t size, const rise_agent_desc *machine,
                                       rise_error *error);
 
@@ -2498,8 +2500,8 @@ typedef struct rise_frame_scale {
    that no sum overflows: see int8_product in rise_kernels.
 
    Weights are bytes, in blocks of 16 outputs: [runs][ceil(run / 2)][outputs of the block][2]. The
-   last two are the weights of inputs 2 k and 2 k + 1 of the run, where k is the second index. The
-   last block may have fewer outputs. If `run` is odd, the second weight of each run's last pair
+   last index selects input 2 k or 2 k + 1 of the run, where k is the second index. The last block
+   may have fewer outputs. If `run` is odd, the second weight of each run's last pair
    must be 0. The kernel still reads the number after the run, so x must have this number. */
 typedef struct rise_int8_product {
     const int16_t *x;
@@ -5478,8 +5480,7 @@ RISEI_FN void risei_linear_initialise(const risei_linear *l, rise_real *w, risei
    |q| <= 1023 for all layers, the largest error in tests/int8.c was 4 times as large. */
 
 /* The smallest limit of |q| that risei_check_int8 accepts. A layer with more than INT32_MAX / 128 /
-   63 = 266305 products for each output has a smaller limit. No measurement of other values is
-   recorded. */
+   63 = 266305 products for each output has a smaller limit. Other values were not measured. */
 enum { RISEI_INT8_LEAST = 63 };
 /* Returns the largest |q| for which a sum of n products fits into 32 bits, but at most 32767. A
    weight counts as 128, because a forged file may hold -128. n must be above 0. Returns 0 if n is
@@ -7102,8 +7103,8 @@ RISEI_FN void risei_cell_initialise(const risei_cell *c, rise_real *w, int windo
 typedef struct risei_sequence {
     int steps, rows;
     int burn_in; /* steps at the beginning through which no gradient flows */
-    /* Number of blocks of dh, 1 or more. The fusion reads the states after the last `dh_blocks`
-       steps of the backward pass. So each of these states has a gradient in dh. */
+    /* Number of blocks of dh, 1 or more. The fusion reads the states after the latest `dh_blocks`
+       steps. So each of these states has a gradient in dh. */
     int dh_blocks;
     /* [rows]: the first step of a row that is not padding; NULL: 0 for all rows. Rows that start
        after step 0 start from a zero state. */
@@ -9082,8 +9083,8 @@ RISEI_FN void risei_history_input(const rise_kernels *k, const risei_history *h,
     if (h->episode_frame[slot] > 0) out[h->actions[risei_history_slot(h, lane, at - 1)]] = 1;
     out[extras - 1] = h->rewards[slot];
 }
-/* Returns the index of the first step of a window that lies in the episode. Earlier steps are
-   padding; 0 means that there are none. The slot `at` is step `before` of the window. */
+/* Returns the index of the window's first step that belongs to the episode of slot `at`. This slot
+   is step `before` of the window. Earlier steps are padding. Returns 0 if there is no padding. */
 RISEI_FN int risei_history_window_start(const risei_history *h, int lane, int64_t at, int before)
 {
     int const index = h->episode_frame[risei_history_slot(h, lane, at)];
@@ -12600,9 +12601,9 @@ typedef struct risei_learner {
     risei_replay *replay;
     /* its frames are embedded again when the frozen encoder or the standardisation changes */
     risei_history *players_history;
-    /* A draw is the set of transitions of one part of a batch. draws: `at_once` * batch_parts.
-       at_once: see risei_learner_at_once. */
-    int at_once, draws;
+    /* A draw is the set of transitions of one part of a batch. draws: updates_at_once *
+       batch_parts. updates_at_once: see risei_learner_updates_at_once. */
+    int updates_at_once, draws;
     int draw;                      /* the draw that `batch` holds */
     risei_transition *transitions; /* [draws][size] */
     rise_real *errors;             /* [draws][size] td errors */
@@ -12646,7 +12647,7 @@ enum { RISEI_REDUCED = 6 };
 enum { RISEI_AT_ONCE_MAX = 16 };
 /* Returns how many updates of a round are drawn together at most. Without background: 1. With
    background: the number that can become due in one call, but at most RISEI_AT_ONCE_MAX. */
-RISEI_FN int risei_learner_at_once(const rise_agent_desc *d)
+RISEI_FN int risei_learner_updates_at_once(const rise_agent_desc *d)
 {
     int const due = risei_ceil_div(d->environments, d->learn_period);
     return !d->background ? 1 : risei_minimum(due, RISEI_AT_ONCE_MAX);
@@ -12686,7 +12687,8 @@ RISEI_FN void risei_learner_layout(risei_arena *arena, risei_learner *l)
     b->masks = RISEI_TAKE(arena, uint8_t, 2 * size * (size_t)l->replay->history.mask_bytes);
     b->importance = RISEI_TAKE(arena, rise_real, size);
     b->work = RISEI_TAKE(arena, rise_real, size);
-    l->at_once = risei_learner_at_once(d), l->draws = l->at_once * d->batch_parts;
+    l->updates_at_once = risei_learner_updates_at_once(d);
+    l->draws = l->updates_at_once * d->batch_parts;
     l->transitions = RISEI_TAKE(arena, risei_transition, (size_t)l->draws * size);
     l->errors = RISEI_TAKE(arena, rise_real, (size_t)l->draws * size);
     if (l->transitions != NULL) risei_learner_select(l, 0); /* NULL: the arena only counts */
@@ -13531,15 +13533,16 @@ RISEI_FN int risei_learner_run_for(risei_learner *l, int64_t now, double microse
    depend on the speed of the worker, with and without learn_outside.
 
    A round has two phases. In the first phase the worker uses the replay buffer and the frozen
-   encoder. The worker ends the warm-up, draws the batches of all updates, and copies all slots that
-   these updates read. While a snapshot is in progress, a part of the snapshot takes the place of an
-   update. Calls that use the replay buffer or the frozen encoder wait until the first phase ends.
-   In the second phase the worker computes. The worker then uses only what the learner owns, and the
-   standardisation of frames and numbers, which does not change meanwhile. Priorities change when
-   the round is put into effect.
+   encoder. If the warm-up has not ended, the worker ends it (see risei_learner_prepare). Then the
+   worker draws the batches of all updates, and copies all slots that these updates read. While a
+   snapshot is in progress, a part of the snapshot takes the place of an update. Calls that use the
+   replay buffer or the frozen encoder wait until the first phase ends. In the second phase the
+   worker computes. The worker then uses only what the learner owns, and the standardisation of
+   frames and numbers, which does not change meanwhile. Priorities change when the round is put into
+   effect.
 
-   A round of more than risei_learner.at_once updates is done in several passes. Then the first
-   phase lasts until the batches of the last pass are drawn, and the worker also renews the
+   A round of more than risei_learner.updates_at_once updates is done in several passes. Then the
+   first phase lasts until the batches of the last pass are drawn, and the worker also renews the
    priorities of the earlier passes. Several passes happen if one call makes more than 16 updates
    due, or if updates of earlier calls are still owed.
 
@@ -13671,8 +13674,8 @@ RISEI_FN void risei_background_compute(risei_background *b)
     memcpy(m->weights, b->acting->weights, m->net.weights_size * sizeof *m->weights);
     m->derived_for = 0;
     b->renews = 0;
-    for (done = 0; done < b->updates; done += l->at_once) {
-        int const left = b->updates - done, some = left < l->at_once ? left : l->at_once;
+    for (done = 0; done < b->updates; done += l->updates_at_once) {
+        int const left = b->updates - done, some = risei_minimum(left, l->updates_at_once);
         risei_learner_renew_priorities(l, b->renews);
         drawn = risei_background_draw(b, some);
         b->renews = drawn * m->desc->batch_parts;
@@ -14273,12 +14276,16 @@ RISEI_FN void risei_advice_begin(risei_advice *a)
 {
 #ifdef RISE_THREADS
     const rise_agent_desc *const d = a->model->desc;
-    int const wanted = d->threads + (d->background && !d->play_only ? 1 : 0);
+    int const learns_in_background = d->background && !d->play_only;
+    int const wanted = d->threads + learns_in_background;
     long const cores = risei_thread_cores();
     if (cores > 0 && wanted > 1 && wanted > cores)
         risei_advice_give(a, RISE_ADVICE_THREADS,
-                          "%.0f threads share %.0f cores, so the agent is slower; lower threads "
-                          "or set background = 0",
+                          learns_in_background
+                              ? "%.0f threads share %.0f cores, so the agent is slower; lower "
+                                "threads or set background = -1"
+                              : "%.0f threads share %.0f cores, so the agent is slower; lower "
+                                "threads",
                           wanted, (double)cores);
 #endif
 #if defined(__GNUC__) && !defined(__OPTIMIZE__)
@@ -14591,7 +14598,7 @@ RISEI_FN void risei_published_take(rise_agent *a)
     (void)a;
 }
 /* Compares the fields that must be equal for publishing. Returns the name of the first that
-   differs, or NULL. Compares the weights of embedding_file, not its name. */
+   differs, or NULL. Of embedding_file, compares the weights, not the file name. */
 RISEI_FN const char *risei_published_differs(const rise_agent *learner, const rise_agent *player)
 {
     const rise_agent_desc *a = &learner->desc, *b = &player->desc;
@@ -15594,8 +15601,8 @@ RISEI_FN void risei_file_visit_part(risei_io *f, const risei_model *m, rise_real
 }
 /* Visits the model's weights as 16-bit floats, rounded by risei_to_half. Measuring and writing
    record a weight that is not finite. Reading records a 16-bit float that is infinite, NaN or
-   denormal, because risei_to_half never returns one. Counting takes one step, because a forged
-   description may have too many weights for chunks. */
+   denormal, because risei_to_half never returns one. Counting adds the whole length at once: a
+   forged description can have billions of weights, and chunks would take seconds. */
 RISEI_FN void risei_file_visit_halves(risei_io *f, const risei_model *m)
 {
     enum { CHUNK = 64 };

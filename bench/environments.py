@@ -151,7 +151,7 @@ def verdict(none, rise):
 
 
 def row(task, results):
-    """Returns the row of a task: its seeds that both agents have. None if there is no such seed."""
+    """Returns the row of a task, from the seeds that both agents have. None if there is no seed."""
     lines = [r for r in results if r["task"] == task.name]
     seeds = set.intersection(*({r["seed"] for r in lines if r["memory"] == memory}
                                for memory in MEMORIES))

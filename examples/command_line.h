@@ -197,7 +197,8 @@ static inline int command_choice(const command_line *c, const char *name)
     return command_word(c->options[i].form, c->texts[i]);
 }
 
-/* Returns whether the option was given on the command line. */
+/* Returns whether the option was given: on the command line, or in the file that *c was read from.
+   */
 static inline int command_given(const command_line *c, const char *name)
 {
     return c->given[command_find(c, name)];

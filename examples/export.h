@@ -69,7 +69,7 @@ static inline int export_name(exported *e, const char *path, rise_error *error)
     size_t const length = strlen(base);
     size_t i;
     if (length < 3 || strcmp(base + length - 2, ".h") != 0)
-        return export_fail(error, RISE_BAD_CALL, path, "does not end with .h");
+        return export_fail(error, RISE_BAD_CALL, path, "is not a name followed by .h");
     if (length > EXPORT_NAME - 8)
         return export_fail(error, RISE_BAD_CALL, path, "is too long a name");
     if (strcmp(base, "rise.h") == 0)
@@ -303,7 +303,7 @@ static inline void export_bytes(const exported *e)
     fprintf(f, "       RAM           %.0f bytes for one player, on a machine with %d bits\n",
             (double)m.bytes, (int)sizeof(void *) * 8);
     if (e->bits == 16)
-        fprintf(f, "                     (the weights take %.0f of them)\n",
+        fprintf(f, "                     (at least %.0f of them for the weights)\n",
                 4 * (double)m.parameters);
 }
 

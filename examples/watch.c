@@ -34,7 +34,8 @@ typedef struct options {
     const char *path;
     const char *header; /* to be written; NULL: show how the agent plays */
     rise_save weights;  /* of the header: RISE_SAVE_POLICY (32-bit floats), _FLOAT16 or _INT8 */
-    game_kind game;     /* GAME_KINDS: read from the file name */
+    game_kind game;     /* GAME_KINDS: unknown */
+    int guessed;        /* 1: `game` was read from the file name */
     int length;
     int episodes; /* 0: SHOWN or COMPARED */
     int seed;
@@ -47,8 +48,8 @@ static void print_usage(void)
           "    Shows how a saved agent plays. Ctrl-C ends watch.\n"
           "watch FILE --export HEADER.h [--weights float32|float16|int8]\n"
           "    Writes the agent as a C header [float32]. A file with 8-bit weights keeps them.\n"
-          "    With float16 and int8, watch also plays the small game (--game and so on) with the\n"
-          "    weights of the file and with those of the header, and prints the scores of both.\n"
+          "    With float16 and int8, watch also plays the game of --game or of the file name\n"
+          "    with the weights of the file and with those of the header, and prints both scores.\n"
           "watch --self-test\n"
           "    Checks this build on this machine.\n"
           "Small games:",
@@ -83,6 +84,7 @@ static int read_options(options *o, command_line *c, int argc, char **argv)
     o->header = command_string(c, "--export");
     o->weights = weights[command_choice(c, "--weights")];
     o->game = name != NULL ? game_named(name) : GAME_KINDS;
+    o->guessed = 0;
     o->length = command_whole(c, "--length");
     o->episodes = command_whole(c, "--episodes");
     o->seed = command_whole(c, "--seed");
@@ -107,7 +109,7 @@ static void guess_game(options *o)
         size_t const size = strlen(prefix);
         if (size <= longest || strncmp(name, prefix, size) != 0) continue;
         longest = size;
-        o->game = (game_kind)kind;
+        o->game = (game_kind)kind, o->guessed = 1;
     }
     if (o->length == 0 && longest > 0 && name[longest] == '-') o->length = atoi(name + longest + 1);
 }
@@ -204,26 +206,47 @@ static void compare(const options *o, rise_agent *agent, const exported *header,
     }
     printf("Mean score of %d episodes of %s: %+.3f with %d-bit weights, %+.3f with %d-bit "
            "weights.\n"
-           "In the states of the first, both choose the same action in %d of %d steps (%.1f%%).\n",
+           "In the states that the file's weights reach, both choose the same action in %d of %d "
+           "steps (%.1f%%).\n",
            episodes, e->state.spec->name, scores[0], bits, scores[1], header->bits, equal, steps,
            100.0 * equal / steps);
 }
 
-/* Compares the weights of the header with those of the file. Returns the exit status. */
+/* Compares the weights of the header with those of the file, if the game is known. Returns the exit
+   status. A wrong guess of the game is no failure, because the header is written. */
 static int report_change(const options *o, const exported *header)
 {
     episode e;
     rise_agent *agent;
     if (o->game == GAME_KINDS) {
         printf("If the agent plays a small game, pass --game NAME: watch then compares the scores "
-               "with both kinds of weights.\n");
+               "with the file's weights and with these.\n");
         return 0;
     }
     agent = load(o, &e);
-    if (agent == NULL) return 1;
-    if (rise_agent_query(agent)->weight_bits != header->bits) compare(o, agent, header, &e);
+    if (agent == NULL) return !o->guessed;
+    compare(o, agent, header, &e);
     rise_agent_destroy(agent);
     return 0;
+}
+
+/* Returns the header's policy, or NULL after a message. Sets *file_bits to the bits of a weight in
+   the file; weights of 16 bits count as 32, because loading makes floats of them. */
+static exported *open_policy(const options *o, int *file_bits)
+{
+    rise_agent_desc desc;
+    rise_error error;
+    exported *e = NULL;
+    memset(&desc, 0, sizeof desc);
+    if (rise_agent_peek(&desc, o->path, &error) == RISE_OK) {
+        *file_bits = desc.weight_bits;
+        if (desc.weight_bits == 8 && o->weights == RISE_SAVE_FLOAT16)
+            return fprintf(stderr, "watch: %s has 8-bit weights, and float16 would be larger; "
+                                   "leave out --weights\n", o->path), NULL;
+        e = export_open(o->path, o->weights, &error);
+    }
+    if (e == NULL) fprintf(stderr, "watch: %s\n", error.text);
+    return e;
 }
 
 /* Writes the header, and compares its weights with those of the file if they are smaller. Returns
@@ -231,12 +254,14 @@ static int report_change(const options *o, const exported *header)
 static int write_header(const options *o)
 {
     rise_error error;
-    exported *const e = export_open(o->path, o->weights, &error);
-    int status = e == NULL || !export_header(e, o->path, o->header, &error);
+    int file_bits = 0, status;
+    exported *const e = open_policy(o, &file_bits);
+    if (e == NULL) return 1;
+    status = !export_header(e, o->path, o->header, &error);
     if (status == 0) {
         printf("The agent is in %s: an array of %lu bytes with %d-bit weights.\n", o->header,
                (unsigned long)e->size, e->bits);
-        if (o->weights != RISE_SAVE_POLICY) status = report_change(o, e);
+        if (e->bits < file_bits) status = report_change(o, e);
     } else {
         fprintf(stderr, "watch: %s\n", error.text);
     }

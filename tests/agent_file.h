@@ -210,8 +210,9 @@ typedef struct placed {
     unsigned char *room, *data;
 } placed;
 
-/* Copies a file to an address that is a multiple of 64, plus `offset`. The caller frees the room.
-   Its end is the end of the file, for address sanitizers; without POSIX, up to 63 bytes later. */
+/* Copies a file to an address that is a multiple of 64, plus `offset`. The caller frees `room`. The
+   end of `room` is the end of the file, for address sanitizers; without POSIX, up to 63 bytes
+   later. */
 CHECK_UNUSED static placed placed_at(const buffer *b, size_t offset)
 {
     size_t const size = offset + b->size;

@@ -387,7 +387,7 @@ static void the_comment_says_what_the_agent_takes(void)
                  "       RAM           %lu bytes for one player, on", weights[k],
                  (unsigned long)e->size, bytes[k]);
         CHECK(said(line));
-        snprintf(line, sizeof line, "(the weights take %lu of them)\n", copied[k]);
+        snprintf(line, sizeof line, "(at least %lu of them for the weights)\n", copied[k]);
         CHECK(said(line) == (copied[k] > 0) && said("aligned(64)") == (copied[k] == 0));
         export_close(e);
     }
@@ -415,9 +415,9 @@ static void failures_are_explained(void)
     folder_write(".", "export_test_damaged.rise", "no agent");
     memset(long_name, 'a', 60);
     strcat(long_name, ".h");
-    refused("export_test.rise", "export_test.c", "does not end with .h");
-    refused("export_test.rise", "export_test/", "does not end with .h");
-    refused("export_test.rise", ".h", "does not end with .h");
+    refused("export_test.rise", "export_test.c", "is not a name followed by .h");
+    refused("export_test.rise", "export_test/", "is not a name followed by .h");
+    refused("export_test.rise", ".h", "is not a name followed by .h");
     refused("export_test.rise", "x/rise.h", "is the library");
     refused("export_test.rise", long_name, "too long");
     refused("export_test_none.rise", "export_test.h", "export_test_none.rise");
@@ -462,7 +462,7 @@ static void watch_exports(void)
     read_text("export_test.h");
     CHECK(said("export_test_check(void)") && !said("weight_bits=8"));
     CHECK(watch_status("export_test.rise --export export_test.c") == 1);
-    CHECK(strcmp(text, "watch: export_test.c does not end with .h\n") == 0);
+    CHECK(strcmp(text, "watch: export_test.c is not a name followed by .h\n") == 0);
     CHECK(watch_status("export_test.rise --export") == 2 && said("--export: a value must follow"));
     CHECK(watch_status("export_test.rise --weights int8") == 2 && said("--export HEADER.h"));
     CHECK(watch_status("--weights int8") == 2 && said("the first argument must be the file"));
@@ -480,7 +480,7 @@ static void watch_exports(void)
     CHECK(watch_status("export_test.rise --export export_test.h --weights float32") == 0);
     CHECK(said("bytes with 8-bit weights.\n") && !said("pass --game"));
     CHECK(watch_status("export_test.rise --export export_test.h --weights float16") == 1);
-    CHECK(said("watch: the agent's weights have 8 bits"));
+    CHECK(said("has 8-bit weights, and float16 would be larger; leave out --weights"));
     folder_remove("export_test");
 }
 /* An agent of the small game catch, which has learned nothing. */
@@ -512,9 +512,9 @@ static void watch_compares_weights(void)
         CHECK(watch_status(line) == 0 && said("The agent is in export_test.h: an array of "));
         CHECK(sscanf(strchr(text, '\n') + 1,
                      "Mean score of %d episodes of catch: %lf with %d-bit weights, %lf with %d-bit "
-                     "weights.\nIn the states of the first, both choose the same action in %d of "
-                     "%d steps", &episodes, &scores[0], &bits[0], &scores[1], &bits[1], &equal,
-                     &actions) == 7);
+                     "weights.\nIn the states that the file's weights reach, both choose the "
+                     "same action in %d of %d steps",
+                     &episodes, &scores[0], &bits[0], &scores[1], &bits[1], &equal, &actions) == 7);
         CHECK(episodes == kinds[k].episodes && bits[0] == 32 && bits[1] == kinds[k].bits);
         CHECK(fabs(scores[0] - scores[1]) <= 0.5);
         CHECK(equal <= actions && equal > actions * kinds[k].equal);

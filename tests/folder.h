@@ -1,6 +1,6 @@
-/* Folders: the files in one whose names begin with a prefix, and a folder for the files of a test.
-   POSIX only. A test file that counts or removes files defines _FILE_OFFSET_BITS 64 before its
-   first header: readdir fails on 32-bit machines whose disk has 64-bit inode numbers. */
+/* Lists the files of a folder by prefix; makes and removes the folder of a test. POSIX only. A test
+   file that counts or removes files defines _FILE_OFFSET_BITS 64 before its first header: readdir
+   fails on 32-bit machines whose disk has 64-bit inode numbers. */
 #ifndef FOLDER_H
 #define FOLDER_H
 

@@ -26,8 +26,8 @@ CHECK_UNUSED static int process_end(pid_t pid)
     while (waitpid(pid, &status, 0) < 0 && errno == EINTR) continue;
     return WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status);
 }
-/* Makes a process. What it prints goes to a pipe, which is read at *end. Returns what fork returns,
-   and -1 if there is no pipe. */
+/* Makes a child process. What the child prints goes to a pipe, which is read at *end. Returns what
+   fork returns, and -1 if there is no pipe. */
 CHECK_UNUSED static pid_t process_fork(int *end)
 {
     int ends[2];
@@ -51,7 +51,8 @@ CHECK_UNUSED static int process_output(pid_t pid, int end, char *text, size_t si
     if (from != NULL) fclose(from);
     return process_end(pid);
 }
-/* Lets no file of this process grow beyond `bytes`, as on a full disk; 0: no limit. */
+/* Limits the files that this process writes to `bytes`: longer writes fail, as on a full disk. 0:
+   no limit. */
 CHECK_UNUSED static void process_limit_files(size_t bytes)
 {
     struct rlimit limit;

@@ -425,8 +425,8 @@ CHECK_UNUSED static rise_agent *loaded(buffer *b, const rise_agent_desc *machine
     }
     return agent;
 }
-/* Checks that loading fails with `result` (RISE_OK: with either result for damage), that the error
-   contains `word`, and that no memory stays allocated. */
+/* Checks that loading fails with `result`, that the error contains `word`, and that no memory stays
+   allocated. With RISE_OK as `result`, both RISE_BAD_FILE and RISE_NEWER_FILE are right. */
 CHECK_UNUSED static void load_refused(buffer *b, const rise_agent_desc *machine, rise_result result,
                                       const char *word)
 {
