@@ -107,7 +107,7 @@ void cell(int gru, int steps, int rows, int in, int units, const float *w, const
     risei_arena arena;
     risei_sequence s;
     memset(&arena, 0, sizeof arena), memset(&s, 0, sizeof s);
-    s.ends = 1;
+    s.dh_blocks = 1;
     risei_sequence_layout(&arena, &l, &s, steps, steps * rows, (steps + 1) * rows, rows, steps, 1);
     arena.base = malloc(arena.used), arena.used = 0;
     risei_sequence_layout(&arena, &l, &s, steps, steps * rows, (steps + 1) * rows, rows, steps, 1);

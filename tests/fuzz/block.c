@@ -70,7 +70,7 @@ static void block_threads(rise_agent_desc *d)
 #ifndef RISE_THREADS
     rise_agent *a;
     rise_error error = {RISE_OK, ""};
-    if (d->threads <= 1 && !d->background) return;
+    if (d->threads <= 1 && d->background <= 0) return;
     CHECK(rise_agent_create(&a, d, &error) == RISE_UNAVAILABLE && a == NULL);
     CHECK(strstr(error.text, "RISE_THREADS") != NULL);
     d->threads = d->background = 0;
