@@ -360,10 +360,11 @@ static void the_comment_says_what_the_agent_is(void)
 static void the_comment_says_what_the_agent_takes(void)
 {
     static const rise_save kinds[] = {RISE_SAVE_POLICY, RISE_SAVE_FLOAT16, RISE_SAVE_INT8};
-    static const char *const weights[] = {
-        "32-bit floats, read in place\n",
-        "16-bit floats, not read in place: rise_agent_open copies them to\n",
-        "8 bits, read in place\n"};
+    static const char copied_to_ram[] =
+        "16-bit floats, not read in place: rise_agent_open copies them to\n"
+        "                     RAM as 32-bit floats\n";
+    static const char *const weights[] = {"32-bit floats, read in place\n", copied_to_ram,
+                                          "8 bits, read in place\n"};
     static const int bits[] = {32, 16, 8};
     unsigned long bytes[3] = {0, 0, 0}, copied[3];
     char line[200];
