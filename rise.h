@@ -704,9 +704,9 @@
    A policy can also be a part of the program: an array, flash memory or a mapped file. The agent
    then reads its weights in place, so the weights take no RAM. Several agents can share one array.
    The array must not change. Let the array begin at a multiple of 64 bytes: at other multiples of 4
-   the agent is slower. At other addresses, on big-endian machines, and with RISE_SAVE_FLOAT16, the
-   weights are copied.
-   rise_agent_publish cannot change an agent that reads its weights in place.
+   the agent is slower. At other addresses, on big-endian machines, with RISE_SAVE_FLOAT16 and with
+   RISE_DOUBLE, the weights are copied. rise_agent_publish cannot change an agent that reads its
+   weights in place.
 
        _Alignas(64) static const unsigned char guards[] = { ... }; // the bytes of guards.rise
 
@@ -2175,8 +2175,9 @@ RISE_API const rise_real *rise_agent_values(const rise_agent *agent, int player)
 
    Returns RISE_BAD_CALL for play_only agents and while no transition can be sampled. Returns
    RISE_NOT_FINITE if the loss, the gradient or a weight is NaN or infinite. Returns
-   RISE_UNAVAILABLE after reduce_fn failed, or if fork came while an update was computed in the
-   background. An update that fails is discarded: weights and priorities stay as they were.
+   RISE_UNAVAILABLE after reduce_fn failed, or if the process was forked while an update was
+   computed in the background. An update that fails is discarded: weights and priorities stay as
+   they were.
 
    With desc.background, waits for the updates that an earlier call has started, puts them into
    effect, and starts one update. Returns the error of the first of those earlier updates that
@@ -2360,11 +2361,11 @@ RISE_API rise_result rise_agent_read(rise_agent **agent, rise_read_fn fn, void *
    The agent reads its weights in place under four conditions: `data` begins at a multiple of 4
    bytes, the machine is little-endian, RISE_DOUBLE is not defined, and the file was not saved as
    RISE_SAVE_FLOAT16. Then `data` must stay valid and unchanged until the agent is destroyed, and
-   `weights` of rise_agent_query is not NULL. Else the weights are copied. Begin `data` at a
-   multiple of 64 bytes, and save the file as RISE_SAVE_POLICY or RISE_SAVE_INT8: vectors are then
-   read faster. All bytes that the agent uses are checked, as in rise_agent_read. rise_agent_publish
-   refuses an agent whose weights are in place, and nobody may write to its rise_agent_parameters.
-   */
+   `weights` of rise_agent_query is not NULL. Else the weights are copied. For speed, begin
+   `data` at a multiple of 64 bytes, and save the file as RISE_SAVE_POLICY or RISE_SAVE_INT8: only
+   in such files do the weights begin at a multiple of 64 bytes. All bytes that the agent uses are
+   checked, as in rise_agent_read. If the weights are in place, rise_agent_publish refuses the
+   agent, and the caller must not write to the array that rise_agent_parameters returns. */
 RISE_API rise_result rise_agent_open(rise_agent **agent, const void *data, size_t size,
                                      const rise_agent_desc *machine, rise_error *error);
 
@@ -2501,8 +2502,8 @@ typedef struct rise_frame_scale {
 
    Weights are bytes, in blocks of 16 outputs: [runs][ceil(run / 2)][outputs of the block][2]. The
    last index selects input 2 k or 2 k + 1 of the run, where k is the second index. The last block
-   may have fewer outputs. If `run` is odd, the second weight of each run's last pair
-   must be 0. The kernel still reads the number after the run, so x must have this number. */
+   may have fewer outputs. If `run` is odd, the second weight of each run's last pair must be 0. The
+   kernel still reads the number after the run, so x must have this number. */
 typedef struct rise_int8_product {
     const int16_t *x;
     ptrdiff_t x_step, run_stride;
@@ -5479,8 +5480,9 @@ RISEI_FN void risei_linear_initialise(const risei_linear *l, rise_real *w, risei
    risei_int8_limit(number of products): 32767 up to 512 products, less for longer sums. With
    |q| <= 1023 for all layers, the largest error in tests/int8.c was 4 times as large. */
 
-/* The smallest limit of |q| that risei_check_int8 accepts. A layer with more than INT32_MAX / 128 /
-   63 = 266305 products for each output has a smaller limit. Other values were not measured. */
+/* risei_check_int8 refuses a layer whose risei_int8_limit is below this number: a layer with more
+   than 266305 products for each output (INT32_MAX / 128 / 63). No measurement of other values is
+   recorded. */
 enum { RISEI_INT8_LEAST = 63 };
 /* Returns the largest |q| for which a sum of n products fits into 32 bits, but at most 32767. A
    weight counts as 128, because a forged file may hold -128. n must be above 0. Returns 0 if n is
@@ -7103,8 +7105,8 @@ RISEI_FN void risei_cell_initialise(const risei_cell *c, rise_real *w, int windo
 typedef struct risei_sequence {
     int steps, rows;
     int burn_in; /* steps at the beginning through which no gradient flows */
-    /* Number of blocks of dh, 1 or more. The fusion reads the states after the latest `dh_blocks`
-       steps. So each of these states has a gradient in dh. */
+    /* Number of blocks of dh, 1 or more. The fusion reads h after each of the last `dh_blocks`
+       steps that backward runs over. So dh has one block for each of these steps. */
     int dh_blocks;
     /* [rows]: the first step of a row that is not padding; NULL: 0 for all rows. Rows that start
        after step 0 start from a zero state. */
@@ -7129,8 +7131,9 @@ typedef struct risei_sequence {
 
 /* Takes the buffers of a sequence from the arena. The caller has set s->dh_blocks. `steps`,
    `entries` and `states` (entries + rows) are upper limits for all later calls. `learn` is the
-   largest number of rows that go through backward, and `learn_steps` the largest number of steps.
-   learn = 0: takes no buffers for gradients. learn_x = 1: takes dx too. */
+   largest number of rows that go through backward, and `learn_steps` the largest `steps` of
+   risei_cell_backward, burn-in included. learn = 0: takes no buffers for gradients. learn_x = 1:
+   takes dx too. */
 RISEI_FN void risei_sequence_layout(risei_arena *arena, const risei_cell *c, risei_sequence *s,
                                     int steps, int entries, int states, int learn, int learn_steps,
                                     int learn_x)
@@ -7327,8 +7330,8 @@ RISEI_FN void risei_cell_backward_part(void *job, int part, int parts, void *scr
 }
 /* Runs backward from step `steps` - 1 down to step s->burn_in. Forward may have run over more
    steps. All rows must have started before step `steps`. The caller writes s->dh and s->dc. Block i
-   of dh is a gradient of h after step `steps` - dh_blocks + i, to which backward adds the gradient
-   from later steps. Writes the gradients of the cell's parameters to g. If s->dx is not NULL,
+   of dh is a gradient of h after step `steps` - dh_blocks + i. Backward adds the gradient from
+   later steps to it. Writes the gradients of the cell's parameters to g. If s->dx is not NULL,
    writes dx of the steps that backward runs over. */
 RISEI_FN void risei_cell_backward(const risei_device *d, const risei_cell *c, const rise_real *w,
                                   rise_real *g, const risei_sequence *s, int steps)
@@ -9083,8 +9086,9 @@ RISEI_FN void risei_history_input(const rise_kernels *k, const risei_history *h,
     if (h->episode_frame[slot] > 0) out[h->actions[risei_history_slot(h, lane, at - 1)]] = 1;
     out[extras - 1] = h->rewards[slot];
 }
-/* Returns the index of the window's first step that belongs to the episode of slot `at`. This slot
-   is step `before` of the window. Earlier steps are padding. Returns 0 if there is no padding. */
+/* Returns the index of the window's first step that belongs to the episode of slot `at`. Slot `at`
+   is step `before` of the window. The steps of the window before the returned index are padding; 0:
+   there is no padding. */
 RISEI_FN int risei_history_window_start(const risei_history *h, int lane, int64_t at, int before)
 {
     int const index = h->episode_frame[risei_history_slot(h, lane, at)];
@@ -11909,10 +11913,10 @@ RISEI_FN rise_result risei_check_conv_layer(const rise_conv *c, int l, int *heig
     *height = made.pooled_height, *width = made.pooled_width, *channels = made.filters;
     return RISE_OK;
 }
-/* Checks that the agent has frames, numbers or both. With frames, CUSTOM must have conv layers; for
-   the other networks, risei_fill sets them. With RISE_PLAY_ONLY, risei_fill sets none, so all
-   networks must have conv layers: a forged file may have none. Without frames, there must be no
-   conv layers, and the network must be AUTO or SMALL. */
+/* Checks that the agent has frames, numbers or both. With frames, there must be conv layers, but
+   risei_fill adds them later unless the network is CUSTOM. In a build with RISE_PLAY_ONLY,
+   risei_fill adds none, so a forged file without conv layers is refused for every network. Without
+   frames, there must be no conv layers, and the network must be AUTO or SMALL. */
 RISEI_FN rise_result risei_check_frame(const rise_agent_desc *d, rise_error *error)
 {
     int const frames = d->frame_width > 0 && d->frame_height > 0;
@@ -12601,8 +12605,9 @@ typedef struct risei_learner {
     risei_replay *replay;
     /* its frames are embedded again when the frozen encoder or the standardisation changes */
     risei_history *players_history;
-    /* A draw is the set of transitions of one part of a batch. draws: updates_at_once *
-       batch_parts. updates_at_once: see risei_learner_updates_at_once. */
+    /* A draw is the set of transitions of one part of a batch. updates_at_once: how many updates
+       are drawn together at most; see risei_learner_updates_at_once. draws: updates_at_once *
+       batch_parts. */
     int updates_at_once, draws;
     int draw;                      /* the draw that `batch` holds */
     risei_transition *transitions; /* [draws][size] */
@@ -12643,7 +12648,8 @@ typedef struct risei_learner {
    whether the update is discarded, and the environment steps of process 0 as two numbers. */
 enum { RISEI_REDUCED = 6 };
 
-/* The most updates of a round that are drawn together. More would take more memory. */
+/* The most updates of a round that are drawn together. Each takes memory, for copies of the slots
+   that the update reads. */
 enum { RISEI_AT_ONCE_MAX = 16 };
 /* Returns how many updates of a round are drawn together at most. Without background: 1. With
    background: the number that can become due in one call, but at most RISEI_AT_ONCE_MAX. */
@@ -13523,7 +13529,7 @@ RISEI_FN int risei_learner_run_for(risei_learner *l, int64_t now, double microse
 
    With desc.background, a worker thread computes the updates on a model of its own: the learning
    model. The agent acts with the acting model. The updates that become due in one call are a round.
-   The next call in which updates are due puts the round into effect and starts the next one.
+   The next call in which updates are due puts the round into effect and starts the next round.
    rise_agent_learn does the same with a round of one update, even if no update is due.
    rise_agent_parameters puts the round into effect and starts none. These calls wait for the round,
    so the acting weights do not depend on the speed of the worker.
@@ -13539,12 +13545,12 @@ RISEI_FN int risei_learner_run_for(risei_learner *l, int64_t now, double microse
    replay buffer or the frozen encoder wait until the first phase ends. In the second phase the
    worker computes. The worker then uses only what the learner owns, and the standardisation of
    frames and numbers, which does not change meanwhile. Priorities change when the round is put into
-   effect.
+   effect; in several passes, those of the last pass.
 
    A round of more than risei_learner.updates_at_once updates is done in several passes. Then the
-   first phase lasts until the batches of the last pass are drawn, and the worker also renews the
-   priorities of the earlier passes. Several passes happen if one call makes more than 16 updates
-   due, or if updates of earlier calls are still owed.
+   first phase lasts until the batches of the last pass are drawn. Before a later pass is drawn, the
+   worker renews the priorities of the pass before it. Several passes happen if one call makes more
+   than 16 updates due, or if updates of earlier calls are still owed.
 
    Main type: risei_background. Uses threads, replay, embedder, model, learner. Test:
    tests/background.c. */
@@ -13557,6 +13563,13 @@ typedef enum risei_phase {
     RISEI_PHASE_COMPUTE /* computes, and uses neither of the two */
 } risei_phase;
 
+/* Returns whether the agent learns in the background. With play_only, desc.background has another
+   meaning: see rise_agent_publish. */
+RISEI_FN int risei_learns_in_background(const rise_agent_desc *d)
+{
+    return d->background && !d->play_only;
+}
+
 typedef struct risei_background {
     risei_learner *learner;
     risei_model *acting;
@@ -13567,7 +13580,9 @@ typedef struct risei_background {
     int result;      /* rise_result of the round's first update that failed, or RISE_OK */
     rise_error error; /* of the round's first update that failed */
     double waited;   /* seconds that calls have waited for the worker */
-    int begun;       /* 1: the worker was started; after fork, only `process` has it */
+    /* 1: the worker was started. A child of fork has begun = 1, too, but no worker: see
+       risei_background_has_worker. */
+    int begun;
 #ifdef RISE_THREADS
     int phase, stop; /* phase: a risei_phase. stop: 1 ends the worker. Guarded by the lock. */
     long process;    /* the id of the process that has the worker */
@@ -14276,12 +14291,11 @@ RISEI_FN void risei_advice_begin(risei_advice *a)
 {
 #ifdef RISE_THREADS
     const rise_agent_desc *const d = a->model->desc;
-    int const learns_in_background = d->background && !d->play_only;
-    int const wanted = d->threads + learns_in_background;
+    int const wanted = d->threads + risei_learns_in_background(d);
     long const cores = risei_thread_cores();
     if (cores > 0 && wanted > 1 && wanted > cores)
         risei_advice_give(a, RISE_ADVICE_THREADS,
-                          learns_in_background
+                          risei_learns_in_background(d)
                               ? "%.0f threads share %.0f cores, so the agent is slower; lower "
                                 "threads or set background = -1"
                               : "%.0f threads share %.0f cores, so the agent is slower; lower "
@@ -14488,11 +14502,6 @@ struct rise_agent {
 };
 
 #ifndef RISE_PLAY_ONLY
-/* Returns whether the agent learns in the background. */
-RISEI_FN int risei_agent_learns_in_background(const rise_agent *a)
-{
-    return a->desc.background && !a->desc.play_only;
-}
 /* -- What rise_agent_publish copies -- */
 
 /* Returns the arrays and numbers that an agent acts with. */
@@ -14663,7 +14672,7 @@ RISEI_FN void risei_agent_plan_learning(rise_agent *a)
     const rise_agent_desc *desc = &a->desc;
     risei_history *training = &a->replay.history;
     a->learning = a->model;
-    a->learner.model = risei_agent_learns_in_background(a) ? &a->learning : &a->model;
+    a->learner.model = risei_learns_in_background(&a->desc) ? &a->learning : &a->model;
     a->actor.model = a->background.acting = a->advice.model = &a->model;
     a->background.learner = &a->learner;
     a->learner.replay = a->actor.replay = &a->replay;
@@ -14714,7 +14723,7 @@ RISEI_FN void risei_agent_layout(risei_arena *arena, rise_agent *a)
     risei_model_layout(arena, &a->model, risei_pass_lanes(d), 0, 1);
     risei_players_layout(arena, &a->players);
 #else
-    if (risei_agent_learns_in_background(a)) {
+    if (risei_learns_in_background(&a->desc)) {
         risei_model_layout(arena, &a->model, risei_pass_lanes(d), 0, 1);
         risei_model_layout(arena, &a->learning, 0, risei_pass_batch(d), d->threads);
     } else {
@@ -14846,13 +14855,13 @@ RISEI_FN rise_result risei_agent_start(rise_agent *a, rise_error *error)
 #ifdef RISE_THREADS
     risei_device *d = &learning->device;
     if (d->threads != NULL &&
-        !risei_threads_begin(d->threads, a->desc.threads, risei_agent_learns_in_background(a),
+        !risei_threads_begin(d->threads, a->desc.threads, risei_learns_in_background(&a->desc),
                              d->scratch, d->scratch_bytes)) {
         d->threads = NULL;
         return risei_fail(error, RISE_UNAVAILABLE,
                           "the system refuses %d threads; set threads lower", a->desc.threads);
     }
-    if (risei_agent_learns_in_background(a) && !risei_background_begin(&a->background))
+    if (risei_learns_in_background(&a->desc) && !risei_background_begin(&a->background))
         return risei_fail(error, RISE_UNAVAILABLE,
                           "the system refuses a thread; set background to -1");
     if (a->desc.play_only && a->desc.background && !risei_published_begin(&a->published))
@@ -14973,7 +14982,7 @@ RISEI_FN rise_result risei_agent_learn_due(rise_agent *a)
     risei_learner *l = &a->learner;
     rise_result result = RISE_OK;
     int due = 0;
-    if (risei_agent_learns_in_background(a)) {
+    if (risei_learns_in_background(&a->desc)) {
         for (; risei_learner_is_due(l); due++) l->owed_steps -= a->desc.learn_period;
         return due == 0 ? RISE_OK
                         : risei_background_next(&a->background, due, a->actor.steps, &a->error);
@@ -15054,7 +15063,7 @@ RISE_API rise_result rise_agent_learn(rise_agent *a)
 {
     rise_result result;
     double before;
-    int64_t due; /* owed steps that this update settles: learn_period, or 0 if no update is due */
+    int64_t due; /* owed steps to subtract: learn_period, or 0 if no update is due */
     if (a == NULL) return RISE_BAD_CALL;
     if (a->desc.play_only)
         return risei_fail(&a->error, RISE_BAD_CALL, "a play_only agent does not learn");
@@ -15065,7 +15074,7 @@ RISE_API rise_result rise_agent_learn(rise_agent *a)
             "the replay buffer holds no transition yet; it needs more than n_step, %d, steps",
             a->desc.n_step);
     due = a->desc.learn_outside && risei_learner_is_due(&a->learner) ? a->desc.learn_period : 0;
-    if (risei_agent_learns_in_background(a)) {
+    if (risei_learns_in_background(&a->desc)) {
         a->learner.owed_steps -= due;
         return risei_background_next(&a->background, 1, a->actor.steps, &a->error);
     }
@@ -15082,7 +15091,7 @@ RISE_API int rise_agent_learn_for(rise_agent *a, double microseconds)
     if (!(microseconds >= 0 && microseconds <= 1e12))
         return risei_fail(&a->error, RISE_BAD_CALL,
                           "microseconds is %g; it must be between 0 and 1e12", microseconds);
-    if (risei_agent_learns_in_background(a))
+    if (risei_learns_in_background(&a->desc))
         return risei_background_poll(&a->background, a->actor.steps, &a->error);
     risei_advice_learn_for(&a->advice, &a->learner, microseconds);
     return risei_learner_run_for(&a->learner, a->actor.steps, microseconds, &a->error);
@@ -15240,7 +15249,7 @@ RISE_API const rise_error *rise_agent_error(const rise_agent *a)
 RISE_API rise_real *rise_agent_parameters(rise_agent *a)
 {
     if (a == NULL || a->desc.weight_bits == 8) return NULL;
-    if (risei_agent_learns_in_background(a)) risei_background_use(&a->background, &a->error);
+    if (risei_learns_in_background(&a->desc)) risei_background_use(&a->background, &a->error);
     a->learner.part = 0; /* the caller may change the weights that the computed parts used */
     a->learner.optimizer.suspect = 1;
     a->model.derived_for = 0;
@@ -15294,7 +15303,7 @@ RISEI_FN const char *risei_agent_wrong(const rise_agent *a)
     if (a->actor.steps < 0 || a->actor.episodes < 0 || a->model.updates < 0)
         return "a counter is negative";
     wrong = risei_learner_wrong(&a->learner, a->actor.steps);
-    if (wrong == NULL && risei_agent_learns_in_background(a))
+    if (wrong == NULL && risei_learns_in_background(&a->desc))
         wrong = risei_background_wrong(&a->background);
     return wrong != NULL ? wrong : risei_replay_wrong(&a->replay, a->desc.actions);
 #endif
@@ -15599,10 +15608,10 @@ RISEI_FN void risei_file_visit_part(risei_io *f, const risei_model *m, rise_real
             risei_io_invalid(f, "desc.weights are not its weights");
     }
 }
-/* Visits the model's weights as 16-bit floats, rounded by risei_to_half. Measuring and writing
-   record a weight that is not finite. Reading records a 16-bit float that is infinite, NaN or
-   denormal, because risei_to_half never returns one. Counting adds the whole length at once: a
-   forged description can have billions of weights, and chunks would take seconds. */
+/* Visits the model's weights as 16-bit floats, rounded by risei_to_half. In the modes MEASURE and
+   WRITE, a weight that is not finite is invalid. In READ, an infinite, NaN or denormal 16-bit float
+   is invalid, because risei_to_half never returns one. COUNT adds the whole length at once: a
+   forged description can have billions of weights, and a loop over chunks would take seconds. */
 RISEI_FN void risei_file_visit_halves(risei_io *f, const risei_model *m)
 {
     enum { CHUNK = 64 };
@@ -15806,8 +15815,9 @@ RISEI_FN void risei_file_visit_metrics(risei_io *f, risei_update_metrics *m)
     risei_io_doubles(f, &m->gradient_norm, 1, -DBL_MAX, "gradient_norm");
 }
 /* Visits the round that was started and is not in effect yet. The worker must be idle. If no round
-   was started, writes started = 0 and the acting model's weights. An agent without background has
-   one model only, so reading puts the round into effect. */
+   was started, writes started = 0, and the acting model's weights, because those of the learning
+   model then mean nothing. An agent without background has one model only. If it reads a round,
+   that model gets the round's weights, so the round is in effect. */
 RISEI_FN void risei_file_visit_round(risei_io *f, risei_background *b)
 {
     risei_model *m = b->learner->model;
@@ -15961,7 +15971,7 @@ RISEI_FN void risei_file_visit_episodes(risei_io *f, rise_agent *a)
             risei_file_visit_slot(f, r, risei_history_slot(h, lane, at), a->desc.actions);
     }
     if (f->wrong != NULL) return;
-    if (f->has_round && risei_agent_learns_in_background(a))
+    if (f->has_round && risei_learns_in_background(&a->desc))
         risei_file_visit_draws(f, &a->learner, &a->background.renews);
     else if (f->has_round)
         risei_file_skip_draws(f, &a->learner);
@@ -16393,13 +16403,13 @@ RISEI_FN void risei_file_adapt(rise_agent *a, const risei_file_header *header)
         if (a->learner.snapshot_next > most) a->learner.snapshot_next = most;
     }
     /* `machine` has set background to 1 */
-    if (!header->has_round && risei_agent_learns_in_background(a)) {
+    if (!header->has_round && risei_learns_in_background(&a->desc)) {
         a->learning.updates = a->model.updates, a->learning.metrics = a->model.metrics;
         a->learner.part = 0;
     }
     /* `machine` has set background to -1: the end of the warm-up cannot be in progress. All frames
        of the file will be embedded by risei_file_resume. */
-    if (header->has_round && !risei_agent_learns_in_background(a) && a->learner.snapshots == 0)
+    if (header->has_round && !risei_learns_in_background(&a->desc) && a->learner.snapshots == 0)
         a->learner.snapshot_next = 0;
 }
 /* Prepares a valid agent for its first call. */

@@ -524,8 +524,8 @@ static int both_complete(const bench *b, int t, int v, int i)
     return b->runs[t][v][i].complete && b->runs[t][reference_of(b)][i].complete;
 }
 
-/* Returns whether a game counts: every variant must have a complete run of it, with a seed of which
-   the reference has a complete run, too. */
+/* Returns whether a game counts: for each variant there is a seed of which both the variant and the
+   reference have a complete run. */
 static int counts(const bench *b, int t)
 {
     int v, i;
@@ -536,8 +536,9 @@ static int counts(const bench *b, int t)
     return 1;
 }
 
-/* Returns whether a run counts: its game counts, and the reference has a complete run of its seed,
-   too. The tables and figures show only runs that count. The CSV file has all complete runs. */
+/* Returns whether a run counts: its game counts, the run is complete, and so is the reference's run
+   with the same seed. The tables and figures show only runs that count. The CSV file has all
+   complete runs. */
 static int paired(const bench *b, int t, int v, int i)
 {
     return both_complete(b, t, v, i) && counts(b, t);
@@ -875,9 +876,11 @@ static void svg_game_panel(const bench *b, FILE *file, int t, chart_frame f)
     f.low = fmin(b->low[t], spec->without_memory) - 0.2;
     f.x_name = "";
     for (v = 0; v < b->variant_count; v++)
-        for (i = 0; i < b->seeds; i++)
-            for (p = 0; p < b->runs[t][v][i].count && paired(b, t, v, i); p++)
+        for (i = 0; i < b->seeds; i++) {
+            if (!paired(b, t, v, i)) continue;
+            for (p = 0; p < b->runs[t][v][i].count; p++)
                 f.low = fmin(f.low, b->runs[t][v][i].points[p].score);
+        }
     svg_text(file, f.left, f.top - 14, b->tasks[t].name);
     chart_svg_axes(file, &f);
     chart_svg_level(file, &f, group_of(b, t) == NEEDS_MEMORY ? "without memory" : "random",

@@ -230,8 +230,9 @@ static int report_change(const options *o, const exported *header)
     return 0;
 }
 
-/* Returns the header's policy, or NULL after a message. Sets *file_bits to the bits of a weight in
-   the file; weights of 16 bits count as 32, because loading makes floats of them. */
+/* Opens the agent of the file as the policy that the header will hold. Returns NULL after a message
+   if the file cannot be read, or if float16 would enlarge 8-bit weights. Sets *file_bits to the
+   bits of a weight after loading: 8, or 32, because loading makes floats of 16-bit weights. */
 static exported *open_policy(const options *o, int *file_bits)
 {
     rise_agent_desc desc;

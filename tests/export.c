@@ -445,7 +445,7 @@ static int watch_status(const char *arguments)
         fflush(NULL);
         _exit(status);
     }
-    return pid < 0 ? -1 : process_output(pid, end, text, sizeof text);
+    return process_output(pid, end, text, sizeof text);
 }
 static void watch_exports(void)
 {

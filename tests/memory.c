@@ -65,7 +65,7 @@ static int tool(const char *more, size_t most_bytes)
         exit(memory_main(check_words(line, words, 30), words));
     }
     close(in[0]);
-    return pid < 0 ? -1 : process_output(pid, end, text, sizeof text);
+    return process_output(pid, end, text, sizeof text);
 }
 static int said(const char *words) { return strstr(text, words) != NULL; }
 /* Returns the size of a file in `place`; -1: there is none. */

@@ -123,7 +123,7 @@ static int play(const char *more, int rounds, int start)
         person.start = start;
         exit(npc_main(check_words(line, words, 30), words));
     }
-    return pid < 0 ? -1 : process_output(pid, end, text, sizeof text);
+    return process_output(pid, end, text, sizeof text);
 }
 static int said(const char *words) { return strstr(text, words) != NULL; }
 static int recorded(demonstrations *d, const char *name)

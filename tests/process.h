@@ -32,6 +32,7 @@ CHECK_UNUSED static pid_t process_fork(int *end)
 {
     int ends[2];
     pid_t pid;
+    *end = -1;
     fflush(NULL);
     if (pipe(ends) != 0) return -1;
     pid = fork();
@@ -42,14 +43,14 @@ CHECK_UNUSED static pid_t process_fork(int *end)
     return pid;
 }
 /* Reads what a process of process_fork prints until it ends: up to size - 1 bytes of text. Returns
-   what process_end returns. */
+   what process_end returns, and -1 if process_fork failed. */
 CHECK_UNUSED static int process_output(pid_t pid, int end, char *text, size_t size)
 {
-    FILE *const from = fdopen(end, "r");
+    FILE *const from = pid > 0 ? fdopen(end, "r") : NULL;
     size_t const got = from != NULL ? fread(text, 1, size - 1, from) : 0;
     text[got] = '\0';
     if (from != NULL) fclose(from);
-    return process_end(pid);
+    return pid > 0 ? process_end(pid) : -1;
 }
 /* Limits the files that this process writes to `bytes`: longer writes fail, as on a full disk. 0:
    no limit. */

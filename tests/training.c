@@ -574,7 +574,6 @@ static int apart(int (*scenario)(void))
     static char text[1 << 20];
     int end, result;
     pid_t const pid = process_fork(&end);
-    if (pid < 0) return -1;
     if (pid == 0) {
         result = scenario();
         fflush(stdout);
