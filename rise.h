@@ -333,8 +333,9 @@
    LEARNING. After the first desc.learn_start steps, rise_agent_step does one update for every
    desc.learn_period steps. During the first steps the agent measures mean and variance of the
    frames, the numbers and the embeddings. The first update freezes these statistics and embeds all
-   stored frames again. From then on, numbers and embeddings are standardised to mean 0 and variance
-   1.
+   stored frames again. From then on, numbers and embeddings are standardised: numbers to mean 0 and
+   variance 1, the numbers of an embedding to mean 0 and variance min(1, 64 / embedding_size). So a
+   larger embedding does not have a larger effect on the recurrent net.
 
    Frames are standardised, too. Conv nets see (pixel - its mean) / sigma, where sigma is one number
    for all pixels. In most games much of the picture never changes, and differences between pixels /
@@ -5013,9 +5014,9 @@ RISEI_FN void risei_product_run(const risei_device *d, const rise_product *p)
 
    Main type: risei_statistics. Uses room memory. Tests: tests/agent.c, tests/numbers.c. */
 
-/* Largest magnitude of a standardised number, in standard deviations. Larger numbers are clamped. A
-   number that hardly varied before learning started can otherwise become very large later. No
-   measurement of other limits is recorded. */
+/* Largest magnitude of a standardised number. Larger numbers are clamped. A number that hardly
+   varied before learning started can otherwise become very large later. No measurement of other
+   limits is recorded. */
 #define RISEI_STATISTICS_LIMIT ((rise_real)8)
 
 typedef struct risei_statistics {
@@ -5057,16 +5058,17 @@ RISEI_FN void risei_statistics_observe(risei_statistics *s, const rise_real *raw
     }
 }
 /* Sets `frozen`, and computes shift and gain from the running statistics. From now on,
-   risei_statistics_apply standardises. The term 1e-6 keeps gain finite where the variance is 0.
-   Without any observation, the mean is 0 and the variance counts as 1. */
-RISEI_FN void risei_statistics_freeze(risei_statistics *s)
+   risei_statistics_apply standardises: each number gets the mean 0 and the standard deviation
+   `deviation`. The term 1e-6 keeps gain finite where the variance is 0. Without any observation,
+   the mean is 0 and the variance counts as 1. */
+RISEI_FN void risei_statistics_freeze(risei_statistics *s, double deviation)
 {
     int i;
     s->frozen = 1;
     for (i = 0; i < s->size; i++) {
         double const variance = s->seen > 0 ? s->squared_deviations[i] / (double)s->seen : 1;
         s->shift[i] = (rise_real)s->mean[i];
-        s->gain[i] = (rise_real)(1 / sqrt(variance + 1e-6));
+        s->gain[i] = (rise_real)(deviation / sqrt(variance + 1e-6));
     }
 }
 /* If the statistics are frozen, standardises `raw` [size] and clamps each number to
@@ -7118,13 +7120,14 @@ typedef struct risei_sequence {
     rise_real *h, *c; /* c is NULL without a cell state */
     rise_real *gates; /* [entries][gates * units], after their activations */
     rise_real *u;     /* [entries][gates * units]: recurrent products, or NULL */
-    /* [entries][gates * units]: the gradients of the activations' inputs, and of u; the same buffer
-       unless `separate` is 1 */
+    /* [entries of backward][gates * units]: the gradients of the activations' inputs, and of u; the
+       same buffer unless `separate` is 1 */
     rise_real *dgates, *du;
     /* [dh_blocks][rows][units]: the gradient of h, written by the caller; backward overwrites it */
     rise_real *dh;
     rise_real *dc; /* [rows][units]: the same for c, after the last step only */
-    rise_real *dx; /* [entries][in], or NULL if no gradient of the inputs is needed */
+    /* [entries of backward][in], or NULL if no gradient of the inputs is needed */
+    rise_real *dx;
     /* rise_matrix_panels [gates * units][units]: the recurrent weights, transposed */
     rise_real *transposed;
 } risei_sequence;
@@ -8807,7 +8810,8 @@ RISEI_FN double risei_optimizer_update(const risei_device *d, risei_optimizer *o
 
 /* Returns the distance, in slots, from the oldest frame that an update encodes to the last sample
    of the window. FULL encodes the frame stack of every step of the window. RISE and NONE encode
-   only the frame stacks of the samples and of their next states. */
+   only the frame stacks of the samples and of their next states. No frame stack of a next state
+   begins before that of its sample, so next states do not count here. */
 RISEI_FN int risei_replay_frame_reach(const rise_agent_desc *d)
 {
     int const encodes_window = risei_memory_kinds[d->memory].encodes_window;
@@ -10775,12 +10779,17 @@ static const risei_frozen_kind risei_frozen_kind_resnet18 = {
 /* ---------------------------------------------------------------------------------------------- */
 /* >>embedder: the table of frozen encoders, and the standardisation of embeddings
 
-   Each number of an embedding is standardised with its own mean and variance. Until learning
-   starts, these statistics are gathered and embeddings are raw. When learning starts, the
-   statistics are frozen, and all stored frames are embedded again. If frames are standardised, the
-   frame scale changes at this moment, so the raw embeddings of CONV and SNAPSHOT change, too.
-   Before the freeze, the statistics of CONV and SNAPSHOT are therefore computed again, from a
-   sample of the stored frames. A snapshot replaces the statistics by those of the new embeddings.
+   Each number of an embedding is standardised with its own mean and variance: to variance 1 in
+   embeddings of up to 64 numbers, else to variance 64 / size. An update of Adam changes each weight
+   by about the learning rate. So with variance 1, an update would change the inputs of the
+   recurrent net's gates up to eight times as much with 512 numbers as with 64.
+
+   Until learning starts, these statistics are gathered and embeddings are raw. When learning
+   starts, the statistics are frozen, and all stored frames are embedded again. If frames are
+   standardised, the frame scale changes at this moment, so the raw embeddings of CONV and SNAPSHOT
+   change, too. Before the freeze, the statistics of CONV and SNAPSHOT are therefore computed again,
+   from a sample of the stored frames. A snapshot replaces the statistics by those of the new
+   embeddings.
 
    In an agent without a frozen encoder, all members of the embedder are 0. For such an embedder,
    the functions compute and store no embeddings. risei_embedder_layout, risei_embedder_measure,
@@ -10789,6 +10798,10 @@ static const risei_frozen_kind risei_frozen_kind_resnet18 = {
 
    Main type: risei_embedder. Uses rooms statistics, random, replay, frozen, pretrained. Tests:
    tests/agent.c, tests/snapshot.c. */
+
+/* The variances of an embedding's numbers, added up, are at most this. bench/README.md has
+   measurements with other values (Large frames). */
+#define RISEI_EMBEDDING_VARIANCE 64.0
 
 /* The table, indexed by rise_embedding. AUTO has no descriptor, because no resolved description has
    AUTO. */
@@ -10877,6 +10890,13 @@ RISEI_FN rise_result risei_embedder_initialise(risei_embedder *e, risei_random r
     return f->kind->initialise != NULL ? f->kind->initialise(f, &random, desc, error) : RISE_OK;
 }
 
+/* Freezes the statistics of embeddings. See the comment of this room. */
+RISEI_FN void risei_embedder_freeze_statistics(risei_embedder *e)
+{
+    double const size = (double)e->encoder.size;
+    double const variance = size > RISEI_EMBEDDING_VARIANCE ? RISEI_EMBEDDING_VARIANCE / size : 1;
+    risei_statistics_freeze(&e->statistics, sqrt(variance));
+}
 /* Computes the embedding of a frame, out [size]. The embedding is raw until the statistics are
    frozen, then standardised. */
 RISEI_FN void risei_embedder_embed(const risei_device *d, const risei_embedder *e,
@@ -11010,7 +11030,7 @@ RISEI_FN void risei_embedder_snapshot_switch(risei_embedder *e)
 {
     rise_real *const old = e->encoder.weights;
     e->encoder.weights = e->encoder.next_weights, e->encoder.next_weights = old;
-    risei_statistics_freeze(&e->statistics);
+    risei_embedder_freeze_statistics(e);
 }
 /* Processes the frame with this number. Returns 0 if the frame's slot was never written, else 1.
    In a snapshot, the caller must call risei_embedder_snapshot_switch immediately before the frame
@@ -12804,13 +12824,13 @@ RISEI_FN void risei_learner_end_warm_up(risei_learner *l, int64_t now)
     risei_frames_freeze_statistics(m->frame_statistics);
     risei_learner_broadcast_frames(l, m->frame_statistics);
     if (m->desc->numbers > 0) {
-        risei_statistics_freeze(m->number_statistics);
+        risei_statistics_freeze(m->number_statistics, 1);
         risei_learner_broadcast_statistics(l, m->number_statistics);
     }
     if (m->net.embeds) {
         if (e->encoder.kind->scaled && m->frame_statistics->standardises)
             risei_embedder_measure(&m->device, e, &l->replay->history, m->embeddings);
-        risei_statistics_freeze(&e->statistics);
+        risei_embedder_freeze_statistics(e);
         risei_learner_broadcast_statistics(l, &e->statistics);
     }
     if (l->reduce_failed != 0) {

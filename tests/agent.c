@@ -1296,19 +1296,23 @@ static void frames_are_standardised(void)
     standardises_frames("memory=none raw_frames=1", 0);
     standardises_frames("memory=rise embedding=conv raw_frames=1", 0);
 }
-/* When learning starts, the embeddings so far have mean 0 and variance 1 in each component that
-   varies. An encoder that reads standardised frames has the statistics of a sample, in which some
-   frames count more often than others. */
-static void standardises(int kind)
+/* When learning starts, each number of the embeddings so far that varies has mean 0. Its variance
+   is 1, or 64 / size in embeddings of more than 64 numbers. `size` 0: the usual size. An encoder
+   that reads standardised frames has the statistics of a sample, in which some frames count more
+   often than others. */
+static void standardises(int kind, int size)
 {
     rise_agent_desc d = described("memory=rise learn_outside=1 embedding_f32=1 environments=3");
     int const sampled = risei_embedder_kinds[kind]->scaled;
     const risei_history *h;
     world w;
     int i, j, varying = 0;
-    check_about("standardised embedding %d", kind);
+    double expected;
+    check_about("standardised embedding %d of size %d", kind, size);
     d.embedding = (rise_embedding)kind;
+    if (size > 0) d.embedding_size = size;
     w = world_of(created(&d));
+    expected = fmin(1, 64.0 / w.agent->desc.embedding_size);
     world_run(&w, 55);
     CHECK(rise_agent_learn(w.agent) == RISE_OK);
     h = &w.agent->replay.history;
@@ -1318,10 +1322,10 @@ static void standardises(int kind)
         for (i = 0; i < 55 * GAMES; i++) {
             ptrdiff_t const slot = risei_history_slot(h, i % GAMES, i / GAMES);
             double const x = (double)h->full[slot * h->embedding_size + j];
-            mean += x / (55 * GAMES), variance += x * x / (55 * GAMES);
+            mean += x / (55 * GAMES), variance += x * x / (55 * GAMES) / expected;
         }
         CHECK(fabs(mean) < (sampled ? 0.2 : 1e-4));
-        /* slightly less than 1: 1e-6 is added before the root */
+        /* slightly less than expected: 1e-6 is added before the root */
         CHECK(variance < 1e-9 || fabs(variance - 1) < (sampled ? 0.3 : 0.01));
         varying += variance > 0.5;
     }
@@ -2182,7 +2186,10 @@ static void embeddings_are_standardised(void)
 {
     int i;
     for (i = RISE_EMBED_SIGNS; i < RISE_EMBED_COUNT; i++)
-        if (!needs_file(i)) standardises(i);
+        if (!needs_file(i)) standardises(i, 0);
+    standardises(RISE_EMBED_SIGNS, 64);
+    standardises(RISE_EMBED_SIGNS, 100);
+    standardises(RISE_EMBED_GAUSSIAN, 333);
 }
 static void agents_run_with_every_encoder(void)
 {
