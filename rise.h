@@ -333,9 +333,9 @@
    LEARNING. After the first desc.learn_start steps, rise_agent_step does one update for every
    desc.learn_period steps. During the first steps the agent measures mean and variance of the
    frames, the numbers and the embeddings. The first update freezes these statistics and embeds all
-   stored frames again. From then on, numbers and embeddings are standardised: numbers to mean 0 and
-   variance 1, the numbers of an embedding to mean 0 and variance min(1, 64 / embedding_size). So a
-   larger embedding does not have a larger effect on the recurrent net.
+   stored frames again. From then on, both are standardised to mean 0. Each number of an observation
+   gets variance 1. Each number of an embedding gets variance 1, too, or less if there are more than
+   64 numbers and more than recurrent_units: see embedding_size.
 
    Frames are standardised, too. Conv nets see (pixel - its mean) / sigma, where sigma is one number
    for all pixels. In most games much of the picture never changes, and differences between pixels /
@@ -1801,7 +1801,9 @@ typedef struct rise_agent_desc {
     rise_embedding embedding; /* [AUTO: DOWNSAMPLE up to 32 x 32, else SIGNS] */
     /* floats, 1..8192 [64 for SMALL, else 512; 512 for RESNET18]. DOWNSAMPLE uses the largest grid
        that fits and lowers this field to columns * rows * frame_channels. The grid is square,
-       unless it would have more columns or rows than the frame has pixels. */
+       unless it would have more columns or rows than the frame has pixels. Each number gets the
+       variance min(1, max(64, recurrent_units) / embedding_size). So a larger embedding does not
+       have larger inputs in total. */
     int embedding_size;
     /* SIGNS, GAUSSIAN and SPARSE: side, in pixels, of the squares that are averaged before the
        projection, 1..64 [the smallest that leaves at most 1024 squares] */
@@ -5009,14 +5011,16 @@ RISEI_FN void risei_product_run(const risei_device *d, const rise_product *p)
 /* >>statistics: running means and variances, and the standardisation of numbers by them
 
    Embeddings, and the numbers of an observation, are standardised: each number with its own mean
-   and variance. Until learning starts, these statistics are gathered, and numbers stay raw. When
+   and variance. The numbers of an observation get variance 1; for embeddings, see room embedder.
+   Until learning starts, these statistics are gathered, and numbers stay raw. When
    learning starts, the statistics are frozen. A snapshot computes those of embeddings again.
 
    Main type: risei_statistics. Uses room memory. Tests: tests/agent.c, tests/numbers.c. */
 
-/* Largest magnitude of a standardised number. Larger numbers are clamped. A number that hardly
-   varied before learning started can otherwise become very large later. No measurement of other
-   limits is recorded. */
+/* Largest magnitude of a standardised number: 8 standard deviations, or more in embeddings whose
+   numbers have a variance below 1. Larger numbers are clamped. A number that hardly varied before
+   learning started can otherwise become very large later. No measurement of other limits is
+   recorded. */
 #define RISEI_STATISTICS_LIMIT ((rise_real)8)
 
 typedef struct risei_statistics {
@@ -8811,7 +8815,7 @@ RISEI_FN double risei_optimizer_update(const risei_device *d, risei_optimizer *o
 /* Returns the distance, in slots, from the oldest frame that an update encodes to the last sample
    of the window. FULL encodes the frame stack of every step of the window. RISE and NONE encode
    only the frame stacks of the samples and of their next states. No frame stack of a next state
-   begins before that of its sample, so next states do not count here. */
+   begins before that of its sample, so next states do not increase the distance. */
 RISEI_FN int risei_replay_frame_reach(const rise_agent_desc *d)
 {
     int const encodes_window = risei_memory_kinds[d->memory].encodes_window;
@@ -10779,10 +10783,13 @@ static const risei_frozen_kind risei_frozen_kind_resnet18 = {
 /* ---------------------------------------------------------------------------------------------- */
 /* >>embedder: the table of frozen encoders, and the standardisation of embeddings
 
-   Each number of an embedding is standardised with its own mean and variance: to variance 1 in
-   embeddings of up to 64 numbers, else to variance 64 / size. An update of Adam changes each weight
-   by about the learning rate. So with variance 1, an update would change the inputs of the
-   recurrent net's gates up to eight times as much with 512 numbers as with 64.
+   Each number of an embedding is standardised with its own mean and variance. It gets variance 1,
+   or less, so that the variances of all numbers add up to at most 64 or, if that is more, to the
+   units of the recurrent net. The initial weights of the recurrent net have the variance
+   1 / (3 units), so the embedding's part of a gate's input has the variance sum / (3 units) at
+   first. An update of Adam changes each weight by about the learning rate. So with variance 1, a
+   gate's input, and its change in an update, would grow with the size of the embedding. A file of
+   an earlier version keeps variance 1 until its next snapshot.
 
    Until learning starts, these statistics are gathered and embeddings are raw. When learning
    starts, the statistics are frozen, and all stored frames are embedded again. If frames are
@@ -10799,9 +10806,9 @@ static const risei_frozen_kind risei_frozen_kind_resnet18 = {
    Main type: risei_embedder. Uses rooms statistics, random, replay, frozen, pretrained. Tests:
    tests/agent.c, tests/snapshot.c. */
 
-/* The variances of an embedding's numbers, added up, are at most this. bench/README.md has
-   measurements with other values (Large frames). */
-#define RISEI_EMBEDDING_VARIANCE 64.0
+/* Largest sum of the variances of an embedding's numbers, if there are no more recurrent units.
+   Measured with 64 units: bench/README.md, Large frames. */
+#define RISEI_EMBEDDING_VARIANCES 64
 
 /* The table, indexed by rise_embedding. AUTO has no descriptor, because no resolved description has
    AUTO. */
@@ -10890,12 +10897,12 @@ RISEI_FN rise_result risei_embedder_initialise(risei_embedder *e, risei_random r
     return f->kind->initialise != NULL ? f->kind->initialise(f, &random, desc, error) : RISE_OK;
 }
 
-/* Freezes the statistics of embeddings. See the comment of this room. */
-RISEI_FN void risei_embedder_freeze_statistics(risei_embedder *e)
+/* Freezes the statistics of embeddings, with the variance that the comment of this room states. */
+RISEI_FN void risei_embedder_freeze_statistics(risei_embedder *e, const rise_agent_desc *desc)
 {
-    double const size = (double)e->encoder.size;
-    double const variance = size > RISEI_EMBEDDING_VARIANCE ? RISEI_EMBEDDING_VARIANCE / size : 1;
-    risei_statistics_freeze(&e->statistics, sqrt(variance));
+    int const units = desc->recurrent_units, size = desc->embedding_size;
+    int const most = units > RISEI_EMBEDDING_VARIANCES ? units : RISEI_EMBEDDING_VARIANCES;
+    risei_statistics_freeze(&e->statistics, size > most ? sqrt((double)most / (double)size) : 1);
 }
 /* Computes the embedding of a frame, out [size]. The embedding is raw until the statistics are
    frozen, then standardised. */
@@ -11026,11 +11033,11 @@ RISEI_FN void risei_embedder_snapshot_begin(risei_embedder *e, const rise_real *
     risei_statistics_clear(&e->statistics);
 }
 /* Swaps weights and next_weights, and computes shift and gain from the new statistics. */
-RISEI_FN void risei_embedder_snapshot_switch(risei_embedder *e)
+RISEI_FN void risei_embedder_snapshot_switch(risei_embedder *e, const rise_agent_desc *desc)
 {
     rise_real *const old = e->encoder.weights;
     e->encoder.weights = e->encoder.next_weights, e->encoder.next_weights = old;
-    risei_embedder_freeze_statistics(e);
+    risei_embedder_freeze_statistics(e, desc);
 }
 /* Processes the frame with this number. Returns 0 if the frame's slot was never written, else 1.
    In a snapshot, the caller must call risei_embedder_snapshot_switch immediately before the frame
@@ -12830,7 +12837,7 @@ RISEI_FN void risei_learner_end_warm_up(risei_learner *l, int64_t now)
     if (m->net.embeds) {
         if (e->encoder.kind->scaled && m->frame_statistics->standardises)
             risei_embedder_measure(&m->device, e, &l->replay->history, m->embeddings);
-        risei_embedder_freeze_statistics(e);
+        risei_embedder_freeze_statistics(e, m->desc);
         risei_learner_broadcast_statistics(l, &e->statistics);
     }
     if (l->reduce_failed != 0) {
@@ -12886,7 +12893,7 @@ RISEI_FN void risei_learner_snapshot_continue(risei_learner *l)
         int64_t const number = l->snapshot_next++ - 1;
         if (number == RISEI_SAMPLE_FRAMES) { /* refreshes at once the windows that acting reads */
             if (l->snapshots > 0) {
-                risei_embedder_snapshot_switch(m->embedder);
+                risei_embedder_snapshot_switch(m->embedder, m->desc);
                 risei_learner_broadcast_statistics(l, &m->embedder->statistics);
             }
             risei_embedder_refresh(&m->device, m->embedder, l->players_history, m->embeddings);

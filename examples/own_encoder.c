@@ -14,8 +14,8 @@
 enum { SIZE = 8, QUARTERS = 4, DARK_STEPS = 5, ASKED = DARK_STEPS + 1, EPISODES = 1500 };
 
 /* Computes the embedding [QUARTERS] of a frame [SIZE][SIZE]. The result must depend on the frame
-   only. The library standardises embeddings to mean 0 and variance 1, so their scale does not
-   matter. `user` points to the number of calls, for the text at the end. */
+   only. The library standardises each number of an embedding, so its scale does not matter. `user`
+   points to the number of calls, for the text at the end. */
 static void embed(void *user, const uint8_t *frame, float *embedding, int size)
 {
     int i, y, x;

@@ -1296,40 +1296,65 @@ static void frames_are_standardised(void)
     standardises_frames("memory=none raw_frames=1", 0);
     standardises_frames("memory=rise embedding=conv raw_frames=1", 0);
 }
-/* When learning starts, each number of the embeddings so far that varies has mean 0. Its variance
-   is 1, or 64 / size in embeddings of more than 64 numbers. `size` 0: the usual size. An encoder
-   that reads standardised frames has the statistics of a sample, in which some frames count more
-   often than others. */
-static void standardises(int kind, int size)
+/* After learning has started, each number that varies has mean 0 over the stored embeddings. Its
+   variance is 1, or less in embeddings of more than 64 numbers. `size` and `units` 0: those of
+   described(). An encoder that reads standardised frames has the statistics of a sample, in which
+   some frames count more often than others. */
+static void standardises(int kind, int size, int units)
 {
     rise_agent_desc d = described("memory=rise learn_outside=1 embedding_f32=1 environments=3");
     int const sampled = risei_embedder_kinds[kind]->scaled;
     const risei_history *h;
     world w;
     int i, j, varying = 0;
-    double expected;
-    check_about("standardised embedding %d of size %d", kind, size);
+    double expected, most;
+    check_about("standardised embedding %d, size %d, units %d", kind, size, units);
     d.embedding = (rise_embedding)kind;
     if (size > 0) d.embedding_size = size;
+    if (units > 0) d.recurrent_units = units;
     w = world_of(created(&d));
-    expected = fmin(1, 64.0 / w.agent->desc.embedding_size);
+    most = w.agent->desc.recurrent_units > 64 ? w.agent->desc.recurrent_units : 64;
+    expected = fmin(1, most / w.agent->desc.embedding_size);
     world_run(&w, 55);
     CHECK(rise_agent_learn(w.agent) == RISE_OK);
     h = &w.agent->replay.history;
     CHECK(w.agent->model.embedder->statistics.seen == (sampled ? RISEI_SAMPLE_FRAMES : 55 * GAMES));
     for (j = 0; j < h->embedding_size; j++) {
-        double mean = 0, variance = 0;
+        double mean = 0, ratio = 0; /* of the variance to the expected one */
         for (i = 0; i < 55 * GAMES; i++) {
             ptrdiff_t const slot = risei_history_slot(h, i % GAMES, i / GAMES);
             double const x = (double)h->full[slot * h->embedding_size + j];
-            mean += x / (55 * GAMES), variance += x * x / (55 * GAMES) / expected;
+            mean += x / (55 * GAMES), ratio += x * x / (55 * GAMES) / expected;
         }
         CHECK(fabs(mean) < (sampled ? 0.2 : 1e-4));
-        /* slightly less than expected: 1e-6 is added before the root */
-        CHECK(variance < 1e-9 || fabs(variance - 1) < (sampled ? 0.3 : 0.01));
-        varying += variance > 0.5;
+        /* slightly less than 1: 1e-6 is added before the root */
+        CHECK(ratio < 1e-9 || fabs(ratio - 1) < (sampled ? 0.3 : 0.01));
+        varying += ratio > 0.5;
     }
     CHECK(varying > h->embedding_size / 2);
+    rise_agent_destroy(w.agent);
+}
+/* A snapshot, too, gives the numbers of a large embedding a variance below 1. */
+static void standardises_snapshot(void)
+{
+    world w = world_begin("memory=rise embedding=snapshot embedding_size=100", 60);
+    const risei_statistics *s = &w.agent->model.embedder->statistics;
+    rise_real before[100];
+    rise_metrics m;
+    int i, steps = 0, changed = 0;
+    memcpy(before, s->gain, sizeof before);
+    CHECK(rise_agent_snapshot(w.agent) == RISE_OK);
+    for (m.refreshing = 1; m.refreshing > 0 && steps < 2000; steps++) {
+        world_run(&w, 1);
+        rise_agent_metrics(w.agent, &m);
+    }
+    CHECK(m.refreshing == 0 && s->seen == RISEI_SAMPLE_FRAMES);
+    for (i = 0; i < 100; i++) {
+        double const variance = s->squared_deviations[i] / (double)s->seen;
+        CHECK(s->gain[i] == (rise_real)(sqrt(0.64) / sqrt(variance + 1e-6)));
+        changed += s->gain[i] != before[i];
+    }
+    CHECK(changed > 50);
     rise_agent_destroy(w.agent);
 }
 static void spoiled_embed(void *user, const uint8_t *frame, float *embedding, int size)
@@ -2186,10 +2211,13 @@ static void embeddings_are_standardised(void)
 {
     int i;
     for (i = RISE_EMBED_SIGNS; i < RISE_EMBED_COUNT; i++)
-        if (!needs_file(i)) standardises(i, 0);
-    standardises(RISE_EMBED_SIGNS, 64);
-    standardises(RISE_EMBED_SIGNS, 100);
-    standardises(RISE_EMBED_GAUSSIAN, 333);
+        if (!needs_file(i)) standardises(i, 0, 0);
+    standardises(RISE_EMBED_SIGNS, 64, 0);
+    standardises(RISE_EMBED_SIGNS, 100, 0);
+    standardises(RISE_EMBED_SIGNS, 100, 80);
+    standardises(RISE_EMBED_SIGNS, 100, 100);
+    standardises(RISE_EMBED_GAUSSIAN, 333, 0);
+    standardises_snapshot();
 }
 static void agents_run_with_every_encoder(void)
 {

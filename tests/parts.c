@@ -332,7 +332,8 @@ static void sums_add(sums *s, const rise_real *x, int size)
     for (i = 0; i < size; i++)
         s->x[i] += (double)x[i], s->squares[i] += (double)x[i] * (double)x[i];
 }
-/* Checks that the numbers are standardised by the mean and the variance of these observations. */
+/* Checks that the numbers are standardised by the mean and the variance of these observations, to
+   variance 1: embeddings have at most 64 numbers here. */
 static void sums_check(const sums *s, const risei_statistics *with)
 {
     int i;
