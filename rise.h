@@ -333,9 +333,9 @@
    LEARNING. After the first desc.learn_start steps, rise_agent_step does one update for every
    desc.learn_period steps. During the first steps the agent measures mean and variance of the
    frames, the numbers and the embeddings. The first update freezes these statistics and embeds all
-   stored frames again. From then on, both are standardised to mean 0. Each number of an observation
-   gets variance 1. Each number of an embedding gets variance 1, too, or less if there are more than
-   64 numbers and more than recurrent_units: see embedding_size.
+   stored frames again. From then on, numbers and embeddings are standardised to mean 0. Numbers get
+   variance 1. So does each number of an embedding, but it gets less if embedding_size is above 64
+   and above recurrent_units.
 
    Frames are standardised, too. Conv nets see (pixel - its mean) / sigma, where sigma is one number
    for all pixels. In most games much of the picture never changes, and differences between pixels /
@@ -1802,8 +1802,8 @@ typedef struct rise_agent_desc {
     /* floats, 1..8192 [64 for SMALL, else 512; 512 for RESNET18]. DOWNSAMPLE uses the largest grid
        that fits and lowers this field to columns * rows * frame_channels. The grid is square,
        unless it would have more columns or rows than the frame has pixels. Each number gets the
-       variance min(1, max(64, recurrent_units) / embedding_size). So a larger embedding does not
-       have larger inputs in total. */
+       variance min(1, max(64, recurrent_units) / embedding_size). So the variances add up to at
+       most max(64, recurrent_units). */
     int embedding_size;
     /* SIGNS, GAUSSIAN and SPARSE: side, in pixels, of the squares that are averaged before the
        projection, 1..64 [the smallest that leaves at most 1024 squares] */
@@ -2178,7 +2178,7 @@ RISE_API const rise_real *rise_agent_values(const rise_agent *agent, int player)
 
    Returns RISE_BAD_CALL for play_only agents and while no transition can be sampled. Returns
    RISE_NOT_FINITE if the loss, the gradient or a weight is NaN or infinite. Returns
-   RISE_UNAVAILABLE after reduce_fn failed, or if the process was forked while an update was
+   RISE_UNAVAILABLE after reduce_fn failed, or in a child process, if fork came while an update was
    computed in the background. An update that fails is discarded: weights and priorities stay as
    they were.
 
@@ -5011,14 +5011,15 @@ RISEI_FN void risei_product_run(const risei_device *d, const rise_product *p)
 /* >>statistics: running means and variances, and the standardisation of numbers by them
 
    Embeddings, and the numbers of an observation, are standardised: each number with its own mean
-   and variance. The numbers of an observation get variance 1; for embeddings, see room embedder.
-   Until learning starts, these statistics are gathered, and numbers stay raw. When
-   learning starts, the statistics are frozen. A snapshot computes those of embeddings again.
+   and variance. The numbers of an observation are scaled to variance 1; for embeddings, see room
+   embedder. Until learning starts, these statistics are gathered, and numbers stay raw. When
+   learning starts, the statistics are frozen. A snapshot computes the statistics of embeddings
+   again.
 
    Main type: risei_statistics. Uses room memory. Tests: tests/agent.c, tests/numbers.c. */
 
-/* Largest magnitude of a standardised number: 8 standard deviations, or more in embeddings whose
-   numbers have a variance below 1. Larger numbers are clamped. A number that hardly varied before
+/* Largest magnitude of a standardised number. With variance 1, this is 8 standard deviations; with
+   less variance, it is more. Larger numbers are clamped. A number that hardly varied before
    learning started can otherwise become very large later. No measurement of other limits is
    recorded. */
 #define RISEI_STATISTICS_LIMIT ((rise_real)8)
@@ -7124,13 +7125,14 @@ typedef struct risei_sequence {
     rise_real *h, *c; /* c is NULL without a cell state */
     rise_real *gates; /* [entries][gates * units], after their activations */
     rise_real *u;     /* [entries][gates * units]: recurrent products, or NULL */
-    /* [entries of backward][gates * units]: the gradients of the activations' inputs, and of u; the
-       same buffer unless `separate` is 1 */
+    /* [learn * learn_steps][gates * units], indexed as `gates`. For learn and learn_steps see
+       risei_sequence_layout. dgates: the gradients of the activations' inputs. du: the gradient of
+       u; the same buffer as dgates unless `separate` is 1. */
     rise_real *dgates, *du;
     /* [dh_blocks][rows][units]: the gradient of h, written by the caller; backward overwrites it */
     rise_real *dh;
     rise_real *dc; /* [rows][units]: the same for c, after the last step only */
-    /* [entries of backward][in], or NULL if no gradient of the inputs is needed */
+    /* [learn * learn_steps][in], indexed as x, or NULL if no gradient of the inputs is needed */
     rise_real *dx;
     /* rise_matrix_panels [gates * units][units]: the recurrent weights, transposed */
     rise_real *transposed;
@@ -9095,8 +9097,8 @@ RISEI_FN void risei_history_input(const rise_kernels *k, const risei_history *h,
     out[extras - 1] = h->rewards[slot];
 }
 /* Returns the index of the window's first step that belongs to the episode of slot `at`. Slot `at`
-   is step `before` of the window. The steps of the window before the returned index are padding; 0:
-   there is no padding. */
+   is step `before` of the window. The steps of the window before the returned index are padding.
+   Index 0 means no padding. */
 RISEI_FN int risei_history_window_start(const risei_history *h, int lane, int64_t at, int before)
 {
     int const index = h->episode_frame[risei_history_slot(h, lane, at)];
@@ -10783,13 +10785,13 @@ static const risei_frozen_kind risei_frozen_kind_resnet18 = {
 /* ---------------------------------------------------------------------------------------------- */
 /* >>embedder: the table of frozen encoders, and the standardisation of embeddings
 
-   Each number of an embedding is standardised with its own mean and variance. It gets variance 1,
-   or less, so that the variances of all numbers add up to at most 64 or, if that is more, to the
-   units of the recurrent net. The initial weights of the recurrent net have the variance
-   1 / (3 units), so the embedding's part of a gate's input has the variance sum / (3 units) at
-   first. An update of Adam changes each weight by about the learning rate. So with variance 1, a
-   gate's input, and its change in an update, would grow with the size of the embedding. A file of
-   an earlier version keeps variance 1 until its next snapshot.
+   Each number of an embedding is standardised with its own mean and variance. It is scaled to
+   variance min(1, most / size), where `most` is the larger of 64 and the units of the recurrent
+   net. So the variances of all numbers add up to at most `most`. The initial weights have variance
+   1 / (3 units), so the embedding adds at most most / (3 units) to the variance of a gate's input.
+   Adam changes each weight by about the learning rate. So with variance 1, the change of a gate's
+   input in an update could grow as size; now it can grow as the square root of size. An agent whose
+   statistics were frozen by an earlier version, and saved, keeps variance 1 until a snapshot.
 
    Until learning starts, these statistics are gathered and embeddings are raw. When learning
    starts, the statistics are frozen, and all stored frames are embedded again. If frames are
@@ -10806,9 +10808,10 @@ static const risei_frozen_kind risei_frozen_kind_resnet18 = {
    Main type: risei_embedder. Uses rooms statistics, random, replay, frozen, pretrained. Tests:
    tests/agent.c, tests/snapshot.c. */
 
-/* Largest sum of the variances of an embedding's numbers, if there are no more recurrent units.
-   Measured with 64 units: bench/README.md, Large frames. */
-#define RISEI_EMBEDDING_VARIANCES 64
+/* Largest sum of the variances of an embedding's numbers, with at most this many recurrent units.
+   With 64 units, Pong at 42 x 42 scores 0.91 with this sum, 0.76 with 512 and 0.65 with 16
+   (bench/README.md). */
+#define RISEI_EMBEDDING_VARIANCE_SUM 64
 
 /* The table, indexed by rise_embedding. AUTO has no descriptor, because no resolved description has
    AUTO. */
@@ -10897,11 +10900,12 @@ RISEI_FN rise_result risei_embedder_initialise(risei_embedder *e, risei_random r
     return f->kind->initialise != NULL ? f->kind->initialise(f, &random, desc, error) : RISE_OK;
 }
 
-/* Freezes the statistics of embeddings, with the variance that the comment of this room states. */
+/* Freezes the statistics. From now on, each number is scaled to variance
+   min(1, max(64, units) / size). */
 RISEI_FN void risei_embedder_freeze_statistics(risei_embedder *e, const rise_agent_desc *desc)
 {
     int const units = desc->recurrent_units, size = desc->embedding_size;
-    int const most = units > RISEI_EMBEDDING_VARIANCES ? units : RISEI_EMBEDDING_VARIANCES;
+    int const most = units > RISEI_EMBEDDING_VARIANCE_SUM ? units : RISEI_EMBEDDING_VARIANCE_SUM;
     risei_statistics_freeze(&e->statistics, size > most ? sqrt((double)most / (double)size) : 1);
 }
 /* Computes the embedding of a frame, out [size]. The embedding is raw until the statistics are
@@ -11940,10 +11944,10 @@ RISEI_FN rise_result risei_check_conv_layer(const rise_conv *c, int l, int *heig
     *height = made.pooled_height, *width = made.pooled_width, *channels = made.filters;
     return RISE_OK;
 }
-/* Checks that the agent has frames, numbers or both. With frames, there must be conv layers, but
-   risei_fill adds them later unless the network is CUSTOM. In a build with RISE_PLAY_ONLY,
-   risei_fill adds none, so a forged file without conv layers is refused for every network. Without
-   frames, there must be no conv layers, and the network must be AUTO or SMALL. */
+/* Checks that the agent has frames, numbers or both. With frames, CUSTOM must have conv layers, and
+   risei_fill adds those of other networks later. In a build with RISE_PLAY_ONLY, risei_fill adds
+   none, so a forged file without conv layers is refused for every network. Without frames, there
+   must be no conv layers, and the network must be AUTO or SMALL. */
 RISEI_FN rise_result risei_check_frame(const rise_agent_desc *d, rise_error *error)
 {
     int const frames = d->frame_width > 0 && d->frame_height > 0;
@@ -13572,7 +13576,7 @@ RISEI_FN int risei_learner_run_for(risei_learner *l, int64_t now, double microse
    replay buffer or the frozen encoder wait until the first phase ends. In the second phase the
    worker computes. The worker then uses only what the learner owns, and the standardisation of
    frames and numbers, which does not change meanwhile. Priorities change when the round is put into
-   effect; in several passes, those of the last pass.
+   effect: those of its last pass.
 
    A round of more than risei_learner.updates_at_once updates is done in several passes. Then the
    first phase lasts until the batches of the last pass are drawn. Before a later pass is drawn, the

@@ -1297,9 +1297,9 @@ static void frames_are_standardised(void)
     standardises_frames("memory=rise embedding=conv raw_frames=1", 0);
 }
 /* After learning has started, each number that varies has mean 0 over the stored embeddings. Its
-   variance is 1, or less in embeddings of more than 64 numbers. `size` and `units` 0: those of
-   described(). An encoder that reads standardised frames has the statistics of a sample, in which
-   some frames count more often than others. */
+   variance is 1, or less if the size is above 64 and above the units. `size` and `units`: 0 means
+   the value of described(). An encoder that reads standardised frames has the statistics of a
+   sample, in which some frames count more often than others. So its bounds are wider. */
 static void standardises(int kind, int size, int units)
 {
     rise_agent_desc d = described("memory=rise learn_outside=1 embedding_f32=1 environments=3");
@@ -1320,7 +1320,8 @@ static void standardises(int kind, int size, int units)
     h = &w.agent->replay.history;
     CHECK(w.agent->model.embedder->statistics.seen == (sampled ? RISEI_SAMPLE_FRAMES : 55 * GAMES));
     for (j = 0; j < h->embedding_size; j++) {
-        double mean = 0, ratio = 0; /* of the variance to the expected one */
+        double mean = 0;
+        double ratio = 0; /* of the variance to the expected one */
         for (i = 0; i < 55 * GAMES; i++) {
             ptrdiff_t const slot = risei_history_slot(h, i % GAMES, i / GAMES);
             double const x = (double)h->full[slot * h->embedding_size + j];
