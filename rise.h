@@ -8840,9 +8840,9 @@ RISEI_FN int risei_replay_reach(const rise_agent_desc *d)
 
    A lane is the ring of slots of one environment or one player. In risei_learner.copies, a lane is
    the copy of one window. A slot holds one observation (a frame, numbers or both) and the embedding
-   of the frame. A slot also holds the observation's reward and the action chosen afterwards. The
-   last frame of an episode has a slot too, because the target of a truncated episode bootstraps
-   from this frame.
+   of the frame. A slot also holds the reward of the previous slot's action, and the action chosen
+   afterwards. The last frame of an episode has a slot too. It holds the last reward, and the target
+   of a truncated episode bootstraps from its frame.
 
    `at` is the number of a slot, counted from the lane's first frame. `at` never wraps around.
    `slot` is the index of a slot in the arrays: risei_history_slot(h, lane, at). */
@@ -9016,17 +9016,18 @@ RISEI_FN void risei_history_copy_slot(const risei_history *from, ptrdiff_t slot,
     to->rewards[copy] = from->rewards[slot], to->actions[copy] = from->actions[slot];
     to->events[copy] = from->events[slot], to->episode_frame[copy] = from->episode_frame[slot];
 }
-/* What the game passes for one environment or player in one call. */
+/* What the game passes for one environment or player in one call, and the frame's embedding. */
 typedef struct risei_observation {
     const uint8_t *frame;       /* [frame_bytes]; NULL if there are no frames */
     const float *numbers;       /* [numbers]; NULL if there are none */
-    const rise_real *embedding; /* [embedding_size] */
+    const rise_real *embedding; /* [embedding_size], from the frozen encoder */
     float reward;
     int event;              /* rise_event */
     const uint8_t *allowed; /* [actions] bytes, or NULL for all */
 } risei_observation;
 
-/* Writes a lane's next slot and returns the slot's number. The caller stores the action later. */
+/* Writes a lane's next slot and returns the slot's number. The action and, with stored_state, the
+   recurrent state are stored later. */
 RISEI_FN int64_t risei_history_append(risei_history *h, int lane, const risei_observation *o,
                                       int actions)
 {
@@ -9114,7 +9115,8 @@ RISEI_FN int risei_history_window_start(const risei_history *h, int lane, int64_
    - fewer than n_step later slots are written, and the episode has not ended
    - a slot that the transition needs is overwritten
    - `window_stride` skips the transition.
-   All other transitions are enabled: they can be sampled. */
+   All other transitions are enabled: risei_replay_sample can draw them, each as the last sample of
+   a window. The earlier samples of the window are learned with it, even if they are disabled. */
 
 /* Levels of the largest tree. Each level has an eighth of the entries of the level below. As
    8^21 = 2^63, the tree has room for every int64_t number of slots. */
@@ -9123,7 +9125,8 @@ typedef struct risei_replay {
     risei_history history;
     int reach; /* see risei_replay_reach */
     int n_step;
-    /* desc.window_stride: only every stride-th step of an episode, and its last, can be sampled */
+    /* desc.window_stride: a window can end only at every stride-th step of an episode, and at its
+       last step */
     int window_stride;
     double discount;
     /* The leaves, then the other levels, lowest first. Entry i of a level is the sum of the entries
@@ -9155,7 +9158,8 @@ RISEI_FN double risei_replay_tree_total(const risei_replay *r)
 }
 /* Sets a leaf and the sums above it. The tree has eight entries per node, because eight doubles are
    one cache line of 64 bytes. So three levels of a binary tree cost one cache miss. Adds in the
-   order of a binary tree, as risei_replay_tree_find does. */
+   order of a binary tree. risei_replay_tree_find and risei_replay_wrong_tree add in the same order,
+   because their sums must be equal to the bit. */
 RISEI_FN void risei_replay_tree_set(risei_replay *r, ptrdiff_t slot, double value)
 {
     int l;
@@ -9278,7 +9282,7 @@ typedef struct risei_transition {
     rise_real reward;   /* r_1 + discount r_2 + discount^2 r_3 + ... */
     rise_real discount; /* factor on the value of slot at + steps: discount^steps; 0: terminated */
     double leaf;        /* priority^exponent, by which the transition was sampled */
-    int before_episode; /* 1: the sample lies before the episode's start, so its weight is 0 */
+    int before_episode; /* 1: no step of the episode, but a copy of the last sample; weight 0 */
 } risei_transition;
 
 /* Returns the transition that starts at a slot. The n-step future must be complete. */
@@ -9332,8 +9336,9 @@ RISEI_FN void risei_replay_sample(const risei_replay *r, risei_random *random, i
         for (i = 0; i < some; i++) out[from + i] = risei_replay_transition(r, leaf[i]);
     }
 }
-/* Writes the importance weights [count] of transitions t [count]: (leaf / smallest leaf)^-exponent.
-   The largest weight is 1. Transitions with before_episode = 1 get weight 0. */
+/* Writes the importance weights [count] of transitions t [count], which are one part of a batch:
+   (leaf / smallest leaf of the part)^-exponent. The largest weight is 1. Transitions with
+   before_episode = 1 get weight 0. */
 RISEI_FN void risei_replay_weights(const rise_kernels *k, int count, const risei_transition *t,
                                    double exponent, rise_real *weights)
 {
@@ -12586,11 +12591,11 @@ RISEI_FN void risei_log(const rise_agent_desc *desc, const char *format, ...)
    tests/snapshot.c. */
 
 #ifndef RISE_PLAY_ONLY
-/* One part of the batch of an update: `size` transitions, in `windows` windows of `samples` samples
-   each. Transition i is sample i / windows of window row i % windows. The samples are the last
-   `samples` of the steps 0 .. before of a window. Up to n_step more steps lead to the next states.
-   Steps before the episode's first frame are padding. Window rows are sorted: least padding first.
-   */
+/* One part of the batch of an update, in this room often called the batch: `size` transitions, in
+   `windows` windows of `samples` samples each. Transition i is sample i / windows of window row i %
+   windows. The samples are the last `samples` of the steps 0 .. before of a window. Up to n_step
+   more steps lead to the next states. Steps before the episode's first frame are padding. Window
+   rows are sorted: least padding first. */
 typedef struct risei_batch {
     int size, samples, windows;
     int before;                   /* steps of a window before its last sample */
@@ -12640,7 +12645,7 @@ typedef struct risei_learner {
        are drawn together at most; see risei_learner_updates_at_once. draws: updates_at_once *
        batch_parts. */
     int updates_at_once, draws;
-    int draw;                      /* the draw that `batch` holds */
+    int draw;                      /* the draw that `batch` was gathered for */
     risei_transition *transitions; /* [draws][size] */
     rise_real *errors;             /* [draws][size] td errors */
     /* With background: copies of all slots that the draws read, because the game may overwrite the
@@ -12656,8 +12661,12 @@ typedef struct risei_learner {
     risei_update_metrics metrics; /* sums over these parts, divided by risei_learner_parts */
     int discards;                 /* 1: a number of these parts is not finite */
     int reduce_failed;            /* what reduce_fn returned when it failed; 0: it did not fail */
+    int start_logged;             /* 1: log_fn was told that learning starts */
     risei_random sample_random;   /* draws batches */
-    int64_t owed_steps;         /* environment steps for which no update was done yet */
+    /* environment steps after learn_start, minus learn_period for each update that was due.
+       rise_agent_step_all and rounds in the background subtract when an update begins, also if it
+       then fails; the other calls subtract when it has succeeded. */
+    int64_t owed_steps;
     int64_t snapshots;          /* begun so far */
     /* The environment steps of process 0 at the last update, also a discarded one; 0: there was
        none since the agent was made or loaded. Numbers of steps differ between processes, because
@@ -12680,7 +12689,7 @@ typedef struct risei_learner {
 enum { RISEI_REDUCED = 6 };
 
 /* The most updates of a round that are drawn together. Each takes memory, for copies of the slots
-   that the update reads. */
+   that the update reads. No measurement of other numbers is recorded. */
 enum { RISEI_AT_ONCE_MAX = 16 };
 /* Returns how many updates of a round are drawn together at most. Without background: 1. With
    background: the number that can become due in one call, but at most RISEI_AT_ONCE_MAX. */
@@ -12766,11 +12775,11 @@ RISEI_FN int risei_learner_warmed_up(const risei_model *m)
            (m->desc->numbers == 0 || m->number_statistics->frozen) &&
            (!m->net.embeds || m->embedder->statistics.frozen);
 }
-/* Gives every process the x [count] of process 0. reduce_fn sums a copy of x, and the copies of all
-   other processes are zero. The copy is in l->gradient, which is unused between updates.
-   l->gradient has one number for each parameter, and x has at most one for each input of a layer. x
-   may also be l->gradient itself. If reduce_fn fails, x does not change, unless x is l->gradient.
-   Does nothing if reduce_fn failed before. */
+/* Gives every process the x [count] of process 0. Process 0 copies x to l->gradient, the others
+   write zeros there, and reduce_fn adds up. x may be l->gradient itself, and `count` is at most
+   net.parameters. Call only if l->part is 0: between the parts of an update, l->gradient is in use.
+   If reduce_fn fails, x does not change, unless x is l->gradient. Does nothing if reduce_fn failed
+   before. */
 RISEI_FN void risei_learner_broadcast(risei_learner *l, rise_real *x, size_t count)
 {
     const rise_agent_desc *d = l->model->desc;
@@ -12817,20 +12826,15 @@ RISEI_FN void risei_learner_resume_warm_up(risei_learner *l)
     if (m->desc->numbers > 0) m->number_statistics->frozen = 0;
     if (m->net.embeds) m->embedder->statistics.frozen = 0;
 }
-RISEI_FN void risei_learner_log_start(const risei_learner *l, int64_t now)
-{
-    risei_log(l->model->desc, "rise: learning starts after %.0f steps", (double)now);
-}
 /* Ends the warm-up, if it has not ended yet. Freezes the statistics of frames, numbers and
    embeddings. All processes take the statistics of process 0, because the weights depend on the
    statistics. If reduce_fn fails, the warm-up continues. Else computes the embeddings of all stored
    frames again. With `background`, only sets snapshot_next: risei_learner_snapshot_continue then
    computes these embeddings in parts. */
-RISEI_FN void risei_learner_end_warm_up(risei_learner *l, int64_t now)
+RISEI_FN void risei_learner_end_warm_up(risei_learner *l)
 {
     risei_model *m = l->model;
     risei_embedder *e = m->embedder;
-    int const background = m->desc->background;
     if (risei_learner_warmed_up(m) || l->reduce_failed != 0) return;
     risei_frames_freeze_statistics(m->frame_statistics);
     risei_learner_broadcast_frames(l, m->frame_statistics);
@@ -12848,15 +12852,22 @@ RISEI_FN void risei_learner_end_warm_up(risei_learner *l, int64_t now)
         risei_learner_resume_warm_up(l);
         return;
     }
-    if (m->net.embeds) {
-        if (background) l->snapshot_next = RISEI_SAMPLE_FRAMES + 1;
-        if (!background) {
-            risei_embedder_refresh(&m->device, e, &l->replay->history, m->embeddings);
-            risei_embedder_refresh(&m->device, e, l->players_history, m->embeddings);
-        }
+    if (!m->net.embeds) return;
+    if (m->desc->background) {
+        l->snapshot_next = RISEI_SAMPLE_FRAMES + 1;
+        return;
     }
-    /* the worker must not call log_fn, so risei_background_start logs this line */
-    if (!background) risei_learner_log_start(l, now);
+    risei_embedder_refresh(&m->device, e, &l->replay->history, m->embeddings);
+    risei_embedder_refresh(&m->device, e, l->players_history, m->embeddings);
+}
+/* Tells log_fn once that learning starts, unless a file says that the agent has learned before.
+   With `background`, risei_background_start calls this before the worker does, because only the
+   game's thread may call log_fn. */
+RISEI_FN void risei_learner_log_start(risei_learner *l, int64_t now)
+{
+    if (l->start_logged || l->model->updates > 0) return;
+    l->start_logged = 1;
+    risei_log(l->model->desc, "rise: learning starts after %.0f steps", (double)now);
 }
 /* Returns how many frame numbers the snapshot in progress still has to process; 0 if none is in
    progress. */
@@ -12885,9 +12896,10 @@ RISEI_FN rise_result risei_learner_snapshot_begin(risei_learner *l, risei_model 
     l->snapshots++;
     return RISE_OK;
 }
-/* Processes up to 4 * batch frames of the snapshot in progress. Slots that were never written do
-   not count. 4 * batch is an estimate: a call should take about as long as an update. No
-   measurement of other numbers is recorded. */
+/* Processes up to 4 * batch frames of the snapshot in progress. Does not count slots that were
+   never written, nor the frames that acting reads, which one of the calls embeds in addition. 4 *
+   batch is an estimate: a call should take about as long as an update. No measurement of other
+   numbers is recorded. */
 RISEI_FN void risei_learner_snapshot_continue(risei_learner *l)
 {
     risei_model *m = l->model;
@@ -12985,8 +12997,8 @@ RISEI_FN void risei_learner_gather_masks(risei_learner *l, int i)
                (size_t)h->mask_bytes);
     }
 }
-/* A job of risei_device_run. Gathers the frame stacks and the masks of the batch's states and next
-   states, and the windows that hold both. Each part handles a range of transitions. */
+/* A job of risei_device_run, each part for a range of transitions. Gathers the frame stacks and the
+   masks of the batch's states and next states, and the windows that hold both. */
 RISEI_FN void risei_learner_gather_part(void *job, int part, int parts, void *scratch)
 {
     risei_learner *const l = (risei_learner *)job;
@@ -13007,11 +13019,12 @@ RISEI_FN void risei_learner_gather_part(void *job, int part, int parts, void *sc
         risei_model_gather_image(m, h, lane, t->at + t->steps, b->size + i);
     }
 }
-/* Sets start and next_start. next_start: the first step of each window when the target network runs
-   on next states only. With Munchausen, the target network also runs on the states, and next_start
-   is not used. Usually the target network's window ends with the next state and has at most before
-   + 1 steps. If samples share a window, or if windows begin with a stored state, next_start is a
-   copy of start. Then the target network runs over the whole window. */
+/* Sets start and next_start, the first steps of each window. next_start is for the target network's
+   pass over next states only. (With Munchausen, that network also runs on the states, and
+   next_start is not used.) The window of this pass ends with the next state and has at most before
+   + 1 steps. Two kinds of windows are run as a whole, so their next_start is a copy of start: those
+   that samples share, because each sample needs another end, and those that begin with a stored
+   state, because the state belongs to their first step. */
 RISEI_FN void risei_learner_set_starts(risei_learner *l)
 {
     risei_batch *b = &l->batch;
@@ -13046,10 +13059,10 @@ RISEI_FN void risei_learner_load_states(risei_learner *l)
                                      cell->units, risei_sequence_state(s, cell, array, 0, row));
     }
 }
-/* A job of risei_device_run. Copies to l->copies all slots that the batch reads. A window reads up
-   to `reach` slots before the slot of its last sample, and its next state is up to n_step slots
-   later. Copies frames only of the slots that frame stacks read. Each part handles a range of
-   windows. */
+/* A job of risei_device_run, each part for a range of windows. Copies to l->copies all slots that
+   the batch reads. A window reads up to `reach` slots before the slot of its last sample, and its
+   next state is up to n_step slots later. Copies frames only of the slots that frame stacks read.
+   */
 RISEI_FN void risei_learner_copy_part(void *job, int part, int parts, void *scratch)
 {
     risei_learner *const l = (risei_learner *)job;
@@ -13233,7 +13246,8 @@ RISEI_FN double risei_learner_margin(risei_learner *l, int i)
     return (double)(scale * loss);
 }
 /* Computes the targets, losses, td errors and dz of the batch. Writes all metrics except
-   gradient_norm and time. Returns the mean loss, weighted by importance. */
+   gradient_norm and time. Returns the mean of the losses, weighted by importance, plus the mean
+   margin loss of demonstrations. */
 RISEI_FN double risei_learner_loss(risei_learner *l, risei_update_metrics *metrics)
 {
     const risei_heads *heads = &l->model->net.heads;
@@ -13334,7 +13348,8 @@ RISEI_FN void risei_learner_renew_priorities(risei_learner *l, int draws)
    reads. */
 RISEI_FN int risei_learner_prepare(risei_learner *l, int64_t now)
 {
-    risei_learner_end_warm_up(l, now);
+    risei_learner_log_start(l, now);
+    risei_learner_end_warm_up(l);
     if (!risei_learner_snapshot_poll(l, now)) return 1;
     risei_learner_snapshot_continue(l);
     return 0;
@@ -13408,8 +13423,10 @@ RISEI_FN void risei_learner_reduce(risei_learner *l, int64_t now)
         l->shared_steps = (int64_t)more[4] * radix + (int64_t)more[5];
 }
 /* Ends an update whose parts are computed: updates the weights by Adam and, at every
-   target_period-th update, the target network. Discards the update if a number is not finite, or if
-   reduce_fn failed. Then weights, moments and metrics stay the same. */
+   target_period-th update, the target network. Discards the update if l->discards is 1, the
+   gradient is not finite, or reduce_fn failed. Then weights, moments and metrics stay the same. An
+   update that makes a weight infinite is kept, but sets optimizer.suspect, so all later updates are
+   discarded. */
 RISEI_FN rise_result risei_learner_finish(risei_learner *l, int64_t now, rise_error *error)
 {
     risei_model *m = l->model;
@@ -13441,17 +13458,19 @@ RISEI_FN rise_result risei_learner_finish(risei_learner *l, int64_t now, rise_er
     return RISE_OK;
 }
 /* Adds the time since `before`, a time of risei_model_clock, to the moving average of the time that
-   an update takes. In rise_agent_learn, this time includes the end of the warm-up, and a part of a
-   snapshot counts as an update. Ignores times that are not above 0, because a clock may go back. */
+   an update takes. In rise_agent_learn, this time includes the end of the warm-up. A part of a
+   snapshot counts as an update, and so does the rest of an update that rise_agent_learn_for began.
+   Ignores times that are not above 0, because a clock may go back. */
 RISEI_FN void risei_learner_measure_time(risei_learner *l, double before)
 {
     double const seconds = risei_model_clock(l->model->desc) - before;
     if (seconds > 0) risei_model_average(&l->model->metrics.time, seconds * 1e6);
 }
-/* Does the next part of an update or, while a snapshot is in progress, a part of the snapshot.
-   Returns 0 if more parts of the update follow, 1 if the update is done, or the negative
-   rise_result of an update that failed. A part of a snapshot counts as an update. After
-   RISE_NOT_FINITE, sample_random has advanced, so the next update draws another batch. */
+/* Does the next part of the update in progress. If there is none, begins an update or, while a
+   snapshot is in progress, does a part of the snapshot, which counts as an update. Returns 0 if
+   more parts of the update follow, 1 if the update is done, or the negative rise_result of an
+   update that failed. After RISE_NOT_FINITE, sample_random has advanced, so the next update draws
+   another batch. */
 RISEI_FN int risei_learner_advance(risei_learner *l, int64_t now, rise_error *error)
 {
     const rise_agent_desc *d = l->model->desc;
@@ -13531,7 +13550,7 @@ RISEI_FN int risei_learner_run_for(risei_learner *l, int64_t now, double microse
     int updates = 0, done = 0;
     if (!risei_learner_is_due(l)) return 0;
     /* The warm-up ends once. Ending the warm-up can take long, so its time is not measured. */
-    risei_learner_end_warm_up(l, now);
+    risei_learner_end_warm_up(l);
     before = risei_model_clock(d);
     if (l->budget > 0 && microseconds >= l->part_time) l->budget = 0;
     l->budget += microseconds;
@@ -13558,8 +13577,9 @@ RISEI_FN int risei_learner_run_for(risei_learner *l, int64_t now, double microse
 /* ---------------------------------------------------------------------------------------------- */
 /* >>background: the thread that computes updates while the game goes on
 
-   With desc.background, a worker thread computes the updates on a model of its own: the learning
-   model. The agent acts with the acting model. The updates that become due in one call are a round.
+   With desc.background, a thread that this room calls the worker computes the updates on a model of
+   its own: the learning model. (The workers of room threads are other threads, which help this
+   one.) The agent acts with the acting model. The updates that become due in one call are a round.
    The next call in which updates are due puts the round into effect and starts the next round.
    rise_agent_learn does the same with a round of one update, even if no update is due.
    rise_agent_parameters puts the round into effect and starts none. These calls wait for the round,
@@ -13575,13 +13595,14 @@ RISEI_FN int risei_learner_run_for(risei_learner *l, int64_t now, double microse
    snapshot is in progress, a part of the snapshot takes the place of an update. Calls that use the
    replay buffer or the frozen encoder wait until the first phase ends. In the second phase the
    worker computes. The worker then uses only what the learner owns, and the standardisation of
-   frames and numbers, which does not change meanwhile. Priorities change when the round is put into
-   effect: those of its last pass.
+   frames and numbers, which does not change meanwhile. The worker calls embed_fn in the first phase
+   and reduce_fn in both, but never log_fn or clock_fn. Priorities change when the round is put into
+   effect: those of its last group.
 
-   A round of more than risei_learner.updates_at_once updates is done in several passes. Then the
-   first phase lasts until the batches of the last pass are drawn. Before a later pass is drawn, the
-   worker renews the priorities of the pass before it. Several passes happen if one call makes more
-   than 16 updates due, or if updates of earlier calls are still owed.
+   A round of more than risei_learner.updates_at_once updates is done in several groups. Then the
+   first phase lasts until the batches of the last group are drawn. Before a later group is drawn,
+   the worker renews the priorities of the group before it. There are several groups if one call
+   makes more than 16 updates due, or if updates of earlier calls are still owed.
 
    Main type: risei_background. Uses threads, replay, embedder, model, learner. Test:
    tests/background.c. */
@@ -13710,7 +13731,7 @@ RISEI_FN void risei_background_update(risei_background *b, int first)
         l->errors[(ptrdiff_t)first * batch->size + i] = (rise_real)NAN;
 }
 /* Computes a round. Copies the acting model's weights to the learning model, and does the round's
-   updates on the copy, one after another. Leaves the priorities of the last pass to
+   updates on the copy, one after another. Leaves the priorities of the last group to
    risei_background_use. */
 RISEI_FN void risei_background_compute(risei_background *b)
 {
@@ -13840,7 +13861,7 @@ RISEI_FN rise_result risei_background_use(risei_background *b, rise_error *error
    computes the round at once. */
 RISEI_FN void risei_background_start(risei_background *b, int updates, int64_t now)
 {
-    if (!risei_learner_warmed_up(b->learner->model)) risei_learner_log_start(b->learner, now);
+    risei_learner_log_start(b->learner, now);
     b->updates = updates, b->now = now;
     b->result = RISE_OK;
     b->started = 1;
@@ -14142,7 +14163,7 @@ RISEI_FN void risei_actor_act(risei_actor *a, const risei_call *c)
 }
 /* Returns how many frames were stored over all environments, overwritten frames included. A file
    holds this number only together with the replay buffer. After an agent is loaded without its
-   replay buffer, the number starts at 0. Learning waits until the number exceeds learn_start. */
+   replay buffer, the number starts at 0. No update is due until the number exceeds learn_start. */
 RISEI_FN int64_t risei_actor_seen(const risei_actor *a)
 {
     const risei_history *h = &a->replay->history;
@@ -14250,7 +14271,8 @@ RISEI_FN void risei_players_act(risei_players *p, const risei_call *c, int count
         h->actions[risei_history_newest(h, player)] = (int16_t)*action;
     }
 }
-/* Plays one step of the players of a call. If one observation is refused, no player moves. */
+/* Plays one step of the players of a call, at most risei_pass_lanes of them in one pass. If one
+   observation is refused, no player moves. */
 RISEI_FN rise_result risei_players_play(risei_players *p, const risei_call *c,
                                         rise_error *error)
 {

@@ -310,6 +310,53 @@ static void waiting_is_noticed(void)
     CHECK((m.advice & RISE_ADVICE_SLOW_UPDATES) != 0 && c.lines == 1);
     rise_agent_destroy(w.agent);
 }
+static int failing_reduce(void *user, rise_real *numbers, size_t count)
+{
+    (void)user, (void)numbers, (void)count;
+    return 1;
+}
+/* Each agent logs once that learning starts: with and without a warm-up, and also if reduce_fn
+   fails at the end of the warm-up. An agent from the file of one that has learned does not log it.
+   */
+static void start_of_learning_is_logged_once(void)
+{
+    static const char *const words[] = {"memory=rise",
+                                        "memory=none raw_frames=1",
+                                        "memory=full raw_frames=1 learn_outside=1",
+                                        "memory=rise background=1",
+                                        "memory=none raw_frames=1 background=1",
+                                        "memory=rise", /* these two of two processes */
+                                        "memory=rise background=1"};
+    int i, t;
+    for (i = 0; i < COUNT(words); i++) {
+        rise_agent_desc d = described(words[i]);
+        log_count c = {"learning starts after ", 0, 0};
+        world w;
+        buffer b;
+        check_about("%s", words[i]);
+        d.log_fn = count_line, d.log_user = &c;
+        d.processes = i < COUNT(words) - 2 ? 1 : 2;
+        if (d.processes == 2) d.reduce_fn = failing_reduce;
+        w = world_of(created(&d));
+        world_run(&w, d.learn_start);
+        CHECK(c.lines == 0);
+        for (t = 0; t < 30; t++) {
+            world_move(&w);
+            CHECK(world_act(&w) == RISE_OK || d.processes == 2);
+        }
+        if (d.learn_outside) CHECK(rise_agent_learn(w.agent) == RISE_OK);
+        CHECK(c.lines == 1);
+        if (d.processes == 1) {
+            b = saved(w.agent, RISE_SAVE_ALL);
+            rise_agent_destroy(w.agent);
+            w.agent = loaded(&b, &d);
+            CHECK(w.agent->model.updates > 0 && rise_agent_learn(w.agent) == RISE_OK);
+            CHECK(c.lines == 1);
+            free(b.data);
+        }
+        rise_agent_destroy(w.agent);
+    }
+}
 /* Returns the bits of an agent's advice about threads and the compiler. Checks that it logs a line
    about cores if it has advice about threads, else none. */
 static unsigned advice_at_start(int threads, const char *words)
@@ -382,6 +429,7 @@ static const check_test tests[] = {
     TEST(players_are_measured),
     TEST(slow_updates_are_noticed),
     TEST(waiting_is_noticed),
+    TEST(start_of_learning_is_logged_once),
     TEST(threads_are_noticed),
     TEST(optimization_is_noticed),
 };
