@@ -450,8 +450,10 @@ static void file_repeats(const rise_agent *a, const rise_agent_desc *machine)
     }
     free(first.data);
 }
-/* A refusal says why, and keeps no memory. A file whose sections do not fit their description is
-   refused before much memory is taken. A file whose sections fit may take what its agent needs. */
+/* A refusal says why, and keeps no memory. A file whose header or description is wrong, or whose
+   sections ACTING and LEARNING do not fit the description, is refused before much memory is taken.
+   Other files may take what their agents need: the right length of section EPISODES is known only
+   when the agent is made. */
 static void file_refused(const rise_agent *a, rise_result result, const rise_error *error,
                          size_t size)
 {
@@ -459,8 +461,8 @@ static void file_refused(const rise_agent *a, rise_result result, const rise_err
     CHECK(memchr(error->text, 0, sizeof error->text) != NULL);
     CHECK(result < RISE_OK);
     CHECK(toy_memory.held == 0);
-    if (strncmp(error->text, "section ", 8) != 0 || strstr(error->text, " length ") != NULL ||
-        strstr(error->text, "the description requires") != NULL)
+    if (strncmp(error->text, "section ", 8) != 0 ||
+        strstr(error->text, "but the description requires") != NULL)
         if (!CHECK(toy_memory.bytes <= 100 * size + (1 << 20)))
             printf("    %.0f bytes for a file of %.0f: %s\n", (double)toy_memory.bytes,
                    (double)size, error->text);
