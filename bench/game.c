@@ -1,6 +1,6 @@
 /* Measures how long a game at 60 Hz waits for the library, with several ways to learn.
 
-       make bench-game [BENCH="--seconds 300 --report bench/GAME.md"]
+       make bench-game [BENCH="--seconds 300 --report build/game.md"]
        --seconds S       seconds of each way [20]
        --frame 16|84     only frames of 16 x 12, or only frames of 84 x 84
        --games 1|8       only 1 environment, or only 8
@@ -416,7 +416,7 @@ static void say_condition(const result *r)
     int i;
     for (i = BACKGROUND; i <= POLLED; i++)
         say("| %d x %d | %d | %s | %.3f | %.3f | **%s** | %.3f | %.3f | %s | %.3f | %.3f | "
-            "%.0f of %.0f | %.0f of %.0f |\n",
+            "%.0f in %.0f | %.0f in %.0f |\n",
             r->width, r->height, r->games, ways[i].name, r->own[i], r->own[ACT],
             verdict(r->own[ACT], r->own[i], r->updates[i]), r->call[i], r->call[ACT],
             verdict(r->call[ACT], r->call[i], r->updates[i]), r->empty[i], r->empty[ACT],
@@ -582,7 +582,7 @@ int main(int count, char **arguments)
         "took more than 1 ms longer than it should.\n\n");
     say("| frame | environments | learning | own time | own time, acting | condition | "
         "by the clock | by the clock, acting | condition by the clock | longest empty call | "
-        "the same while acting | updates of ticks | updates of ticks, inside the step |\n"
+        "the same while acting | updates in ticks | updates in ticks, inside the step |\n"
         "|---|---|---|---|---|---|---|---|---|---|---|---|---|\n");
     for (i = 0; i < done; i++) say_condition(&results[i]);
     say("\nLoad average at the end: %.1f.\n", load_average());
