@@ -11817,7 +11817,7 @@ RISEI_FN void risei_fill_table(rise_agent_desc *d)
 RISEI_FN void risei_fill_batch_parts(rise_agent_desc *d)
 {
     int const budget = d->learn_outside && !d->background && d->processes <= 1;
-    int const divides = d->window_samples > 0 && d->batch % (4 * d->window_samples) == 0;
+    int const divides = d->batch % (4 * d->window_samples) == 0;
     risei_default(&d->batch_parts, budget && divides ? 4 : 1);
 }
 /* Sets the default of embedding_pool, the side in pixels of the squares that are averaged before a
@@ -11853,9 +11853,7 @@ RISEI_FN void risei_fill(rise_agent_desc *d)
     if (d->background < 0) d->background = 0;
     risei_fill_batch_parts(d);
     risei_default(&d->processes, 1);
-    risei_default_real(&d->adam_epsilon,
-                       0.005 / ((double)(d->batch > 0 ? d->batch : 1) *
-                                (d->processes > 0 ? d->processes : 1)));
+    risei_default_real(&d->adam_epsilon, 0.005 / ((double)d->batch * d->processes));
     /* 0 is a valid value_min below a positive value_max, and a valid value_max above a negative
        value_min. In all other cases 0 means not set. */
     if (!(d->value_min < 0) && !(d->value_max > 0)) {
@@ -15801,7 +15799,8 @@ RISEI_FN void risei_file_write_int8(risei_io *f, risei_model *m)
     size_t at = 0, left = 0;
     int i;
     risei_net_make(&net, &desc);
-    for (i = 0; risei_net_layer(&m->net, i, &from) && risei_net_layer(&net, i, &to); i++) {
+    for (i = 0; risei_net_layer(&m->net, i, &from); i++) {
+        risei_net_layer(&net, i, &to);
         risei_file_visit_part(f, m, w, at, at + (to.weights - left), 0);
         risei_file_write_layer(f, &from, w);
         at = from.bias, left = to.bias;

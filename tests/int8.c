@@ -610,7 +610,25 @@ static void too_many_inputs_are_refused(void)
     }
 }
 
+/* Only an agent that plays, without noise and spectral norms, can have 8-bit weights. */
+static void learners_and_noise_are_refused(void)
+{
+    static const char sentence[] = "play_only must be 1, noisy and spectral_norm 0";
+    int i;
+    for (i = 0; i < 5; i++) {
+        rise_agent_desc d = described("memory=rise");
+        rise_error error = {RISE_OK, ""};
+        int const right = i == 0;
+        d.play_only = i != 1, d.noisy = i == 2, d.spectral_norm = i == 3;
+        d.weight_bits = i == 4 ? 16 : 8;
+        check_about("case %d", i);
+        CHECK(rise_agent_resolve(&d, &error) == (right ? RISE_OK : RISE_BAD_DESC));
+        CHECK(right || strstr(error.text, i == 4 ? "must be 8 or 32" : sentence) != NULL);
+    }
+}
+
 static const check_test tests[] = {
+    TEST(learners_and_noise_are_refused),
     TEST(layers_compute_what_their_scales_say),
     TEST(too_many_inputs_are_refused),
     TEST(convs_compute_what_their_scales_say),

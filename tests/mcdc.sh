@@ -13,7 +13,7 @@
 cd "$(dirname "$0")/.." || exit 1
 VERSION=${VERSION:-19} OUT=${OUT:-build/mcdc} JOBS=${JOBS:-1} ONLY_C=1 CC=clang-$VERSION
 TESTS=${TESTS:-targets replay files rules agent faults fuzz players sizes background parts observe \
-    numbers advice threads pretrained}
+    numbers advice threads pretrained int8 snapshot}
 rooms=${*:-targets replay describe files}
 command -v "$CC" > /dev/null || { echo "skipped: no $CC here"; exit 0; }
 CFLAGS="-O0 -DRISE_NO_SIMD -DCHECK_QUICK -fprofile-instr-generate -fcoverage-mapping"
