@@ -11853,7 +11853,8 @@ RISEI_FN void risei_fill(rise_agent_desc *d)
     if (d->background < 0) d->background = 0;
     risei_fill_batch_parts(d);
     risei_default(&d->processes, 1);
-    risei_default_real(&d->adam_epsilon, 0.005 / ((double)d->batch * d->processes));
+    risei_default_real(&d->adam_epsilon,
+                       0.005 / ((double)d->batch * (d->processes > 0 ? d->processes : 1)));
     /* 0 is a valid value_min below a positive value_max, and a valid value_max above a negative
        value_min. In all other cases 0 means not set. */
     if (!(d->value_min < 0) && !(d->value_max > 0)) {
@@ -12140,6 +12141,7 @@ RISEI_FN rise_result risei_check_processes(const rise_agent_desc *d, rise_error 
 /* Fills in and checks a description. On failure *desc may be half filled. */
 RISEI_FN rise_result risei_resolve(rise_agent_desc *desc, rise_error *error)
 {
+    rise_result result;
     /* Checks the given fields before risei_fill computes with them. Then checks all fields. */
     if (risei_check_ranges(desc, 1, error) != RISE_OK) return RISE_BAD_DESC;
     if (risei_check_frame(desc, error) != RISE_OK) return RISE_BAD_DESC;
@@ -12149,23 +12151,19 @@ RISEI_FN rise_result risei_resolve(rise_agent_desc *desc, rise_error *error)
     if (risei_check_filled(desc, error) != RISE_OK) return RISE_BAD_DESC;
 #endif
     if (risei_check_convs(desc, error) != RISE_OK) return RISE_BAD_DESC;
-    if (risei_check_weight_bits(desc, error) != RISE_OK) return RISE_BAD_DESC;
+    result = risei_check_weight_bits(desc, error);
+    if (result != RISE_OK) return result;
     if (desc->threads < 1 || desc->threads > RISEI_THREADS_MAX)
         return risei_fail(error, RISE_BAD_DESC, "threads is %d; it must be between 1 and %d",
                           desc->threads, RISEI_THREADS_MAX);
     if (risei_check_size(desc, error) != RISE_OK) return RISE_BAD_DESC;
-    if (risei_net_embeds(desc)) {
-        rise_result const result = risei_embedder_check(desc, error);
-        if (result != RISE_OK) return result;
-    }
-    {
-        rise_result const result = risei_check_head(desc, error);
-        if (result != RISE_OK) return result;
-    }
+    if (risei_net_embeds(desc)) result = risei_embedder_check(desc, error);
+    if (result == RISE_OK) result = risei_check_head(desc, error);
 #ifdef RISE_PLAY_ONLY
-    return RISE_OK;
+    return result;
 }
 #else
+    if (result != RISE_OK) return result;
     if (risei_check_windows(desc, error) != RISE_OK) return RISE_BAD_DESC;
     if (risei_check_processes(desc, error) != RISE_OK) return RISE_BAD_DESC;
     if (desc->weights != NULL && !desc->play_only)

@@ -2105,6 +2105,26 @@ static void double_has_the_reference_kernels_only(void)
 {
     CHECK(device.kernels == rise_kernels_of(RISE_ISA_REF) && rise_kernels_of(RISE_ISA_C) == NULL);
 }
+static int write_nothing(void *user, const void *data, size_t size)
+{
+    (void)user, (void)data, (void)size;
+    return 1;
+}
+static void eight_bits_need_floats(void)
+{
+    rise_agent_desc d;
+    rise_agent *a;
+    rise_error error;
+    memset(&d, 0, sizeof d);
+    d.frame_width = d.frame_height = 8, d.actions = 2, d.play_only = 1;
+    CHECK(rise_agent_create(&a, &d, &error) == RISE_OK);
+    CHECK(rise_agent_write(a, RISE_SAVE_INT8, write_nothing, NULL, &error) == RISE_UNAVAILABLE);
+    CHECK(strstr(error.text, "RISE_SAVE_INT8 does not work with RISE_DOUBLE") != NULL);
+    rise_agent_destroy(a);
+    d.weight_bits = 8;
+    CHECK(rise_agent_create(&a, &d, &error) == RISE_UNAVAILABLE);
+    CHECK(strstr(error.text, "weight_bits is 8, and RISE_DOUBLE is defined") != NULL);
+}
 static void begin_test(void)
 {
     device.kernels = correct = rise_kernels_of(RISE_ISA_AUTO);
@@ -2120,6 +2140,7 @@ static void end_test(void)
 
 static const check_test tests[] = {
     TEST(double_has_the_reference_kernels_only),
+    TEST(eight_bits_need_floats),
     TEST(linear_layers_are_right),
     TEST(convolutions_are_right),
     TEST(max_pooling_is_right),
