@@ -305,15 +305,18 @@ static void loading_can_turn_background_on(void)
         }
 }
 /* An agent that learned in the background goes on without it, if `machine` says so. A round in
-   progress takes effect. A warm-up whose end is in progress has ended. The agent then computes the
-   same bits as its copy, which was saved and loaded once more. */
+   progress takes effect. A warm-up whose end is in progress has ended, and a snapshot in progress
+   goes on. The agent then computes the same bits as its copy, which was saved and loaded once more.
+   */
 static void loading_can_turn_background_off(void)
 {
     static const char *const words[] = {"memory=rise environments=3 learn_period=1",
                                         "memory=none batch_parts=3 learn_outside=1",
-                                        "memory=rise batch=2 learn_start=40 learn_period=4"};
+                                        "memory=rise batch=2 learn_start=40 learn_period=4",
+                                        ("memory=rise batch=6 conv_count=2 embedding=snapshot "
+                                         "snapshot_steps=10")};
     rise_agent_desc machine;
-    int k, kind, steps, warm_ups = 0; /* whose end was in progress */
+    int k, kind, steps, warm_ups = 0, snapshots = 0; /* in progress: ends of warm-ups, snapshots */
     memset(&machine, 0, sizeof machine);
     machine.background = -1;
     for (k = 0; k < COUNT(words); k++)
@@ -324,13 +327,18 @@ static void loading_can_turn_background_off(void)
                 rise_real *after;
                 buffer b;
                 rise_agent *a;
+                int64_t goes_on; /* snapshot_next of the loaded agent; without frames, at most */
                 check_about("%s, %d steps, kind %d", words[k], steps, kind);
                 if (w.agent->desc.learn_outside) rise_agent_learn_for(w.agent, 0);
                 b = saved(w.agent, (rise_save)kind); /* waits for the worker */
-                warm_ups += w.agent->learner.snapshot_next > 0;
+                goes_on = w.agent->learner.snapshots > 0 ? w.agent->learner.snapshot_next : 0;
+                warm_ups += w.agent->learner.snapshot_next > 0 && w.agent->learner.snapshots == 0;
+                snapshots += goes_on > 0;
                 a = loaded(&b, &machine);
                 CHECK(a->desc.background == 0 && risei_agent_wrong(a) == NULL);
-                CHECK(!a->background.started && a->learner.snapshot_next == 0);
+                CHECK(!a->background.started);
+                CHECK(a->learner.snapshot_next == goes_on ||
+                      (kind == RISE_SAVE_AGENT && a->learner.snapshot_next < goes_on));
                 after = rise_agent_parameters(w.agent); /* puts the round into effect */
                 rise_agent_metrics(w.agent, &before), rise_agent_metrics(a, &m);
                 CHECK(same_reals(rise_agent_parameters(a), after, m.parameters));
@@ -344,7 +352,7 @@ static void loading_can_turn_background_off(void)
                 CHECK(w.agent->desc.learn_outside || m.updates > before.updates);
                 free(b.data), rise_agent_destroy(w.agent), rise_agent_destroy(again.agent);
             }
-    CHECK(warm_ups > 0);
+    CHECK(warm_ups > 0 && snapshots > 0);
 }
 /* A number of updates that no round can have is refused. */
 static void wrong_results_are_refused(void)
