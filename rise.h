@@ -13503,16 +13503,14 @@ RISEI_FN const char *risei_learner_wrong_draws(const risei_learner *l, int draws
 
 /* -- When to learn -- */
 
-/* Adds `steps` environment steps to l->owed_steps. */
-RISEI_FN void risei_learner_add_steps(risei_learner *l, int steps)
+/* Drops the updates that one call should not make up for: a call that does all of them would take
+   very long. One call adds at most `environments` steps to owed_steps. So owed_steps exceeds `most`
+   only if due updates were not possible or failed, or if a file says so. */
+RISEI_FN void risei_learner_drop_owed(risei_learner *l)
 {
     const rise_agent_desc *d = l->model->desc;
     int64_t const most = d->learn_period + d->environments;
-    l->owed_steps += steps;
-    /* One call adds at most `environments` steps. So owed_steps exceeds `most` only if due updates
-       were not possible or failed. These updates are dropped, because a later call that does all of
-       them would take very long. */
-    if (!d->learn_outside && l->owed_steps > most) l->owed_steps = most;
+    if (l->owed_steps > most) l->owed_steps = most;
 }
 /* Returns whether an update is due and possible. */
 RISEI_FN int risei_learner_is_due(const risei_learner *l)
@@ -15031,6 +15029,7 @@ RISEI_FN rise_result risei_agent_learn_due(rise_agent *a)
     risei_learner *l = &a->learner;
     rise_result result = RISE_OK;
     int due = 0;
+    risei_learner_drop_owed(l);
     if (risei_learns_in_background(&a->desc)) {
         for (; risei_learner_is_due(l); due++) l->owed_steps -= a->desc.learn_period;
         return due == 0 ? RISE_OK
@@ -15061,7 +15060,7 @@ RISEI_FN rise_result risei_agent_step_call(rise_agent *a, const risei_call *call
     risei_advice_call_ends(&a->advice, before);
     risei_advice_step(&a->advice, &a->actor, call->events, &a->learner, &a->background);
     if (a->actor.steps > a->desc.learn_start && risei_actor_seen(&a->actor) > a->desc.learn_start)
-        risei_learner_add_steps(&a->learner, acting);
+        a->learner.owed_steps += acting;
     return a->desc.learn_outside ? RISE_OK : risei_agent_learn_due(a);
 }
 RISE_API rise_result rise_agent_step_all(rise_agent *a, const uint8_t *frames, const float *numbers,
