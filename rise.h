@@ -2329,8 +2329,9 @@ typedef int (*rise_read_fn)(void *user, void *data, size_t size);
    Returns RISE_IO if `fn` failed. Returns RISE_NOT_FINITE if loading would refuse the file, for
    example because a weight is NaN. Returns RISE_BAD_CALL for a play_only agent if `what` is
    RISE_SAVE_AGENT or RISE_SAVE_ALL, and for an agent with 8-bit weights if `what` is
-   RISE_SAVE_FLOAT16. Returns RISE_BAD_DESC if a layer has too many inputs for RISE_SAVE_INT8, and
-   RISE_UNAVAILABLE after fork (see THREADS). `error` may be NULL. */
+   RISE_SAVE_FLOAT16. Returns RISE_BAD_DESC if a layer has too many inputs for RISE_SAVE_INT8.
+   Returns RISE_UNAVAILABLE after fork (see THREADS), and for RISE_SAVE_INT8 if RISE_DOUBLE is
+   defined. `error` may be NULL. */
 RISE_API rise_result rise_agent_write(const rise_agent *agent, rise_save what, rise_write_fn fn,
                                       void *user, rise_error *error);
 #endif
@@ -12659,9 +12660,10 @@ typedef struct risei_learner {
     int reduce_failed;            /* what reduce_fn returned when it failed; 0: it did not fail */
     int start_logged;             /* 1: log_fn was told that learning starts */
     risei_random sample_random;   /* draws batches */
-    /* environment steps after learn_start, minus learn_period for each update that was due.
-       rise_agent_step_all and rounds in the background subtract when an update begins, also if it
-       then fails; the other calls subtract when it has succeeded. */
+    /* Environment steps after learn_start, minus learn_period for each update that was due: for
+       updates in rise_agent_step_all and for rounds in the background when the update begins, also
+       if it then fails; for others when it has succeeded. rise_agent_learn subtracts only with
+       learn_outside. See risei_learner_drop_owed, too. */
     int64_t owed_steps;
     int64_t snapshots;          /* begun so far */
     /* The environment steps of process 0 at the last update, also a discarded one; 0: there was
@@ -12856,9 +12858,9 @@ RISEI_FN void risei_learner_end_warm_up(risei_learner *l)
     risei_embedder_refresh(&m->device, e, &l->replay->history, m->embeddings);
     risei_embedder_refresh(&m->device, e, l->players_history, m->embeddings);
 }
-/* Tells log_fn once that learning starts, unless a file says that the agent has learned before.
-   With `background`, risei_background_start calls this before the worker does, because only the
-   game's thread may call log_fn. */
+/* Tells log_fn that learning starts: once after an agent is made, and once after it is loaded from
+   a file that was written before its first update. With `background`, risei_background_start calls
+   this before the worker does, because only the game's thread may call log_fn. */
 RISEI_FN void risei_learner_log_start(risei_learner *l, int64_t now)
 {
     if (l->start_logged || l->model->updates > 0) return;
@@ -13544,6 +13546,7 @@ RISEI_FN int risei_learner_run_for(risei_learner *l, int64_t now, double microse
     int updates = 0, done = 0;
     if (!risei_learner_is_due(l)) return 0;
     /* The warm-up ends once. Ending the warm-up can take long, so its time is not measured. */
+    risei_learner_log_start(l, now);
     risei_learner_end_warm_up(l);
     before = risei_model_clock(d);
     if (l->budget > 0 && microseconds >= l->part_time) l->budget = 0;
@@ -14157,7 +14160,8 @@ RISEI_FN void risei_actor_act(risei_actor *a, const risei_call *c)
 }
 /* Returns how many frames were stored over all environments, overwritten frames included. A file
    holds this number only together with the replay buffer. After an agent is loaded without its
-   replay buffer, the number starts at 0. No update is due until the number exceeds learn_start. */
+   replay buffer, the number starts at 0. Steps are owed updates only when the number exceeds
+   learn_start. */
 RISEI_FN int64_t risei_actor_seen(const risei_actor *a)
 {
     const risei_history *h = &a->replay->history;
@@ -16444,6 +16448,8 @@ RISEI_FN rise_result risei_file_begin(const risei_file_source *source,
 RISEI_FN void risei_file_adapt(rise_agent *a, const risei_file_header *header)
 {
     int const replay = (header->flags & RISEI_FILE_REPLAY) != 0;
+    /* Without a replay buffer, the updates that are owed would learn from the first few frames. */
+    if (!replay) a->learner.owed_steps %= a->desc.learn_period;
     /* Without a replay buffer in the file, `environments` may differ from the saved agent. Then the
        number of slots may be smaller, and snapshot_next may be too large. No slot was written, so
        no frame is left to embed. */

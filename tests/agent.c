@@ -2085,28 +2085,6 @@ static void schedules_follow_the_steps(void)
     }
     rise_agent_destroy(w.agent);
 }
-/* A step does few updates, however many a file says are owed, also before learn_start. */
-static void owed_updates_are_dropped(void)
-{
-    static const char *const words[] = {"memory=none", "memory=rise"};
-    int i, late;
-    for (i = 0; i < COUNT(words); i++)
-        for (late = 0; late < 2; late++) {
-            rise_agent_desc d = described(words[i]);
-            rise_metrics before, m;
-            world w;
-            check_about("%s, %s learn_start", words[i], late ? "after" : "before");
-            if (!late) d.learn_start = 60;
-            w = world_after(d, 40);
-            CHECK(w.agent->replay.ready > 0);
-            rise_agent_metrics(w.agent, &before);
-            w.agent->learner.owed_steps = 1000 * d.learn_period;
-            world_run(&w, 2);
-            rise_agent_metrics(w.agent, &m);
-            CHECK(m.updates <= before.updates + 4 && m.updates_owed <= 1);
-            rise_agent_destroy(w.agent);
-        }
-}
 static long logged;
 static void log_line(void *user, const char *text)
 {
@@ -2321,7 +2299,6 @@ static const check_test tests[] = {
     TEST(warm_up_takes_no_budget),
     TEST(target_network_is_copied_in_time),
     TEST(schedules_follow_the_steps),
-    TEST(owed_updates_are_dropped),
     TEST(metrics_count_steps_and_episodes),
 };
 int main(int count, char **arguments)

@@ -327,7 +327,7 @@ static void loading_can_turn_background_off(void)
                 rise_real *after;
                 buffer b;
                 rise_agent *a;
-                int64_t goes_on; /* snapshot_next of the loaded agent; without frames, at most */
+                int64_t goes_on; /* snapshot_next of the loaded agent */
                 check_about("%s, %d steps, kind %d", words[k], steps, kind);
                 if (w.agent->desc.learn_outside) rise_agent_learn_for(w.agent, 0);
                 b = saved(w.agent, (rise_save)kind); /* waits for the worker */
@@ -337,8 +337,7 @@ static void loading_can_turn_background_off(void)
                 a = loaded(&b, &machine);
                 CHECK(a->desc.background == 0 && risei_agent_wrong(a) == NULL);
                 CHECK(!a->background.started);
-                CHECK(a->learner.snapshot_next == goes_on ||
-                      (kind == RISE_SAVE_AGENT && a->learner.snapshot_next < goes_on));
+                CHECK(a->learner.snapshot_next == goes_on);
                 after = rise_agent_parameters(w.agent); /* puts the round into effect */
                 rise_agent_metrics(w.agent, &before), rise_agent_metrics(a, &m);
                 CHECK(same_reals(rise_agent_parameters(a), after, m.parameters));
@@ -353,6 +352,42 @@ static void loading_can_turn_background_off(void)
                 free(b.data), rise_agent_destroy(w.agent), rise_agent_destroy(again.agent);
             }
     CHECK(warm_ups > 0 && snapshots > 0);
+}
+/* A file says that a million updates are owed. With its frames, a step does an update, but not all,
+   also before learn_start. Without its frames, no update is owed. */
+static void owed_updates_are_dropped(void)
+{
+    static const char *const words[] = {"memory=none", "memory=none background=1",
+                                        "memory=rise background=1", "memory=rise learn_outside=1"};
+    int k, kind, late;
+    for (k = 0; k < COUNT(words); k++)
+        for (kind = RISE_SAVE_AGENT; kind <= RISE_SAVE_ALL; kind++)
+            for (late = 0; late < 2; late++) {
+                rise_agent_desc d = described(words[k]);
+                int64_t const owed = d.learn_period * (int64_t)1000000;
+                rise_metrics before, m;
+                buffer b;
+                world w;
+                check_about("%s, kind %d, %s learn_start", words[k], kind,
+                            late ? "after" : "before");
+                if (!late) d.learn_start = 60;
+                w = world_after(d, 40);
+                w.agent->actor.steps = w.agent->learner.owed_steps = owed;
+                b = saved(w.agent, (rise_save)kind);
+                rise_agent_destroy(w.agent);
+                w = world_of(loaded(&b, NULL));
+                rise_agent_metrics(w.agent, &before);
+                CHECK(before.updates_owed == (kind == RISE_SAVE_AGENT ? 0 : 1000000));
+                if (!d.learn_outside) {
+                    world_run(&w, 3);
+                    rise_agent_metrics(w.agent, &m);
+                    CHECK(m.updates <= before.updates + 4 && m.updates_owed <= 1);
+                    /* a round of the file, or of the warm-up, does not count here */
+                    CHECK(d.background == 1 ||
+                          (m.updates > before.updates) == (kind == RISE_SAVE_ALL));
+                }
+                free(b.data), rise_agent_destroy(w.agent);
+            }
 }
 /* A number of updates that no round can have is refused. */
 static void wrong_results_are_refused(void)
@@ -642,6 +677,7 @@ static const check_test tests[] = {
     TEST(saving_loses_no_round),
     TEST(smaller_files_load),
     TEST(results_of_rounds_are_saved),
+    TEST(owed_updates_are_dropped),
     TEST(wrong_results_are_refused),
     TEST(loading_can_turn_background_on),
     TEST(loading_can_turn_background_off),

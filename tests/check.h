@@ -33,7 +33,7 @@
 #endif
 
 /* Emulators and sanitizers are slow. With CHECK_QUICK, the longest loops run one case in
-   check_share. */
+   check_share, or in a number that the test names. */
 #ifdef CHECK_QUICK
 enum { check_share = 6 };
 #else
