@@ -784,10 +784,8 @@ static void model_step(model *x, const call *c)
         acting += c->event[lane] < RISE_TERMINATED;
     }
     x->steps += acting;
-    if (x->steps > d->learn_start && x->seen > d->learn_start) {
-        x->owed += acting;
-        if (!d->learn_outside && x->owed > most) x->owed = most;
-    }
+    if (x->steps > d->learn_start && x->seen > d->learn_start) x->owed += acting;
+    if (!d->learn_outside && x->owed > most) x->owed = most;
     while (!d->learn_outside && x->owed >= d->learn_period && m.replay_ready > 0)
         x->owed -= d->learn_period, due++;
     if (due > 0) model_updates(x, due);
@@ -1290,6 +1288,7 @@ static void call_load_agents(void)
     destroy_copies(); /* the number of players may have changed */
     memset(run.model.copy, 0, sizeof run.model.copy);
     reset_players();
+    run.model.owed %= next.learn_period; /* whole updates are not owed without the frames */
     run.model.seen = 0;
     for (i = 0; i < MOST; i++)
         run.model.in_episode[i] = 0, run.model.written[i] = 0, run.model.lane_return[i] = 0;
