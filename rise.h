@@ -10814,9 +10814,9 @@ static const risei_frozen_kind risei_frozen_kind_resnet18 = {
    Main type: risei_embedder. Uses rooms statistics, random, replay, frozen, pretrained. Tests:
    tests/agent.c, tests/snapshot.c. */
 
-/* Largest sum of the variances of an embedding's numbers, with at most this many recurrent units.
-   With 64 units, Pong at 42 x 42 scores 0.91 with this sum, 0.76 with 512 and 0.65 with 16
-   (bench/README.md). */
+/* Largest sum of the variances of an embedding's numbers; recurrent_units, if that is larger. With
+   64 units, Pong at 42 x 42 scores 0.91 with this sum, 0.76 with 512 and 0.65 with 16. lock-catch
+   scores 0.79, and 0.91 with 512 (bench/README.md). */
 #define RISEI_EMBEDDING_VARIANCE_SUM 64
 
 /* The table, indexed by rise_embedding. AUTO has no descriptor, because no resolved description has
@@ -10906,8 +10906,8 @@ RISEI_FN rise_result risei_embedder_initialise(risei_embedder *e, risei_random r
     return f->kind->initialise != NULL ? f->kind->initialise(f, &random, desc, error) : RISE_OK;
 }
 
-/* Freezes the statistics. From now on, each number is scaled to variance
-   min(1, max(64, units) / size). */
+/* Freezes the statistics. From now on, each number is scaled to variance min(1, most / size), where
+   `most` is the larger of RISEI_EMBEDDING_VARIANCE_SUM and recurrent_units. */
 RISEI_FN void risei_embedder_freeze_statistics(risei_embedder *e, const rise_agent_desc *desc)
 {
     int const units = desc->recurrent_units, size = desc->embedding_size;
@@ -12660,10 +12660,12 @@ typedef struct risei_learner {
     int reduce_failed;            /* what reduce_fn returned when it failed; 0: it did not fail */
     int start_logged;             /* 1: log_fn was told that learning starts */
     risei_random sample_random;   /* draws batches */
-    /* Environment steps after learn_start, minus learn_period for each update that was due: for
-       updates in rise_agent_step_all and for rounds in the background when the update begins, also
-       if it then fails; for others when it has succeeded. rise_agent_learn subtracts only with
-       learn_outside. See risei_learner_drop_owed, too. */
+    /* Environment steps for which updates are owed, counted after learn_start (see
+       risei_actor_seen). If there are at least learn_period, an update is due. An update that was
+       due subtracts learn_period. It does so when it begins, even if it then fails, in
+       rise_agent_step_all and in the background. Otherwise it does so when it has succeeded.
+       rise_agent_learn subtracts only with learn_outside. risei_learner_drop_owed and
+       risei_file_adapt also reduce this number. */
     int64_t owed_steps;
     int64_t snapshots;          /* begun so far */
     /* The environment steps of process 0 at the last update, also a discarded one; 0: there was
@@ -12776,8 +12778,8 @@ RISEI_FN int risei_learner_warmed_up(const risei_model *m)
 /* Gives every process the x [count] of process 0. Process 0 copies x to l->gradient, the others
    write zeros there, and reduce_fn adds up. x may be l->gradient itself, and `count` is at most
    net.parameters. Call only if l->part is 0: between the parts of an update, l->gradient is in use.
-   If reduce_fn fails, x does not change, unless x is l->gradient. Does nothing if reduce_fn failed
-   before. */
+   Sets l->reduce_failed to the result of reduce_fn. If reduce_fn fails, an x outside l->gradient
+   keeps its values. Does nothing with one process, or if reduce_fn failed before. */
 RISEI_FN void risei_learner_broadcast(risei_learner *l, rise_real *x, size_t count)
 {
     const rise_agent_desc *d = l->model->desc;
@@ -12824,15 +12826,26 @@ RISEI_FN void risei_learner_resume_warm_up(risei_learner *l)
     if (m->desc->numbers > 0) m->number_statistics->frozen = 0;
     if (m->net.embeds) m->embedder->statistics.frozen = 0;
 }
-/* Ends the warm-up, if it has not ended yet. Freezes the statistics of frames, numbers and
-   embeddings. All processes take the statistics of process 0, because the weights depend on the
-   statistics. If reduce_fn fails, the warm-up continues. Else computes the embeddings of all stored
-   frames again. With `background`, only sets snapshot_next: risei_learner_snapshot_continue then
-   computes these embeddings in parts. */
-RISEI_FN void risei_learner_end_warm_up(risei_learner *l)
+/* Tells log_fn that learning starts: once after an agent is made, and once after an agent that has
+   done no update is loaded. `now`: environment steps so far. With `background`,
+   risei_background_start calls this before the worker does, because only the game's thread may call
+   log_fn. */
+RISEI_FN void risei_learner_log_start(risei_learner *l, int64_t now)
+{
+    if (l->start_logged || l->model->updates > 0) return;
+    l->start_logged = 1;
+    risei_log(l->model->desc, "rise: learning starts after %.0f steps", (double)now);
+}
+/* Logs that learning starts. Ends the warm-up, if it has not ended yet: freezes the statistics of
+   frames, numbers and embeddings. All processes take the statistics of process 0, because the
+   weights depend on the statistics. If reduce_fn fails, the warm-up continues. Else computes the
+   embeddings of all stored frames again. With `background`, only sets snapshot_next:
+   risei_learner_snapshot_continue then computes these embeddings in parts. */
+RISEI_FN void risei_learner_end_warm_up(risei_learner *l, int64_t now)
 {
     risei_model *m = l->model;
     risei_embedder *e = m->embedder;
+    risei_learner_log_start(l, now);
     if (risei_learner_warmed_up(m) || l->reduce_failed != 0) return;
     risei_frames_freeze_statistics(m->frame_statistics);
     risei_learner_broadcast_frames(l, m->frame_statistics);
@@ -12857,15 +12870,6 @@ RISEI_FN void risei_learner_end_warm_up(risei_learner *l)
     }
     risei_embedder_refresh(&m->device, e, &l->replay->history, m->embeddings);
     risei_embedder_refresh(&m->device, e, l->players_history, m->embeddings);
-}
-/* Tells log_fn that learning starts: once after an agent is made, and once after it is loaded from
-   a file that was written before its first update. With `background`, risei_background_start calls
-   this before the worker does, because only the game's thread may call log_fn. */
-RISEI_FN void risei_learner_log_start(risei_learner *l, int64_t now)
-{
-    if (l->start_logged || l->model->updates > 0) return;
-    l->start_logged = 1;
-    risei_log(l->model->desc, "rise: learning starts after %.0f steps", (double)now);
 }
 /* Returns how many frame numbers the snapshot in progress still has to process; 0 if none is in
    progress. */
@@ -13017,12 +13021,13 @@ RISEI_FN void risei_learner_gather_part(void *job, int part, int parts, void *sc
         risei_model_gather_image(m, h, lane, t->at + t->steps, b->size + i);
     }
 }
-/* Sets start and next_start, the first steps of each window. next_start is for the target network's
-   pass over next states only. (With Munchausen, that network also runs on the states, and
-   next_start is not used.) The window of this pass ends with the next state and has at most before
-   + 1 steps. Two kinds of windows are run as a whole, so their next_start is a copy of start: those
-   that samples share, because each sample needs another end, and those that begin with a stored
-   state, because the state belongs to their first step. */
+/* Sets start and next_start. start: the first step of each window that is not padding. next_start:
+   the same for the target network's pass over next states only. (With Munchausen, that network runs
+   on states and next states together, from start.) The window of this pass ends with the next state
+   and has at most before + 1 steps. In two cases next_start is start, so the window is up to n_step
+   steps longer:
+   - several samples share a window, because their next states are at different steps
+   - the agent stores states, because a stored state belongs to step 0. */
 RISEI_FN void risei_learner_set_starts(risei_learner *l)
 {
     risei_batch *b = &l->batch;
@@ -13346,8 +13351,7 @@ RISEI_FN void risei_learner_renew_priorities(risei_learner *l, int draws)
    reads. */
 RISEI_FN int risei_learner_prepare(risei_learner *l, int64_t now)
 {
-    risei_learner_log_start(l, now);
-    risei_learner_end_warm_up(l);
+    risei_learner_end_warm_up(l, now);
     if (!risei_learner_snapshot_poll(l, now)) return 1;
     risei_learner_snapshot_continue(l);
     return 0;
@@ -13420,11 +13424,13 @@ RISEI_FN void risei_learner_reduce(risei_learner *l, int64_t now)
     if (more[4] >= 0 && more[4] < (rise_real)radix && more[5] >= 0 && more[5] < (rise_real)radix)
         l->shared_steps = (int64_t)more[4] * radix + (int64_t)more[5];
 }
-/* Ends an update whose parts are computed: updates the weights by Adam and, at every
-   target_period-th update, the target network. Discards the update if l->discards is 1, the
-   gradient is not finite, or reduce_fn failed. Then weights, moments and metrics stay the same. An
-   update that makes a weight infinite is kept, but sets optimizer.suspect, so all later updates are
-   discarded. */
+/* Ends an update whose parts are computed. Adds up the gradients of all processes, then updates the
+   weights by Adam and, at every target_period-th update, the target network. Discards the update,
+   so that weights, moments and the model's metrics stay the same, in two cases:
+   - reduce_fn failed: returns RISE_UNAVAILABLE
+   - l->discards is 1 or the gradient is not finite: returns RISE_NOT_FINITE.
+   An update that makes a weight infinite or NaN is kept, but sets optimizer.suspect. Later updates
+   then check the weights, and are discarded until all weights are finite. */
 RISEI_FN rise_result risei_learner_finish(risei_learner *l, int64_t now, rise_error *error)
 {
     risei_model *m = l->model;
@@ -13505,9 +13511,10 @@ RISEI_FN const char *risei_learner_wrong_draws(const risei_learner *l, int draws
 
 /* -- When to learn -- */
 
-/* Drops the updates that one call should not make up for: a call that does all of them would take
-   very long. One call adds at most `environments` steps to owed_steps. So owed_steps exceeds `most`
-   only if due updates were not possible or failed, or if a file says so. */
+/* Limits owed_steps to learn_period + environments, so that no call does very many updates. Usually
+   less than learn_period is left after a call, and the next call adds at most `environments`. More
+   is owed only if updates were not possible or failed, or if a file says so. Not called with
+   learn_outside. */
 RISEI_FN void risei_learner_drop_owed(risei_learner *l)
 {
     const rise_agent_desc *d = l->model->desc;
@@ -13546,8 +13553,7 @@ RISEI_FN int risei_learner_run_for(risei_learner *l, int64_t now, double microse
     int updates = 0, done = 0;
     if (!risei_learner_is_due(l)) return 0;
     /* The warm-up ends once. Ending the warm-up can take long, so its time is not measured. */
-    risei_learner_log_start(l, now);
-    risei_learner_end_warm_up(l);
+    risei_learner_end_warm_up(l, now);
     before = risei_model_clock(d);
     if (l->budget > 0 && microseconds >= l->part_time) l->budget = 0;
     l->budget += microseconds;
@@ -13599,7 +13605,8 @@ RISEI_FN int risei_learner_run_for(risei_learner *l, int64_t now, double microse
    A round of more than risei_learner.updates_at_once updates is done in several groups. Then the
    first phase lasts until the batches of the last group are drawn. Before a later group is drawn,
    the worker renews the priorities of the group before it. There are several groups if one call
-   makes more than 16 updates due, or if updates of earlier calls are still owed.
+   makes more than 16 updates due. An update that is still owed can also add a group (see
+   risei_learner_drop_owed).
 
    Main type: risei_background. Uses threads, replay, embedder, model, learner. Test:
    tests/background.c. */
@@ -14160,8 +14167,8 @@ RISEI_FN void risei_actor_act(risei_actor *a, const risei_call *c)
 }
 /* Returns how many frames were stored over all environments, overwritten frames included. A file
    holds this number only together with the replay buffer. After an agent is loaded without its
-   replay buffer, the number starts at 0. Steps are owed updates only when the number exceeds
-   learn_start. */
+   replay buffer, the number starts at 0. Steps are added to owed_steps only if both this number and
+   actor.steps exceed learn_start. */
 RISEI_FN int64_t risei_actor_seen(const risei_actor *a)
 {
     const risei_history *h = &a->replay->history;
@@ -16444,26 +16451,27 @@ RISEI_FN rise_result risei_file_begin(const risei_file_source *source,
     return result == RISE_OK ? risei_file_check_lengths(header, desc, error) : result;
 }
 #ifndef RISE_PLAY_ONLY
-/* Corrects what was read from the sections, if `machine` has changed environments or background. */
+/* Corrects what was read from the sections of a file without a replay buffer, and of a file whose
+   `background` was changed by `machine`. */
 RISEI_FN void risei_file_adapt(rise_agent *a, const risei_file_header *header)
 {
     int const replay = (header->flags & RISEI_FILE_REPLAY) != 0;
-    /* Without a replay buffer, the updates that are owed would learn from the first few frames. */
-    if (!replay) a->learner.owed_steps %= a->desc.learn_period;
-    /* Without a replay buffer in the file, `environments` may differ from the saved agent. Then the
-       number of slots may be smaller, and snapshot_next may be too large. No slot was written, so
-       no frame is left to embed. */
-    if (!replay && a->learner.snapshot_next > 0) {
+    /* Drops the updates that are owed, because they would learn from the first few frames.
+       `environments` may differ from the saved agent. Then there may be fewer slots, so
+       snapshot_next is limited to its largest valid value. */
+    if (!replay) {
         int64_t const most = risei_embedder_snapshot_frames(&a->replay.history);
+        a->learner.owed_steps %= a->desc.learn_period;
         if (a->learner.snapshot_next > most) a->learner.snapshot_next = most;
     }
-    /* `machine` has set background to 1 */
+    /* Background was turned on. The learning model gets the counters of the acting model. An update
+       that was partly computed begins again. */
     if (!header->has_round && risei_learns_in_background(&a->desc)) {
         a->learning.updates = a->model.updates, a->learning.metrics = a->model.metrics;
         a->learner.part = 0;
     }
-    /* `machine` has set background to -1: the end of the warm-up cannot be in progress. All frames
-       of the file will be embedded by risei_file_resume. */
+    /* Background was turned off. Only with background are the stored frames embedded in parts after
+       the warm-up. risei_file_resume will embed all of them at once. */
     if (header->has_round && !risei_learns_in_background(&a->desc) && a->learner.snapshots == 0)
         a->learner.snapshot_next = 0;
 }

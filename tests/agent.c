@@ -1105,7 +1105,7 @@ static void nonfinite_losses_are_refused(void)
     for (i = 0; i < 12; i++)
         CHECK(rise_agent_step(a, frame, i > 5 ? FLT_MAX : 0, i == 0 ? RISE_FIRST : RISE_MIDDLE) >=
               0);
-    risei_learner_end_warm_up(&a->learner);
+    risei_learner_end_warm_up(&a->learner, 0);
     before = state_of(a);
     sample = a->learner.sample_random;
     CHECK(rise_agent_learn(a) == RISE_NOT_FINITE &&

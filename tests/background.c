@@ -353,8 +353,10 @@ static void loading_can_turn_background_off(void)
             }
     CHECK(warm_ups > 0 && snapshots > 0);
 }
-/* A file says that a million updates are owed. With its frames, a step does an update, but not all,
-   also before learn_start. Without its frames, no update is owed. */
+/* A file says that a million updates are owed. With its replay buffer, three steps do at most 4
+   updates, and at most one stays owed. This also holds before learn_start frames are stored.
+   Without its replay buffer, no update is owed. With learn_outside, steps drop nothing, so only the
+   number after loading is checked. */
 static void owed_updates_are_dropped(void)
 {
     static const char *const words[] = {"memory=none", "memory=none background=1",

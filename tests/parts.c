@@ -485,7 +485,7 @@ static void gradients_of_parts_add_up(void)
             w = world_after(d, 50);
             d.batch_parts = parts;
             v = world_after(d, 50);
-            risei_learner_end_warm_up(&w.agent->learner);
+            risei_learner_end_warm_up(&w.agent->learner, 50);
             do CHECK(v.agent->learner.part < parts);
             while (risei_learner_advance(&v.agent->learner, 50, NULL) == 0);
             memcpy(w.agent->model.target, v.agent->model.target,

@@ -450,10 +450,10 @@ static void file_repeats(const rise_agent *a, const rise_agent_desc *machine)
     }
     free(first.data);
 }
-/* A refusal says why, and keeps no memory. A file whose header or description is wrong, or whose
-   sections ACTING and LEARNING do not fit the description, is refused before much memory is taken.
-   Other files may take what their agents need: the right length of section EPISODES is known only
-   when the agent is made. */
+/* A refusal has a reason and leaves no memory allocated. Most refusals take at most 100 bytes for
+   each byte of the file, plus 1 MB. An error that begins with "section" may take more, because the
+   agent is made before its sections are read. Wrong lengths of the sections ACTING and LEARNING are
+   found before. */
 static void file_refused(const rise_agent *a, rise_result result, const rise_error *error,
                          size_t size)
 {
