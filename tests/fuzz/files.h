@@ -450,10 +450,16 @@ static void file_repeats(const rise_agent *a, const rise_agent_desc *machine)
     }
     free(first.data);
 }
-/* A refusal has a reason and leaves no memory allocated. Most refusals take at most 100 bytes for
-   each byte of the file, plus 1 MB. An error that begins with "section" may take more, because the
-   agent is made before its sections are read. Wrong lengths of the sections ACTING and LEARNING are
-   found before. */
+/* Was the file refused before an agent was made of it? Wrong lengths of the sections ACTING and
+   LEARNING are found before; other faults of a section, and of the agent as a whole, after. */
+static int file_refused_early(const char *text)
+{
+    return strstr(text, "but the description requires") != NULL ||
+           (strncmp(text, "section ", 8) != 0 &&
+            strncmp(text, "the agent in the file is wrong", 30) != 0);
+}
+/* A refusal has a reason and leaves no memory allocated. An early refusal takes at most 100 bytes
+   for each byte of the file, plus 1 MB. */
 static void file_refused(const rise_agent *a, rise_result result, const rise_error *error,
                          size_t size)
 {
@@ -461,8 +467,7 @@ static void file_refused(const rise_agent *a, rise_result result, const rise_err
     CHECK(memchr(error->text, 0, sizeof error->text) != NULL);
     CHECK(result < RISE_OK);
     CHECK(toy_memory.held == 0);
-    if (strncmp(error->text, "section ", 8) != 0 ||
-        strstr(error->text, "but the description requires") != NULL)
+    if (file_refused_early(error->text))
         if (!CHECK(toy_memory.bytes <= 100 * size + (1 << 20)))
             printf("    %.0f bytes for a file of %.0f: %s\n", (double)toy_memory.bytes,
                    (double)size, error->text);
