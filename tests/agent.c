@@ -811,6 +811,30 @@ static void knows_impala(void)
         }
     }
 }
+/* The sums of SIGNS are exact in 32 bits, so frames of more than 2^31 / 255 bytes are refused. */
+static void frames_of_signs_are_limited(void)
+{
+    static const struct {
+        rise_embedding embedding;
+        int height, channels, possible;
+    } cases[] = {{RISE_EMBED_SIGNS, 1024, 8, 1},     {RISE_EMBED_SIGNS, 1024, 9, 0},
+                 {RISE_EMBED_SIGNS, 914, 9, 0},      {RISE_EMBED_SIGNS, 913, 9, 1},
+                 {RISE_EMBED_GAUSSIAN, 1024, 16, 1}, {RISE_EMBED_AUTO, 1024, 16, 0}};
+    int i;
+    for (i = 0; i < COUNT(cases); i++) {
+        rise_agent_desc d;
+        rise_error error = {RISE_OK, ""};
+        check_about("case %d", i);
+        memset(&d, 0, sizeof d);
+        d.frame_width = 1024, d.frame_height = cases[i].height, d.actions = 2;
+        d.frame_channels = cases[i].channels, d.embedding = cases[i].embedding;
+        CHECK(rise_agent_resolve(&d, &error) == (cases[i].possible ? RISE_OK : RISE_BAD_DESC));
+        if (!cases[i].possible)
+            CHECK(strstr(error.text, "frame_height is") != NULL &&
+                  strstr(error.text, "smaller, or choose another embedding") != NULL);
+    }
+    check_about("%s", "");
+}
 static void defaults_are_filled_in(void)
 {
     static const int sides[] = {1, 2, 3, 5, 8, 20, 32, 33, 84, 300};
@@ -2267,6 +2291,7 @@ static const check_test tests[] = {
     TEST(pool_to_must_fit_the_frame),
     TEST(heads_must_fit_together),
     TEST(batch_must_fit_in_memory),
+    TEST(frames_of_signs_are_limited),
     TEST(defaults_are_filled_in),
     TEST(missing_kernels_are_refused),
     TEST(early_first_frame_truncates),

@@ -2182,6 +2182,43 @@ static void other_numbers_of_learning_may_be_stated(void)
     check_about("%s", "");
     rise_agent_destroy(w.agent), free(b.data);
 }
+/* An agent that only plays does not learn in the background, whatever its file says. It loads no
+   replay buffer, so it may have other environments than the file. No threads are needed: this
+   program is compiled without RISE_THREADS. */
+static void opened_agents_ignore_how_they_learned(void)
+{
+    static const rise_save kinds[] = {RISE_SAVE_POLICY, RISE_SAVE_FLOAT16, RISE_SAVE_AGENT,
+                                      RISE_SAVE_ALL};
+    world w = world_begin("memory=rise", 40);
+    int const had = w.agent->desc.environments;
+    rise_agent_desc machine;
+    int i, stated;
+    memset(&machine, 0, sizeof machine);
+    for (i = 0; i < COUNT(kinds); i++)
+        for (stated = 0; stated < 4; stated++) {
+            buffer was = saved(w.agent, kinds[i]);
+            buffer b = with_line(&was, "background", "background=1\n");
+            placed const p = placed_at(&b, 0);
+            rise_agent *a;
+            rise_error error = {RISE_OK, ""};
+            check_about("kind %d, machine %d", (int)kinds[i], stated);
+            machine.environments = stated == 2 ? had + 1 : 0;
+            machine.background = stated == 3 ? -1 : 0;
+            CHECK(rise_agent_open(&a, p.data, b.size, stated ? &machine : NULL, &error) == RISE_OK);
+            if (a != NULL) {
+                CHECK(a->desc.background == 0 && a->desc.play_only);
+                CHECK(a->desc.environments == (stated == 2 ? had + 1 : had));
+                CHECK(a->bytes == rise_agent_open_bytes(p.data, b.size, stated ? &machine : NULL,
+                                                        NULL));
+            } else {
+                printf("    %s\n", error.text);
+            }
+            rise_agent_destroy(a);
+            free(was.data), free(b.data), free(p.room);
+        }
+    check_about("%s", "");
+    rise_agent_destroy(w.agent);
+}
 /* Each weight in place must be finite. Without a machine there are defaults. */
 static void weights_in_place_are_checked(void)
 {
@@ -2610,6 +2647,7 @@ static const check_test tests[] = {
     TEST(wrong_weights_of_16_bits),
     TEST(policies_play_in_place),
     TEST(damaged_policies_are_not_opened),
+    TEST(opened_agents_ignore_how_they_learned),
     TEST(weights_in_place_are_checked),
     TEST(other_numbers_of_learning_may_be_stated),
     TEST(mutated_files_do_no_harm),

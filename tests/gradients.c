@@ -2125,6 +2125,17 @@ static void eight_bits_need_floats(void)
     CHECK(rise_agent_create(&a, &d, &error) == RISE_UNAVAILABLE);
     CHECK(strstr(error.text, "weight_bits is 8, and RISE_DOUBLE is defined") != NULL);
 }
+/* Without a table of kernels, rise_frame_shrink uses the one that a build with doubles has. */
+static void frames_are_shrunk_without_a_table(void)
+{
+    uint8_t const pixels[4] = {0, 1, 2, 9};
+    rise_picture picture;
+    uint8_t frame = 0;
+    memset(&picture, 0, sizeof picture);
+    picture.pixels = pixels, picture.width = picture.height = 2;
+    picture.format = RISE_PIXELS_GREY;
+    CHECK(rise_frame_shrink(NULL, &picture, &frame, 1, 1, 1, NULL) == RISE_OK && frame == 3);
+}
 static void begin_test(void)
 {
     device.kernels = correct = rise_kernels_of(RISE_ISA_AUTO);
@@ -2141,6 +2152,7 @@ static void end_test(void)
 static const check_test tests[] = {
     TEST(double_has_the_reference_kernels_only),
     TEST(eight_bits_need_floats),
+    TEST(frames_are_shrunk_without_a_table),
     TEST(linear_layers_are_right),
     TEST(convolutions_are_right),
     TEST(max_pooling_is_right),

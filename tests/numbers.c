@@ -133,7 +133,7 @@ static void numbers_enter_the_network(void)
             int seen = 0, windows = 0;
             check_about("%s, %s", kinds[k], frames ? "and frames" : "without frames");
             CHECK(net->encoder.numbers.in == NUMBERS * a->desc.frame_stack);
-            CHECK(net->encoder.out == net->encoder.of_images + 9);
+            CHECK(net->encoder.out == net->encoder.image_features + 9);
             CHECK((net->encoder.layers > 0) == frames);
             CHECK(net->numbers == (d.memory == RISE_MEMORY_RISE ? NUMBERS : 0));
             for (step = 0; step < STORY; step++) {

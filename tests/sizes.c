@@ -39,6 +39,26 @@ static void has_limit(const rise_agent_desc *d, const char *words)
     }
     size_limit = PTRDIFF_MAX;
 }
+/* The arena rounds up each array. If this fills its last bytes, a later array must not fit. */
+static void full_arenas_take_nothing(void)
+{
+    size_t last;
+    for (last = 0; last < 200; last++) {
+        risei_arena arena;
+        memset(&arena, 0, sizeof arena);
+        size_limit = limits[0];
+        risei_arena_take(&arena, 1, size_limit - last);
+        if (!arena.overflow) {
+            CHECK(arena.used <= size_limit);
+            risei_arena_take(&arena, 1, 2 * RISEI_ALIGN + last);
+            CHECK(arena.overflow);
+            arena.overflow = 0;
+            risei_arena_take(&arena, (size_t)PTRDIFF_MAX / 2, 2);
+            CHECK(arena.overflow);
+        }
+    }
+    size_limit = PTRDIFF_MAX;
+}
 static void small_agents_meet_small_limits(void)
 {
     static const char *const words[] = {
@@ -156,6 +176,7 @@ static void arrays_fit_an_int(void)
 
 static const check_test tests[] = {
     TEST(arrays_fit_an_int),
+    TEST(full_arenas_take_nothing),
     TEST(small_agents_meet_small_limits),
     TEST(huge_networks_are_refused),
     TEST(huge_buffers_are_refused),

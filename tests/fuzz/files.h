@@ -301,18 +301,18 @@ static void file_fit(program *p, file_parts *f)
     rise_agent_desc desc, machine = fuzz_machine(RISE_SAVE_ALL);
     rise_agent *a;
     file_parts fresh;
-    risei_memory_file memory;
+    risei_file_memory memory;
     risei_io text;
     buffer b;
     int s, bits;
     int const policy = (f->flags & RISEI_FILE_POLICY) != 0;
     risei_io_begin(&text, RISEI_IO_READ, f->part[0].size);
     memory.at = f->part[0].data, memory.left = f->part[0].size;
-    text.read = risei_memory_read, text.user = &memory;
+    text.read = risei_file_memory_read, text.user = &memory;
     if (risei_desc_read(&desc, &text, NULL) != RISE_OK) return;
     machine.memory_bytes =
         hash_bytes(HASH_START, p->at, (size_t)(p->end - p->at)) % 16 == 0 ? FILE_LARGE : FILE_AGENT;
-    risei_file_take_machine(&desc, &machine, 1);
+    risei_file_take_machine(&desc, &machine, 0, 1);
     bits = desc.weight_bits, desc.weight_bits = 32;
     if (rise_agent_create(&a, &desc, NULL) != RISE_OK) return;
     fuzz_train(a, p, (int)program_below(p, 10));
