@@ -985,7 +985,6 @@ static void value_range_may_begin_at_zero(void)
     CHECK(rise_agent_resolve(&d, NULL) == RISE_OK && d.value_min == -5 && d.value_max == 0);
     check_about("%s", "");
 }
-static double counted; /* numbers that passed a ReLU in wide_heads_run_in_pieces */
 static int no_sum(void *user, rise_real *numbers, size_t count)
 {
     (void)user, (void)numbers, (void)count;
@@ -1012,47 +1011,6 @@ static void parts_follow_from_learning_in_a_budget(void)
         check_about("case %d", i);
         CHECK(rise_agent_resolve(&d, NULL) == RISE_OK && d.batch_parts == c->parts);
     }
-}
-static void no_product(const rise_product *p, int part, int parts, void *scratch)
-{
-    (void)p, (void)part, (void)parts, (void)scratch;
-}
-static void no_multiply(int n, const float *x, const float *y, int add, float *z)
-{
-    (void)n, (void)x, (void)y, (void)add, (void)z;
-}
-static void count_relu(int n, const float *y, const float *dy, float *dx)
-{
-    counted += n, (void)y, (void)dy, (void)dx;
-}
-/* The backward pass of the widest heads, with the most rows and fractions, reaches each of more
-   than 2^32 numbers. The kernels only count. */
-static void wide_heads_run_in_pieces(void)
-{
-    enum { ROWS = 1024, TAUS = 256, WIDE = 2 * 8192 };
-    float *const room = (float *)calloc(2 * ROWS * TAUS, sizeof *room);
-    rise_kernels kernels = *rise_kernels_of(RISE_ISA_AUTO);
-    risei_parameters p = {0};
-    risei_device device = {&kernels, NULL, NULL, 0, 0};
-    risei_heads_data a;
-    risei_heads n;
-    if (room == NULL) exit(1);
-    memset(&a, 0, sizeof a), memset(&n, 0, sizeof n);
-    kernels.product = no_product, kernels.relu_backward = count_relu,
-    kernels.multiply = no_multiply;
-    n.kind = &risei_head_kinds[RISE_HEAD_IQN];
-    n.actions = n.atoms = n.dueling = 1, n.taus = TAUS, n.in = 1;
-    n.quantile = risei_linear_make(&p, RISEI_COSINES, 1, 1);
-    n.hidden = risei_linear_make(&p, 1, WIDE, 1);
-    n.advantage = n.value = risei_linear_make(&p, WIDE / 2, 1, 1);
-    a.dz = room, a.dadvantage = a.dvalue = room + ROWS * TAUS;
-    a.cosines = a.phi = a.dphi = a.mixed = a.dmixed = a.hidden = a.dhidden = a.x = a.dx = room;
-    counted = 0;
-    risei_heads_backward(&device, &n, room, room, ROWS, &a);
-    check_about("wide heads: %.0f numbers through the ReLUs", counted);
-    CHECK(counted == (double)ROWS * TAUS * (WIDE + 1));
-    check_about("%s", "");
-    free(room);
 }
 
 /* ---------------------------------------------------------------------------------------------- */
@@ -1502,7 +1460,6 @@ static const check_test tests[] = {
     TEST(random_streams_do_not_overlap),
     TEST(parts_follow_from_learning_in_a_budget),
     TEST(value_range_may_begin_at_zero),
-    TEST(wide_heads_run_in_pieces),
     TEST(agents_learn_distributions),
     TEST(every_field_is_set_from_text),
     TEST(wrong_field_texts_are_refused),

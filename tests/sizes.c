@@ -160,6 +160,14 @@ static void arrays_fit_an_int(void)
           strstr(error.text, "lower batch") != NULL);
     d.batch = 16;
     CHECK(rise_agent_bytes(&d, &error) > 0);
+    /* the hidden units of all fractions */
+    memset(&d, 0, sizeof d);
+    d.frame_width = d.frame_height = 8, d.actions = 2;
+    d.head = RISE_HEAD_IQN, d.head_units = 8192, d.quantiles = 256, d.batch = 512;
+    CHECK(rise_agent_bytes(&d, &error) == 0 && error.result == RISE_BAD_DESC &&
+          strstr(error.text, "lower batch") != NULL);
+    d.quantiles = 8;
+    CHECK(rise_agent_bytes(&d, &error) > 0);
     /* only 2 batch images, or the frames of one window at a time, count */
     memset(&d, 0, sizeof d);
     d.frame_width = d.frame_height = 84, d.actions = 4;
