@@ -1467,7 +1467,7 @@
        RISE_NO_PRETRAINED    the implementation   leaves out the ResNet-18: RISE_EMBED_RESNET18 is
                                                   then RISE_UNAVAILABLE
        RISE_NO_ENCODERS      the implementation   the same for all frozen encoders but DOWNSAMPLE
-                                                  and SIGNS, which are the defaults
+                                                  and SIGNS, which AUTO chooses from
        RISE_NO_RAINBOW       the implementation   the same for the heads C51 and IQN, noisy and
                                                   spectral_norm
        RISE_PLAY_ONLY        every file           agents only play: see HOW TO: A SMALL PLAYER.
@@ -1634,10 +1634,11 @@ typedef enum rise_fusion {
 
 /* The frozen encoder of RISE: a function of one frame that does not learn. */
 typedef enum rise_embedding {
-    /* DOWNSAMPLE for frames of up to 32 x 32, unless frame_channels exceeds embedding_size; else
-       SIGNS. Each number of DOWNSAMPLE depends on neighbouring pixels only. Each number of a random
-       projection depends on all pixels. DOWNSAMPLE scored at least as well as SIGNS
-       (bench/ABLATION.md). */
+    /* DOWNSAMPLE, unless frame_channels exceeds embedding_size; else SIGNS. Each number of a random
+       projection depends on all pixels, so an object of few pixels changes each number little. Each
+       number of DOWNSAMPLE depends on one cell. If the object is seldom in this cell,
+       standardisation makes the change large. In Breakout with half of the frames black, RISE
+       scores about twice as much with DOWNSAMPLE as with SIGNS (bench/atari.md). */
     RISE_EMBED_AUTO,
     /* random projection by signs: stores no weights, takes n log n additions for n inputs, exact in
        integers (see rise_sign). A frame has at most 2^31 / 255 bytes, about 8.4 million. */
@@ -1800,7 +1801,7 @@ typedef struct rise_agent_desc {
 
     /* the frozen encoder (RISE only) */
 
-    rise_embedding embedding; /* [AUTO: DOWNSAMPLE up to 32 x 32, else SIGNS] */
+    rise_embedding embedding; /* [AUTO: DOWNSAMPLE] */
     /* floats, 1..8192 [64 for SMALL, else 512; 512 for RESNET18]. DOWNSAMPLE uses the largest grid
        that fits and lowers this field to columns * rows * frame_channels. The grid is square,
        unless it would have more columns or rows than the frame has pixels. Each number gets the
@@ -10841,8 +10842,8 @@ static const risei_frozen_kind risei_frozen_kind_resnet18 = {
    1 / (3 units). So to the variance of a gate's input, the embedding adds `most` / (3 units) or
    less. Adam changes each weight by about the learning rate. So with variance 1, the change of a
    gate's input in an update could grow as size. With this scale, the change can grow only as the
-   square root of size. An agent whose
-   statistics were frozen by an earlier version, and saved, keeps variance 1 until a snapshot.
+   square root of size. An agent whose statistics were frozen by an earlier version, and saved,
+   keeps variance 1 until a snapshot.
 
    Until learning starts, these statistics are gathered and embeddings are raw. When learning
    starts, the statistics are frozen, and all stored frames are embedded again. If frames are
@@ -10860,8 +10861,8 @@ static const risei_frozen_kind risei_frozen_kind_resnet18 = {
    tests/agent.c, tests/snapshot.c. */
 
 /* Largest sum of the variances of an embedding's numbers; recurrent_units, if that is larger. With
-   64 units, Pong at 42 x 42 scores 0.91 with this sum, 0.76 with 512 and 0.65 with 16. lock-catch
-   scores 0.79, and 0.91 with 512 (bench/README.md). */
+   64 units and embeddings of 512 numbers by SIGNS, Pong at 42 x 42 scores 0.91 with this sum, 0.76
+   with 512 and 0.65 with 16. lock-catch scores 0.79, and 0.91 with 512 (bench/README.md). */
 #define RISEI_EMBEDDING_VARIANCE_SUM 64
 
 /* The table, indexed by rise_embedding. AUTO has no descriptor, because no resolved description has
@@ -11915,8 +11916,8 @@ RISEI_FN void risei_fill(rise_agent_desc *d)
     risei_fill_embedding_pool(d);
     risei_default(&d->number_features, d->frame_width > 0 ? 64 : 128);
     if (d->embedding == RISE_EMBED_AUTO)
-        d->embedding = up_to_32 && d->frame_channels <= d->embedding_size ? RISE_EMBED_DOWNSAMPLE
-                                                                       : RISE_EMBED_SIGNS;
+        d->embedding = d->frame_channels <= d->embedding_size ? RISE_EMBED_DOWNSAMPLE
+                                                              : RISE_EMBED_SIGNS;
     d->embedding_size = risei_embedder_final_size(d);
 }
 

@@ -124,7 +124,7 @@ static const variant ablations[] = {
 /* The same for enlarged frames. NONE shows the score that an agent with memory must reach, too, in
    games that need no memory. */
 static const variant size_ablations[] = {
-    {"RISE", "memory=rise", "signs of 512 numbers, GRU 64, concat", 0, 0},
+    {"RISE", "memory=rise", "downsampled to 22 x 22 half floats, GRU 64, concat", 0, 0},
     {"NONE", "memory=none", "no memory: sees the last 4 frames", 0, 0},
     {"scale-0.05", "context_scale=0.05", "context_scale 0.05", 0, 0},
     {"scale-0.2", "context_scale=0.2", "context_scale 0.2", 0, 0},
@@ -134,7 +134,7 @@ static const variant size_ablations[] = {
     {"norm", "layer_norm=1", "layer norm in the heads", 0, 0},
     {"raw", "raw_frames=1 context_scale=1", "frames not standardised: pixel / 255", 0, 0},
     {"raw-0.05", "raw_frames=1 context_scale=0.05", "the same with context_scale 0.05", 0, 0},
-    {"downsample", "embedding=downsample", "frozen encoder: downsampling", 0, 0},
+    {"signs", "embedding=signs", "frozen encoder: random projection by signs", 0, 0},
     {"gaussian", "embedding=gaussian", "frozen encoder: dense Gaussian projection", 0, 0},
     {"sparse", "embedding=sparse", "frozen encoder: sparse random projection", 0, 0},
     {"conv", "embedding=conv", "frozen encoder: random conv net", 0, 0},

@@ -463,9 +463,10 @@ static void bytes_are_as_promised(void)
     d.replay_capacity = 150000; /* fits 32 bits, with embedding_f32, too */
     more = rise_agent_bytes(&d, NULL);
     frame = (double)(more - less) / 100000;
-    CHECK(frame >= 84 * 84 + 2 * 512 && frame < 1.03 * (84 * 84 + 2 * 512));
+    /* the embedding is a grid of 22 x 22 numbers of 2 bytes */
+    CHECK(frame >= 84 * 84 + 2 * 484 && frame < 1.03 * (84 * 84 + 2 * 484));
     d.embedding_f32 = 1;
-    CHECK_NEAR((double)(rise_agent_bytes(&d, NULL) - more), 150000.0 * 1024, 0.001);
+    CHECK_NEAR((double)(rise_agent_bytes(&d, NULL) - more), 150000.0 * 2 * 484, 0.001);
     d.embedding_f32 = 0, d.play_only = 1;
     full = rise_agent_bytes(&d, NULL);
     CHECK(full > 0 && full < less / 20);
@@ -819,7 +820,7 @@ static void frames_of_signs_are_limited(void)
         int height, channels, possible;
     } cases[] = {{RISE_EMBED_SIGNS, 1024, 8, 1},     {RISE_EMBED_SIGNS, 1024, 9, 0},
                  {RISE_EMBED_SIGNS, 914, 9, 0},      {RISE_EMBED_SIGNS, 913, 9, 1},
-                 {RISE_EMBED_GAUSSIAN, 1024, 16, 1}, {RISE_EMBED_AUTO, 1024, 16, 0}};
+                 {RISE_EMBED_GAUSSIAN, 1024, 16, 1}, {RISE_EMBED_AUTO, 1024, 16, 1}};
     int i;
     for (i = 0; i < COUNT(cases); i++) {
         rise_agent_desc d;
@@ -880,11 +881,11 @@ static void defaults_are_filled_in(void)
     d.embedding = RISE_EMBED_AUTO, d.embedding_size = 4;
     CHECK(rise_agent_resolve(&d, NULL) == RISE_OK && d.embedding == RISE_EMBED_DOWNSAMPLE &&
           d.embedding_size == 4);
-    /* a frame of more than 32 columns is too wide */
+    /* raw frames of more than 32 columns need another context_scale */
     d.embedding = RISE_EMBED_AUTO, d.embedding_size = 0, d.context_scale = 0, d.frame_width = 33;
-    CHECK(rise_agent_resolve(&d, NULL) == RISE_OK && d.embedding == RISE_EMBED_SIGNS &&
-          d.embedding_size == 64);
-    CHECK(d.context_scale == 0.05);
+    d.raw_frames = 1;
+    CHECK(rise_agent_resolve(&d, NULL) == RISE_OK && d.embedding == RISE_EMBED_DOWNSAMPLE &&
+          d.embedding_size == 64 && d.context_scale == 0.05);
     knows_impala();
 }
 static void missing_kernels_are_refused(void)
