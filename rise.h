@@ -2347,10 +2347,10 @@ RISE_API rise_result rise_agent_write(const rise_agent *agent, rise_save what, r
 /* Makes an agent from the bytes that `fn` gives. `size` is the length of the whole file in bytes.
    On failure *agent is NULL. Every value is checked before it is used. `error` may be NULL.
 
-   `machine` (may be NULL) supplies what files do not hold: isa, threads, processes, process,
-   memory_block, memory_bytes, embedding_file, play_only, weights (not for RISE_SAVE_FLOAT16), and
-   log_fn, clock_fn, embed_fn and reduce_fn with their `user` pointers. `players`, if not zero,
-   replaces the file's value.
+   `machine` (may be NULL) supplies what files do not hold: isa, threads, memory_block,
+   memory_bytes, embedding_file, play_only, weights (not for RISE_SAVE_FLOAT16), and log_fn,
+   clock_fn and embed_fn with their `user` pointers. Without play_only, `machine` also supplies
+   processes, process and reduce_fn. `players`, if not zero, replaces the file's value.
 
    background = 0 keeps the file's value. If the file's value is 0, background = 1 replaces it; an
    update that rise_agent_learn_for has begun then starts again. If the file's value is 1,
@@ -3103,11 +3103,11 @@ RISEI_FN size_t risei_arena_aligned(size_t bytes)
    the arena only counts or overflows. */
 RISEI_FN void *risei_arena_take(risei_arena *arena, size_t count, size_t size)
 {
+    /* a multiple of RISEI_ALIGN, as `used` is, so rounding up never takes `used` above it */
+    size_t const most = (RISEI_SIZE_MAX / RISEI_ALIGN - 1) * RISEI_ALIGN;
     unsigned char *piece = arena->base;
     size_t bytes;
-    /* Rounding up may have taken `used` above the first limit. */
-    if (arena->used > RISEI_SIZE_MAX - RISEI_ALIGN ||
-        (count != 0 && size > (RISEI_SIZE_MAX - RISEI_ALIGN - arena->used) / count)) {
+    if (count != 0 && size > (most - arena->used) / count) {
         arena->overflow = 1;
         return NULL;
     }
@@ -3383,7 +3383,7 @@ RISEI_FN void risei_io_reals(risei_io *f, rise_real *x, size_t count, rise_real 
 {
     size_t i;
     risei_io_numbers(f, x, count, sizeof *x);
-    for (i = 0; i < count && f->mode != RISEI_IO_COUNT && !f->failed; i++)
+    for (i = 0; i < count && f->mode != RISEI_IO_COUNT; i++)
         if (!(x[i] - x[i] == 0) || x[i] < least) risei_io_invalid(f, what);
 }
 /* Does the same for doubles. */
@@ -3391,7 +3391,7 @@ RISEI_FN void risei_io_doubles(risei_io *f, double *x, size_t count, double leas
 {
     size_t i;
     risei_io_numbers(f, x, count, sizeof *x);
-    for (i = 0; i < count && f->mode != RISEI_IO_COUNT && !f->failed; i++)
+    for (i = 0; i < count && f->mode != RISEI_IO_COUNT; i++)
         if (!(x[i] - x[i] == 0) || x[i] < least) risei_io_invalid(f, what);
 }
 /* Moves `count` integers. In all modes except RISEI_IO_COUNT, records `what` if an integer is
@@ -3404,7 +3404,7 @@ RISEI_FN void risei_io_integers(risei_io *f, int64_t *x, size_t count, const cha
     int64_t const most = (int64_t)1 << (f->mode == RISEI_IO_READ ? 50 : 53);
     size_t i;
     risei_io_numbers(f, x, count, sizeof *x);
-    for (i = 0; i < count && f->mode != RISEI_IO_COUNT && !f->failed; i++)
+    for (i = 0; i < count && f->mode != RISEI_IO_COUNT; i++)
         if (x[i] < 0 || x[i] > most) risei_io_invalid(f, what);
 }
 
@@ -9632,12 +9632,13 @@ RISEI_FN rise_real risei_frozen_projection_scale(const risei_frozen_projection *
    2^31, so larger frames are refused. */
 RISEI_FN rise_result risei_frozen_signs_check(const rise_agent_desc *desc, rise_error *error)
 {
-    int const most = INT32_MAX / 255, row = desc->frame_width * desc->frame_channels;
-    if (desc->frame_height <= most / row) return RISE_OK;
+    int const most = INT32_MAX / 255;
+    int const bytes = desc->frame_width * desc->frame_height * desc->frame_channels;
+    if (bytes <= most) return RISE_OK;
     return risei_fail(error, RISE_BAD_DESC,
-                      "frame_height is %d; with RISE_EMBED_SIGNS and rows of %d bytes, at most %d "
-                      "is possible: make the frames smaller, or choose another embedding",
-                      desc->frame_height, row, most / row);
+                      "frames have %d bytes, but at most %d with RISE_EMBED_SIGNS: make the frames "
+                      "smaller, or choose another embedding",
+                      bytes, most);
 }
 RISEI_FN void risei_frozen_signs_layout(risei_arena *arena, risei_frozen *f,
                                         const rise_agent_desc *desc)
@@ -16048,8 +16049,8 @@ RISEI_FN void risei_file_visit_draws(risei_io *f, risei_learner *l, int *draws)
 /* Reads the draws of a round, and drops them. */
 RISEI_FN void risei_file_skip_draws(risei_io *f, const risei_learner *l)
 {
-    int64_t count = 0, i, number[3];
-    rise_real td;
+    int64_t count = 0, i, number[3] = {0, 0, 0};
+    rise_real td = 0; /* a failed read writes nothing, but the number is checked */
     risei_io_integers(f, &count, 1, "draws");
     if (count < 0 || count > RISEI_AT_ONCE_MAX * l->draws) risei_io_invalid(f, "draws");
     for (i = 0; i < count * l->batch.size && f->wrong == NULL && !f->failed; i++) {
@@ -16366,9 +16367,9 @@ RISEI_FN rise_result risei_file_check_shape(const rise_agent_desc *desc,
 /* Copies from `machine` to `desc` the fields that the caller who loads the file chooses: isa,
    threads, processes, process, memory_block, memory_bytes, functions and their user data,
    embedding_file and weights. Copies background, players and environments if they are not 0. With
-   play_only, ignores the file's background, which describes how the saved agent learned. Does not
-   copy environments if the replay buffer is loaded (replay = 1), because its shape must stay. If
-   `machine` is NULL, its fields count as 0. */
+   play_only, ignores processes, and the file's background, which describes how the saved agent
+   learned. Does not copy environments if the replay buffer is loaded (replay = 1), because then its
+   shape must stay. If `machine` is NULL, its fields count as 0. */
 RISEI_FN void risei_file_take_machine(rise_agent_desc *desc, const rise_agent_desc *machine,
                                       int play_only, int replay)
 {
@@ -16382,8 +16383,10 @@ RISEI_FN void risei_file_take_machine(rise_agent_desc *desc, const rise_agent_de
     desc->clock_fn = machine->clock_fn, desc->clock_user = machine->clock_user;
     desc->embed_fn = machine->embed_fn, desc->embed_user = machine->embed_user;
     desc->embedding_file = machine->embedding_file;
-    desc->processes = machine->processes, desc->process = machine->process;
-    desc->reduce_fn = machine->reduce_fn, desc->reduce_user = machine->reduce_user;
+    if (!play_only) {
+        desc->processes = machine->processes, desc->process = machine->process;
+        desc->reduce_fn = machine->reduce_fn, desc->reduce_user = machine->reduce_user;
+    }
     desc->weights = machine->weights;
     if (machine->background != 0) desc->background = machine->background;
     if (machine->players != 0) desc->players = machine->players;
@@ -16494,7 +16497,8 @@ RISEI_FN rise_result risei_file_begin(const risei_file_source *source,
 {
     rise_result result = risei_file_read_start(source->fn, source->user, source->size, header, desc,
                                                error);
-    int const play_only = source->data != NULL || (machine != NULL && machine->play_only);
+    int const play_only = !RISEI_LEARNS || source->data != NULL ||
+                          (machine != NULL && machine->play_only);
     int replay;
     if (result != RISE_OK) return result;
     replay = !play_only && (header->flags & RISEI_FILE_REPLAY) != 0;
@@ -16503,7 +16507,7 @@ RISEI_FN rise_result risei_file_begin(const risei_file_source *source,
     if (header->weight_bits == 16) desc->weights = NULL;
     result = risei_file_check_shape(desc, machine, error);
     if (result != RISE_OK) return result;
-    if (RISEI_LEARNS && (header->flags & RISEI_FILE_POLICY) != 0 && !desc->play_only)
+    if (!play_only && (header->flags & RISEI_FILE_POLICY) != 0)
         return risei_fail(error, RISE_MISMATCH,
                           "the file holds only a policy; load it with play_only = 1");
     result = risei_resolve(desc, error);

@@ -831,7 +831,7 @@ static void frames_of_signs_are_limited(void)
         d.frame_channels = cases[i].channels, d.embedding = cases[i].embedding;
         CHECK(rise_agent_resolve(&d, &error) == (cases[i].possible ? RISE_OK : RISE_BAD_DESC));
         if (!cases[i].possible)
-            CHECK(strstr(error.text, "frame_height is") != NULL &&
+            CHECK(strstr(error.text, "at most 8421504 with") != NULL &&
                   strstr(error.text, "smaller, or choose another embedding") != NULL);
     }
     check_about("%s", "");
