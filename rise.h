@@ -802,8 +802,8 @@
    permissions of the old file are kept, and anything but a plain file is refused.
 
    rise_agent_peek reads only the description in a file. In the description, set the fields that you
-   will set in `machine`, such as play_only. Then rise_agent_bytes returns the memory that the agent
-   needs.
+   will set in `machine`, such as play_only. With play_only, also set background, because loading
+   then ignores the file's value. Then rise_agent_bytes returns the memory that the agent needs.
 
        rise_agent_desc found;
        if (rise_agent_peek(&found, "run.rise", &error) == RISE_OK)
@@ -1134,8 +1134,8 @@
 
    THREADS. Define RISE_THREADS beside RISE_IMPLEMENTATION and compile with -pthread. With
    desc.threads = 4 an agent computes on its caller's thread and three workers. A worker without a
-   job sleeps after about 50 us, or at once if there are fewer cores than threads. The bits are the
-   same for any number of threads.
+   job sleeps after about 50 us, or at once if there are fewer cores than threads (with background,
+   the game's thread counts, too). The bits are the same for any number of threads.
 
        desc.threads = 4;
 
@@ -1442,12 +1442,12 @@
    the file. A line that begins with '?' is optional: a reader that does not know the field ignores
    the line.
 
-   `machine` can change players, switch background on (1) or off (-1; 0 keeps the file's value), and
-   change environments if no replay buffer is loaded. `machine` also has the fields that files do
-   not hold: see rise_agent_read. Another field that decides the shape of arrays, such as frame
-   size, actions, window, units or head, must be 0 or agree with the file. If not, the result is
-   RISE_MISMATCH, and the error sentence names the field. Fields such as learning_rate are ignored:
-   the agent keeps the values of the file.
+   `machine` can change players, switch background on (1) or off (-1; 0 keeps the file's value, but
+   not with play_only), and change environments if no replay buffer is loaded. `machine` also has
+   the fields that files do not hold: see rise_agent_read. Another field that decides the shape of
+   arrays, such as frame size, actions, window, units or head, must be 0 or agree with the file. If
+   not, the result is RISE_MISMATCH, and the error sentence names the field. Fields such as
+   learning_rate are ignored: the agent keeps the values of the file.
 
        rise_agent_desc machine = {0};
        machine.environments = 4; // RISE_MISMATCH, if the file's replay buffer has 8
@@ -1467,7 +1467,8 @@
        RISE_NO_PRETRAINED    the implementation   leaves out the ResNet-18: RISE_EMBED_RESNET18 is
                                                   then RISE_UNAVAILABLE
        RISE_NO_ENCODERS      the implementation   the same for all frozen encoders but DOWNSAMPLE
-                                                  and SIGNS, which AUTO chooses from
+                                                  and SIGNS, the defaults of this and of
+                                                  earlier releases
        RISE_NO_RAINBOW       the implementation   the same for the heads C51 and IQN, noisy and
                                                   spectral_norm
        RISE_PLAY_ONLY        every file           agents only play: see HOW TO: A SMALL PLAYER.
@@ -1634,11 +1635,12 @@ typedef enum rise_fusion {
 
 /* The frozen encoder of RISE: a function of one frame that does not learn. */
 typedef enum rise_embedding {
-    /* DOWNSAMPLE, unless frame_channels exceeds embedding_size; else SIGNS. Each number of a random
-       projection depends on all pixels, so an object of few pixels changes each number little. Each
-       number of DOWNSAMPLE depends on one cell. If the object is seldom in this cell,
-       standardisation makes the change large. In Breakout with half of the frames black, RISE
-       scores about twice as much with DOWNSAMPLE as with SIGNS (bench/atari.md). */
+    /* DOWNSAMPLE. Each number of a random projection depends on all pixels, so an object of few
+       pixels changes each number little. Each number of DOWNSAMPLE depends on one cell. If the
+       object is seldom in this cell, standardisation makes the change large. In Breakout with half
+       of the frames black, RISE scores about twice as much with DOWNSAMPLE as with SIGNS
+       (bench/atari.md). Earlier releases chose SIGNS for frames above 32 x 32. If you load such a
+       file with a resolved `machine`, or publish to its policy, set SIGNS. */
     RISE_EMBED_AUTO,
     /* random projection by signs: stores no weights, takes n log n additions for n inputs, exact in
        integers (see rise_sign). A frame has at most 2^31 / 255 bytes, about 8.4 million. */
@@ -1728,10 +1730,11 @@ typedef double (*rise_clock_fn)(void *user);
 typedef int (*rise_reduce_fn)(void *user, rise_real *numbers, size_t count);
 
 /* The description of an agent. Start from a struct of zeros and set what you want. Zero means the
-   default, which stands in [brackets]. Where 0 is a useful value too, -1 means 0 or "none", and the
-   comment says so. In such a field, numbers below -1 are refused. rise_agent_resolve fills in the
-   defaults. Defaults "for SMALL" are those of the resolved `network` SMALL, and of CUSTOM if a side
-   of the frame has fewer than 36 pixels. */
+   default, which stands in [brackets]. In some fields 0 is a useful value, too. If the comment of a
+   field says "negative" or -1, pass -1 for 0 or "none". Numbers below -1 are refused there, except
+   in value_min and value_max. rise_agent_resolve fills in the defaults. Defaults "for SMALL" are
+   those of the resolved `network` SMALL, and of CUSTOM if a side of the frame has fewer than 36
+   pixels. */
 typedef struct rise_agent_desc {
     /* what the agent sees and does */
 
@@ -2267,9 +2270,9 @@ typedef struct rise_metrics {
     double td_error;
     double gradient_norm; /* of the last update, before clipping */
     int64_t replay_size;  /* frames held */
-    /* the most frames that a snapshot still has to measure or embed before learning goes on; slots
-       of the replay buffer without a frame count, too. With background, embedding the stored frames
-       when learning starts counts as a snapshot. */
+    /* the most frames that a snapshot still has to measure or embed before learning goes on. An
+       upper limit: empty slots of the replay buffer are counted, too. With background, embedding
+       the stored frames when learning starts counts as a snapshot. */
     int64_t refreshing;
     int64_t replay_ready; /* transitions that can be sampled */
     size_t parameters;    /* numbers that learn */
@@ -2347,10 +2350,10 @@ RISE_API rise_result rise_agent_write(const rise_agent *agent, rise_save what, r
 /* Makes an agent from the bytes that `fn` gives. `size` is the length of the whole file in bytes.
    On failure *agent is NULL. Every value is checked before it is used. `error` may be NULL.
 
-   `machine` (may be NULL) supplies what files do not hold: isa, threads, memory_block,
-   memory_bytes, embedding_file, play_only, weights (not for RISE_SAVE_FLOAT16), and log_fn,
-   clock_fn and embed_fn with their `user` pointers. Without play_only, `machine` also supplies
-   processes, process and reduce_fn. `players`, if not zero, replaces the file's value.
+   `machine` (may be NULL) supplies what files do not hold: isa, threads, processes, process,
+   memory_block, memory_bytes, embedding_file, play_only, weights (not for RISE_SAVE_FLOAT16), and
+   log_fn, clock_fn, embed_fn and reduce_fn with their `user` pointers. `players`, if not zero,
+   replaces the file's value.
 
    background = 0 keeps the file's value. If the file's value is 0, background = 1 replaces it; an
    update that rise_agent_learn_for has begun then starts again. If the file's value is 1,
@@ -2689,8 +2692,8 @@ typedef struct rise_picture {
    not have a common ratio, and the frame may be larger than the picture. `width` and `height` are
    1..1024. `channels` is 1 (grey: 0.299 R + 0.587 G + 0.114 B, ITU-R BT.601, with 15 bits of
    fraction) or 3 (R, G, B). `kernels` is a table that rise_kernels_of returned, or NULL for plain
-   C. `frame` may not overlap the picture. Returns RISE_BAD_CALL if an argument is wrong. `error`
-   may be NULL. */
+   C (with RISE_DOUBLE, for the reference kernels). `frame` may not overlap the picture. Returns
+   RISE_BAD_CALL if an argument is wrong. `error` may be NULL. */
 RISE_API rise_result rise_frame_shrink(const rise_kernels *kernels, const rise_picture *picture,
                                        uint8_t *frame, int width, int height, int channels,
                                        rise_error *error);
@@ -2855,8 +2858,9 @@ __declspec(dllimport) int __stdcall MultiByteToWideChar(unsigned int page, unsig
 #else
 #define RISEI_OPTIONAL_ENCODER(function) function
 #endif
-/* For a kernel that only frozen encoders call which RISE_NO_ENCODERS leaves out. Without
-   RISE_PLAY_ONLY, users may call all kernels of a table, so the table keeps this kernel. */
+/* RISE_NO_ENCODERS leaves out some frozen encoders. This macro is for a kernel that only those
+   encoders call. Without RISE_PLAY_ONLY, users may call all kernels of a table, so the table keeps
+   this kernel. */
 #if defined(RISE_NO_ENCODERS) && defined(RISE_PLAY_ONLY)
 #define RISEI_ENCODER_KERNEL(function) NULL
 #else
@@ -3103,7 +3107,8 @@ RISEI_FN size_t risei_arena_aligned(size_t bytes)
    the arena only counts or overflows. */
 RISEI_FN void *risei_arena_take(risei_arena *arena, size_t count, size_t size)
 {
-    /* a multiple of RISEI_ALIGN, as `used` is, so rounding up never takes `used` above it */
+    /* `most` and `used` are multiples of RISEI_ALIGN. So rounding up never makes `used` larger than
+       `most`. */
     size_t const most = (RISEI_SIZE_MAX / RISEI_ALIGN - 1) * RISEI_ALIGN;
     unsigned char *piece = arena->base;
     size_t bytes;
@@ -10863,7 +10868,8 @@ static const risei_frozen_kind risei_frozen_kind_resnet18 = {
 
 /* Largest sum of the variances of an embedding's numbers; recurrent_units, if that is larger. With
    64 units and embeddings of 512 numbers by SIGNS, Pong at 42 x 42 scores 0.91 with this sum, 0.76
-   with 512 and 0.65 with 16. lock-catch scores 0.79, and 0.91 with 512 (bench/README.md). */
+   with 512 and 0.65 with 16. lock-catch scores 0.79, and 0.91 with 512 (bench/README.md). With
+   DOWNSAMPLE, only this sum was measured. */
 #define RISEI_EMBEDDING_VARIANCE_SUM 64
 
 /* The table, indexed by rise_embedding. AUTO has no descriptor, because no resolved description has
@@ -11916,9 +11922,7 @@ RISEI_FN void risei_fill(rise_agent_desc *d)
     }
     risei_fill_embedding_pool(d);
     risei_default(&d->number_features, d->frame_width > 0 ? 64 : 128);
-    if (d->embedding == RISE_EMBED_AUTO)
-        d->embedding = d->frame_channels <= d->embedding_size ? RISE_EMBED_DOWNSAMPLE
-                                                              : RISE_EMBED_SIGNS;
+    if (d->embedding == RISE_EMBED_AUTO) d->embedding = RISE_EMBED_DOWNSAMPLE;
     d->embedding_size = risei_embedder_final_size(d);
 }
 
@@ -13656,7 +13660,7 @@ RISEI_FN int risei_learner_run_for(risei_learner *l, int64_t now, double microse
    worker computes. The worker then uses only what the learner owns, and the standardisation of
    frames and numbers, which does not change meanwhile. The worker calls embed_fn in the first phase
    and reduce_fn in both, but never log_fn or clock_fn. The priorities of
-   the transitions change when the round is put into effect, or before, as follows.
+   transitions change when the round is put into effect, at the latest: see below.
 
    A round of more than risei_learner.updates_at_once updates is done in several groups. Then the
    first phase lasts until the batches of the last group are drawn. Before a later group is drawn,
@@ -16367,9 +16371,9 @@ RISEI_FN rise_result risei_file_check_shape(const rise_agent_desc *desc,
 /* Copies from `machine` to `desc` the fields that the caller who loads the file chooses: isa,
    threads, processes, process, memory_block, memory_bytes, functions and their user data,
    embedding_file and weights. Copies background, players and environments if they are not 0. With
-   play_only, ignores processes, and the file's background, which describes how the saved agent
-   learned. Does not copy environments if the replay buffer is loaded (replay = 1), because then its
-   shape must stay. If `machine` is NULL, its fields count as 0. */
+   play_only, ignores the file's background, which describes how the saved agent learned. Does not
+   copy environments if the replay buffer is loaded (replay = 1), because then its shape must stay.
+   If `machine` is NULL, its fields count as 0. */
 RISEI_FN void risei_file_take_machine(rise_agent_desc *desc, const rise_agent_desc *machine,
                                       int play_only, int replay)
 {
@@ -16383,7 +16387,7 @@ RISEI_FN void risei_file_take_machine(rise_agent_desc *desc, const rise_agent_de
     desc->clock_fn = machine->clock_fn, desc->clock_user = machine->clock_user;
     desc->embed_fn = machine->embed_fn, desc->embed_user = machine->embed_user;
     desc->embedding_file = machine->embedding_file;
-    if (!play_only) {
+    if (RISEI_LEARNS) { /* small players do without these instructions */
         desc->processes = machine->processes, desc->process = machine->process;
         desc->reduce_fn = machine->reduce_fn, desc->reduce_user = machine->reduce_user;
     }
@@ -16609,7 +16613,7 @@ RISEI_FN int risei_file_memory_read(void *user, void *data, size_t size)
 }
 /* Returns a source of `data` [size]. `file` is its state. */
 RISEI_FN risei_file_source risei_file_memory_source(risei_file_memory *file, const void *data,
-                                               size_t size)
+                                                    size_t size)
 {
     risei_file_source source;
     file->at = (const unsigned char *)data, file->left = size;

@@ -37,6 +37,8 @@ int main(int count, char **arguments)
     desc.memory = (rise_memory)one_of(memories, 3, arguments[2]);
     desc.frame_width = desc.frame_height = atoi(arguments[3]);
     desc.recurrent_units = desc.embedding_size = atoi(arguments[4]);
+    /* as in bench/step.c */
+    if (desc.frame_width > 32) desc.embedding = RISE_EMBED_SIGNS;
     desc.batch = atoi(arguments[5]);
     desc.window = WINDOW;
     desc.actions = ACTIONS;

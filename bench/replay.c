@@ -36,6 +36,7 @@ static void agent_fill(rise_memory memory, int units, int window, int batch, int
     desc.actions = 18;
     desc.memory = memory, desc.window = window, desc.batch = batch;
     desc.recurrent_units = desc.embedding_size = units;
+    desc.embedding = RISE_EMBED_SIGNS; /* downsampling would lower embedding_size */
     desc.replay_capacity = desc.learn_start = capacity;
     desc.isa = option.isa;
     desc.threads = option.threads;

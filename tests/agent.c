@@ -875,8 +875,7 @@ static void defaults_are_filled_in(void)
     d.memory = RISE_MEMORY_RISE;
     /* DOWNSAMPLE needs a number per channel, so 3 are too few for 4 channels */
     d.embedding = RISE_EMBED_AUTO, d.embedding_size = 3, d.frame_channels = 4;
-    CHECK(rise_agent_resolve(&d, NULL) == RISE_OK && d.embedding == RISE_EMBED_SIGNS &&
-          d.embedding_size == 3);
+    CHECK(rise_agent_resolve(&d, NULL) == RISE_BAD_DESC && d.embedding == RISE_EMBED_AUTO);
     /* and 4 are enough */
     d.embedding = RISE_EMBED_AUTO, d.embedding_size = 4;
     CHECK(rise_agent_resolve(&d, NULL) == RISE_OK && d.embedding == RISE_EMBED_DOWNSAMPLE &&

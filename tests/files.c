@@ -2219,6 +2219,27 @@ static void opened_agents_ignore_how_they_learned(void)
     check_about("%s", "");
     rise_agent_destroy(w.agent);
 }
+/* The players of each process have a random stream of their own, as tools with several actors need:
+   no file holds this stream. */
+static void players_of_processes_explore_differently(void)
+{
+    world w = world_begin("memory=none", 30);
+    buffer b = saved(w.agent, RISE_SAVE_POLICY);
+    char actions[4][PLAYED + 1];
+    int i;
+    for (i = 0; i < 4; i++) { /* processes 0, 1, 2 and 0 again */
+        rise_agent_desc machine = machine_for(RISE_SAVE_POLICY);
+        rise_agent *a;
+        machine.processes = 3, machine.process = i % 3;
+        a = loaded(&b, &machine);
+        CHECK(rise_agent_set_player(a, 1, 1, 0) == RISE_OK);
+        sample_play(a, actions[i]);
+        rise_agent_destroy(a);
+    }
+    CHECK(strcmp(actions[0], actions[1]) != 0 && strcmp(actions[0], actions[2]) != 0);
+    CHECK(strcmp(actions[1], actions[2]) != 0 && strcmp(actions[0], actions[3]) == 0);
+    rise_agent_destroy(w.agent), free(b.data);
+}
 /* Each weight in place must be finite. Without a machine there are defaults. */
 static void weights_in_place_are_checked(void)
 {
@@ -2648,6 +2669,7 @@ static const check_test tests[] = {
     TEST(policies_play_in_place),
     TEST(damaged_policies_are_not_opened),
     TEST(opened_agents_ignore_how_they_learned),
+    TEST(players_of_processes_explore_differently),
     TEST(weights_in_place_are_checked),
     TEST(other_numbers_of_learning_may_be_stated),
     TEST(mutated_files_do_no_harm),

@@ -450,8 +450,9 @@ static void file_repeats(const rise_agent *a, const rise_agent_desc *machine)
     }
     free(first.data);
 }
-/* Was the file refused before an agent was made of it? Wrong lengths of the sections ACTING and
-   LEARNING are found before; other faults of a section, and of the agent as a whole, after. */
+/* Returns whether the file was refused before an agent was made. Wrong lengths of the sections
+   ACTING and LEARNING are found before the agent is made. Other faults of a section, and faults of
+   the whole agent, are found later. */
 static int file_refused_early(const char *text)
 {
     return strstr(text, "but the description requires") != NULL ||
