@@ -1070,7 +1070,7 @@
        32x24     RISE        1382741      80.7 MB         9.4      0.0954
        32x24     FULL        1388885     138.9 MB        87.3       0.613
        84x84     NONE        3292837      1.49 GB        37.8       0.404
-       84x84     RISE        5393061      1.76 GB         104        1.87
+       84x84     RISE        5350053      1.75 GB         104        1.87
        84x84     FULL        9423525      1.75 GB         599        5.89
 
    rise_agent_bytes returns the memory of an agent in bytes before anything is allocated. Creating
