@@ -1467,8 +1467,8 @@
        RISE_NO_PRETRAINED    the implementation   leaves out the ResNet-18: RISE_EMBED_RESNET18 is
                                                   then RISE_UNAVAILABLE
        RISE_NO_ENCODERS      the implementation   the same for all frozen encoders but DOWNSAMPLE
-                                                  and SIGNS, the defaults of this and of
-                                                  earlier releases
+                                                  and SIGNS, the defaults of this version and
+                                                  of earlier ones
        RISE_NO_RAINBOW       the implementation   the same for the heads C51 and IQN, noisy and
                                                   spectral_norm
        RISE_PLAY_ONLY        every file           agents only play: see HOW TO: A SMALL PLAYER.
@@ -1635,12 +1635,15 @@ typedef enum rise_fusion {
 
 /* The frozen encoder of RISE: a function of one frame that does not learn. */
 typedef enum rise_embedding {
-    /* DOWNSAMPLE. Each number of a random projection depends on all pixels, so an object of few
-       pixels changes each number little. Each number of DOWNSAMPLE depends on one cell. If the
-       object is seldom in this cell, standardisation makes the change large. In Breakout with half
-       of the frames black, RISE scores about twice as much with DOWNSAMPLE as with SIGNS
-       (bench/atari.md). Earlier releases chose SIGNS for frames above 32 x 32. If you load such a
-       file with a resolved `machine`, or publish to its policy, set SIGNS. */
+    /* DOWNSAMPLE. Earlier versions chose SIGNS if a side of the frame had more than 32 pixels. To
+       load a file of such an agent with a resolved `machine`, set SIGNS before you resolve
+       `machine`. Also set SIGNS in a learner that publishes to a player loaded from such a file.
+
+       Why DOWNSAMPLE: each number of a random projection depends on all pixels. So an object of few
+       pixels changes each number little. In DOWNSAMPLE, the object changes only the number of its
+       own cell. If the object is seldom there, standardisation makes this change large. In Breakout
+       with half of the frames black, RISE scores about twice as much with DOWNSAMPLE as with SIGNS
+       (bench/atari.md). */
     RISE_EMBED_AUTO,
     /* random projection by signs: stores no weights, takes n log n additions for n inputs, exact in
        integers (see rise_sign). A frame has at most 2^31 / 255 bytes, about 8.4 million. */
@@ -2214,8 +2217,8 @@ RISE_API int rise_agent_learn_for(rise_agent *agent, double microseconds);
    reads each frame repeated frame_stack times, as at the start of an episode. All stored frames are
    embedded again. Instead of each update that is due, the agent does a part of the snapshot: up to
    4 * batch frames. One part takes longer, because that part also embeds the newest window of every
-   environment and player. metrics.refreshing is the most frames that are left. Returns
-   RISE_BAD_CALL before learning has started, and while stored frames are being embedded again. */
+   environment and player. See metrics.refreshing. Returns RISE_BAD_CALL before learning has
+   started, and while stored frames are being embedded again. */
 RISE_API rise_result rise_agent_snapshot(rise_agent *agent);
 #endif
 
@@ -2270,9 +2273,10 @@ typedef struct rise_metrics {
     double td_error;
     double gradient_norm; /* of the last update, before clipping */
     int64_t replay_size;  /* frames held */
-    /* the most frames that a snapshot still has to measure or embed before learning goes on. An
-       upper limit: empty slots of the replay buffer are counted, too. With background, embedding
-       the stored frames when learning starts counts as a snapshot. */
+    /* frames that a snapshot still has to measure or embed, with empty slots of the replay buffer.
+       Until this is 0, parts of the snapshot take the place of updates. The frames that acting
+       reads are embedded in addition and do not count. With background, embedding the stored frames
+       when learning starts counts as a snapshot. */
     int64_t refreshing;
     int64_t replay_ready; /* transitions that can be sampled */
     size_t parameters;    /* numbers that learn */
@@ -2374,10 +2378,14 @@ RISE_API rise_result rise_agent_read(rise_agent **agent, rise_read_fn fn, void *
    `machine` (may be NULL) is as in rise_agent_read, except that play_only is always 1 and `weights`
    is ignored.
 
-   The agent reads its weights in place if four conditions hold. `data` begins at a multiple of 4
-   bytes. The machine is little-endian. RISE_DOUBLE is not defined. The file was not saved as
-   RISE_SAVE_FLOAT16. Then `data` must stay valid and unchanged until the agent is destroyed, and
-   `weights` of rise_agent_query is not NULL. Otherwise the weights are copied.
+   The agent reads its weights in place if all of these hold:
+   - The weights begin at a multiple of 4 bytes. They do if `data` does, but not in files of early
+     versions, whose descriptions have no padding.
+   - The machine is little-endian.
+   - RISE_DOUBLE is not defined.
+   - The file was not saved as RISE_SAVE_FLOAT16.
+   In place, `data` must stay valid and unchanged until the agent is destroyed, and `weights` of
+   rise_agent_query is not NULL. Otherwise it is NULL, and the weights are copied.
 
    For speed, begin `data` at a multiple of 64 bytes, and save the file as RISE_SAVE_POLICY or
    RISE_SAVE_INT8. In files of RISE_SAVE_AGENT and RISE_SAVE_ALL, the weights do not begin at a
@@ -2858,9 +2866,9 @@ __declspec(dllimport) int __stdcall MultiByteToWideChar(unsigned int page, unsig
 #else
 #define RISEI_OPTIONAL_ENCODER(function) function
 #endif
-/* RISE_NO_ENCODERS leaves out some frozen encoders. This macro is for a kernel that only those
-   encoders call. Without RISE_PLAY_ONLY, users may call all kernels of a table, so the table keeps
-   this kernel. */
+/* For a kernel that, apart from the self-test, is called only by encoders that RISE_NO_ENCODERS
+   leaves out. With RISE_NO_ENCODERS and RISE_PLAY_ONLY, the table has NULL instead. Without
+   RISE_PLAY_ONLY, users and the self-test may call all kernels of a table. */
 #if defined(RISE_NO_ENCODERS) && defined(RISE_PLAY_ONLY)
 #define RISEI_ENCODER_KERNEL(function) NULL
 #else
@@ -3107,8 +3115,9 @@ RISEI_FN size_t risei_arena_aligned(size_t bytes)
    the arena only counts or overflows. */
 RISEI_FN void *risei_arena_take(risei_arena *arena, size_t count, size_t size)
 {
-    /* `most` and `used` are multiples of RISEI_ALIGN. So rounding up never makes `used` larger than
-       `most`. */
+    /* RISEI_ALIGN bytes are left for risei_agent_measure. `most` and `used` are multiples of
+       RISEI_ALIGN, and so is their difference. So if the bytes fit, they still fit after rounding
+       up. */
     size_t const most = (RISEI_SIZE_MAX / RISEI_ALIGN - 1) * RISEI_ALIGN;
     unsigned char *piece = arena->base;
     size_t bytes;
@@ -5398,8 +5407,9 @@ RISE_API rise_result rise_frame_shrink(const rise_kernels *kernels, const rise_p
                               ? "channels is %d; a frame has 1 (grey) or 3"
                               : "format is %d, which is none of rise_pixels",
                           channels != 1 && channels != 3 ? channels : (int)p.format);
-    s.kernels = kernels != NULL ? kernels : rise_kernels_of(RISE_ISA_C);
-    if (s.kernels == NULL) s.kernels = rise_kernels_of(RISE_ISA_AUTO); /* RISE_DOUBLE has no "c" */
+    s.kernels = kernels != NULL
+                    ? kernels
+                    : rise_kernels_of(sizeof(rise_real) == 4 ? RISE_ISA_C : RISE_ISA_REF);
     s.bytes = risei_pixel_bytes(p.format);
     if (p.stride == 0) p.stride = (ptrdiff_t)p.width * s.bytes;
     s.picture = p;
@@ -9633,8 +9643,9 @@ RISEI_FN rise_real risei_frozen_projection_scale(const risei_frozen_projection *
 }
 
 /* SIGNS: the matrix has the entries of rise_sign, 1 and -1. project_signs multiplies by this matrix
-   without storing the matrix. The product is exact while the sum of all bytes of a frame is below
-   2^31, so larger frames are refused. */
+   without storing the matrix. The product is exact if the values of all bytes of a frame add up to
+   less than 2^31. Each byte is at most 255. So frames of more than INT32_MAX / 255 bytes are
+   refused. */
 RISEI_FN rise_result risei_frozen_signs_check(const rise_agent_desc *desc, rise_error *error)
 {
     int const most = INT32_MAX / 255;
@@ -10846,10 +10857,11 @@ static const risei_frozen_kind risei_frozen_kind_resnet18 = {
    variance min(1, most / size), where `most` is the larger of 64 and the units of the recurrent
    net. So the variances of all numbers add up to at most `most`. The initial weights have variance
    1 / (3 units). So to the variance of a gate's input, the embedding adds `most` / (3 units) or
-   less. Adam changes each weight by about the learning rate. So with variance 1, the change of a
-   gate's input in an update could grow as size. With this scale, the change can grow only as the
-   square root of size. An agent whose statistics were frozen by an earlier version, and saved,
-   keeps variance 1 until a snapshot.
+   less. Adam changes each weight by about the learning rate. So an update can change a gate's input
+   by about the learning rate times the sum of |x| over all numbers x of the embedding. With
+   variance 1, this sum grows as size. With the scale above, each |x| is about sqrt(most / size). So
+   the sum grows only as the square root of size. An agent whose statistics were frozen by an
+   earlier version, and saved, keeps variance 1 until a snapshot.
 
    Until learning starts, these statistics are gathered and embeddings are raw. When learning
    starts, the statistics are frozen, and all stored frames are embedded again. If frames are
@@ -10891,12 +10903,11 @@ RISEI_FN const char *risei_embedder_word(int i)
     if (i < 0 || i >= RISEI_COUNT(risei_embedder_kinds)) return NULL;
     return risei_embedder_kinds[i] == NULL ? "auto" : risei_embedder_kinds[i]->name;
 }
-/* Returns the default of embedding_size that the description's kind of embedding sets. Returns 0 if
-   the kind sets none, or for AUTO. */
+/* Returns the default of embedding_size that the description's kind of embedding sets, or 0 if the
+   kind sets none. `embedding` must not be AUTO. */
 RISEI_FN int risei_embedder_default_size(const rise_agent_desc *desc)
 {
-    const risei_frozen_kind *kind = risei_embedder_kinds[desc->embedding];
-    return kind != NULL ? kind->default_size : 0;
+    return risei_embedder_kinds[desc->embedding]->default_size;
 }
 /* Returns the final embedding_size of a description whose defaults are filled in. Returns
    embedding_size unchanged if there are no frames, or if `embedding` is AUTO, which only a forged
@@ -11899,13 +11910,13 @@ RISEI_FN void risei_fill_embedding_pool(rise_agent_desc *d)
 RISEI_FN void risei_fill(rise_agent_desc *d)
 {
     const risei_memory_kind *memory = &risei_memory_kinds[d->memory];
-    int const up_to_32 = d->frame_width <= 32 && d->frame_height <= 32;
+    int const large_frame = d->frame_width > 32 || d->frame_height > 32;
     if (!memory->recurrent) d->window_samples = d->window_stride = 1, d->stored_state = 0;
     risei_default(&d->frame_channels, 1);
     if (d->cell == RISE_CELL_AUTO) d->cell = RISE_CELL_GRU;
+    if (d->embedding == RISE_EMBED_AUTO) d->embedding = RISE_EMBED_DOWNSAMPLE;
     risei_default(&d->threads, 1);
-    risei_default_real(&d->context_scale,
-                       d->raw_frames ? memory->context_scale[up_to_32 ? 0 : 1] : 1);
+    risei_default_real(&d->context_scale, d->raw_frames ? memory->context_scale[large_frame] : 1);
     risei_default(&d->embedding_size, risei_embedder_default_size(d));
     risei_fill_network(d);
     risei_fill_table(d);
@@ -11922,7 +11933,6 @@ RISEI_FN void risei_fill(rise_agent_desc *d)
     }
     risei_fill_embedding_pool(d);
     risei_default(&d->number_features, d->frame_width > 0 ? 64 : 128);
-    if (d->embedding == RISE_EMBED_AUTO) d->embedding = RISE_EMBED_DOWNSAMPLE;
     d->embedding_size = risei_embedder_final_size(d);
 }
 
@@ -13659,8 +13669,9 @@ RISEI_FN int risei_learner_run_for(risei_learner *l, int64_t now, double microse
    replay buffer or the frozen encoder wait until the first phase ends. In the second phase the
    worker computes. The worker then uses only what the learner owns, and the standardisation of
    frames and numbers, which does not change meanwhile. The worker calls embed_fn in the first phase
-   and reduce_fn in both, but never log_fn or clock_fn. The priorities of
-   transitions change when the round is put into effect, at the latest: see below.
+   and reduce_fn in both, but never log_fn or clock_fn. The updates of a round change the priorities
+   of the transitions that they drew. These priorities change when the round is put into effect. In
+   a round of several groups, some change earlier: see below.
 
    A round of more than risei_learner.updates_at_once updates is done in several groups. Then the
    first phase lasts until the batches of the last group are drawn. Before a later group is drawn,
@@ -14868,8 +14879,7 @@ RISEI_FN size_t risei_agent_measure(const rise_agent_desc *resolved)
     memset(&arena, 0, sizeof arena);
     risei_arena_take(&arena, 1, sizeof(rise_agent));
     risei_agent_layout(&arena, &plan);
-    if (arena.overflow || arena.used > RISEI_SIZE_MAX - RISEI_ALIGN) return 0;
-    return arena.used + RISEI_ALIGN;
+    return arena.overflow ? 0 : arena.used + RISEI_ALIGN;
 }
 /* Returns the name of the field to lower if an agent needs too much memory. */
 RISEI_FN const char *risei_agent_largest_field(const rise_agent_desc *d)
@@ -15182,7 +15192,9 @@ RISE_API rise_result rise_agent_learn(rise_agent *a)
 {
     rise_result result;
     double before;
-    /* owed steps to subtract: learn_period with learn_outside if an update is due, else 0 */
+    /* Owed steps that this call subtracts: learn_period with learn_outside if an update is due,
+       else 0. Without learn_outside, risei_agent_learn_due has subtracted already, or this update
+       is an extra one. */
     int64_t due;
     if (a == NULL) return RISE_BAD_CALL;
     if (a->desc.play_only)
@@ -16053,8 +16065,8 @@ RISEI_FN void risei_file_visit_draws(risei_io *f, risei_learner *l, int *draws)
 /* Reads the draws of a round, and drops them. */
 RISEI_FN void risei_file_skip_draws(risei_io *f, const risei_learner *l)
 {
-    int64_t count = 0, i, number[3] = {0, 0, 0};
-    rise_real td = 0; /* a failed read writes nothing, but the number is checked */
+    int64_t count = 0, i, number[3];
+    rise_real td = 0; /* after a failed read, the next read writes nothing */
     risei_io_integers(f, &count, 1, "draws");
     if (count < 0 || count > RISEI_AT_ONCE_MAX * l->draws) risei_io_invalid(f, "draws");
     for (i = 0; i < count * l->batch.size && f->wrong == NULL && !f->failed; i++) {
@@ -16368,11 +16380,13 @@ RISEI_FN rise_result risei_file_check_shape(const rise_agent_desc *desc,
     }
     return result;
 }
-/* Copies from `machine` to `desc` the fields that the caller who loads the file chooses: isa,
-   threads, processes, process, memory_block, memory_bytes, functions and their user data,
-   embedding_file and weights. Copies background, players and environments if they are not 0. With
-   play_only, ignores the file's background, which describes how the saved agent learned. Does not
-   copy environments if the replay buffer is loaded (replay = 1), because then its shape must stay.
+/* Sets desc->play_only. Then copies from `machine` to `desc` the fields that files do not hold:
+   isa, threads, processes, process, memory_block, memory_bytes, embedding_file, weights, and
+   functions with their user data.
+
+   Also copies background, players and environments, each only if it is not 0 in `machine`. With
+   play_only, first sets the file's background to 0: it describes how the saved agent learned. With
+   replay = 1, the replay buffer is loaded and must keep its shape, so environments is not copied.
    If `machine` is NULL, its fields count as 0. */
 RISEI_FN void risei_file_take_machine(rise_agent_desc *desc, const rise_agent_desc *machine,
                                       int play_only, int replay)
@@ -16387,10 +16401,8 @@ RISEI_FN void risei_file_take_machine(rise_agent_desc *desc, const rise_agent_de
     desc->clock_fn = machine->clock_fn, desc->clock_user = machine->clock_user;
     desc->embed_fn = machine->embed_fn, desc->embed_user = machine->embed_user;
     desc->embedding_file = machine->embedding_file;
-    if (RISEI_LEARNS) { /* small players do without these instructions */
-        desc->processes = machine->processes, desc->process = machine->process;
-        desc->reduce_fn = machine->reduce_fn, desc->reduce_user = machine->reduce_user;
-    }
+    desc->processes = machine->processes, desc->process = machine->process;
+    desc->reduce_fn = machine->reduce_fn, desc->reduce_user = machine->reduce_user;
     desc->weights = machine->weights;
     if (machine->background != 0) desc->background = machine->background;
     if (machine->players != 0) desc->players = machine->players;
@@ -16523,9 +16535,10 @@ RISEI_FN rise_result risei_file_begin(const risei_file_source *source,
 RISEI_FN void risei_file_adapt(rise_agent *a, const risei_file_header *header)
 {
     int const replay = (header->flags & RISEI_FILE_REPLAY) != 0;
-    /* Drops the updates that are owed, because they would learn from the first few frames.
-       `environments` may differ from the saved agent. Then there may be fewer slots, so
-       snapshot_next is limited to its largest valid value. */
+    /* The replay buffer is empty now. Updates that are owed would learn from its first few frames,
+       so they are dropped. Steps that do not yet make an update due are kept. `environments` may
+       differ from the saved agent. Then there may be fewer slots, so snapshot_next is limited to
+       its largest valid value. */
     if (!replay) {
         int64_t const most = risei_embedder_snapshot_frames(&a->replay.history);
         a->learner.owed_steps %= a->desc.learn_period;
@@ -16914,8 +16927,8 @@ RISEI_FN rise_result risei_selftest_compare(const risei_selftest *t, const risei
 
 /* A file in memory. */
 typedef struct risei_selftest_file {
-    unsigned char *data; /* [size]; NULL: risei_selftest_write only counts bytes, in `at` */
-    size_t size, at;
+    unsigned char *data; /* NULL: risei_selftest_write only counts bytes, in `at` */
+    size_t at;
 } risei_selftest_file;
 
 RISEI_FN int risei_selftest_write(void *user, const void *data, size_t size)
@@ -17002,14 +17015,14 @@ RISEI_FN rise_result risei_selftest_copy(const rise_agent *a, rise_agent **copy,
     machine.isa = a->desc.isa;
     result = rise_agent_write(a, RISE_SAVE_ALL, risei_selftest_write, &f, error);
     if (result != RISE_OK) return result;
-    f.size = f.at, f.at = 0;
-    f.data = (unsigned char *)calloc(f.size, 1);
+    f.data = (unsigned char *)calloc(f.at, 1);
+    f.at = 0;
     if (f.data == NULL)
         return risei_fail(error, RISE_NO_MEMORY, "there is no memory for the test");
     result = rise_agent_write(a, RISE_SAVE_ALL, risei_selftest_write, &f, error);
-    file.at = f.data, file.left = f.size;
+    file.at = f.data, file.left = f.at;
     if (result == RISE_OK)
-        result = rise_agent_read(copy, risei_file_memory_read, &file, f.size, &machine, error);
+        result = rise_agent_read(copy, risei_file_memory_read, &file, f.at, &machine, error);
     free(f.data);
     return result;
 }
@@ -17736,11 +17749,12 @@ RISEK_FN void RISEK(butterflies)(int groups, int32_t *RISEI_RESTRICT a, int32_t 
         a[i] = x + y, b[i] = x - y;
     }
 }
-/* Computes a subsampled randomised Hadamard transform (see rise_sign). At first, the index of an
-   element of x is the number i of an input. Each round of butterflies replaces one bit of the index
-   by the same bit of a row number r of H, from the top bit down. The last four bits have no rounds.
-   Instead, each sums[j] adds 16 numbers of x with the signs of row r(j). So rows that are not an
-   r(j) are not computed. */
+/* Computes a subsampled randomised Hadamard transform (see rise_sign). First negates the inputs
+   whose sign d(i) is -1. Now the index of an element of x is the number i of an input. Each round
+   of butterflies works on one bit of the index, from the top bit down to bit 4. After the round,
+   this bit is a bit of a row number r of H. The lowest four bits have no rounds. Instead, each
+   sums[j] adds the 16 numbers whose upper bits are those of r(j), with the signs of row r(j). So
+   the last four rounds are done only for the rows r(j). */
 RISEK_FN void RISEK(project_signs)(int n, int32_t *x, int size, uint32_t seed, int32_t *sums)
 {
     int const bits = rise_sign_bits(n, size), padded = 1 << bits;

@@ -37,8 +37,7 @@ int main(int count, char **arguments)
     desc.memory = (rise_memory)one_of(memories, 3, arguments[2]);
     desc.frame_width = desc.frame_height = atoi(arguments[3]);
     desc.recurrent_units = desc.embedding_size = atoi(arguments[4]);
-    /* as in bench/step.c */
-    if (desc.frame_width > 32) desc.embedding = RISE_EMBED_SIGNS;
+    desc.embedding = RISE_EMBED_SIGNS; /* downsampling would lower embedding_size */
     desc.batch = atoi(arguments[5]);
     desc.window = WINDOW;
     desc.actions = ACTIONS;

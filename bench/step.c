@@ -189,8 +189,7 @@ static rise_agent *agent_make(const step_case *c)
     desc.window = c->window;
     desc.batch = c->batch;
     desc.recurrent_units = desc.embedding_size = c->units;
-    /* PyTorch's net has embeddings of this size, which downsampling would lower */
-    if (c->side > 32) desc.embedding = RISE_EMBED_SIGNS;
+    desc.embedding = RISE_EMBED_SIGNS; /* downsampling would lower embedding_size */
     desc.cell = RISE_CELL_LSTM; /* PyTorch's agent has the same */
     desc.carry_state = 1;
     desc.replay_capacity = desc.learn_start = CAPACITY;

@@ -2194,28 +2194,28 @@ static void opened_agents_ignore_how_they_learned(void)
     rise_agent_desc machine;
     int i, stated;
     memset(&machine, 0, sizeof machine);
-    for (i = 0; i < COUNT(kinds); i++)
+    for (i = 0; i < COUNT(kinds); i++) {
+        buffer was = saved(w.agent, kinds[i]);
+        buffer b = with_line(&was, "background", "background=1\n");
+        placed const p = placed_at(&b, 0);
         for (stated = 0; stated < 4; stated++) {
-            buffer was = saved(w.agent, kinds[i]);
-            buffer b = with_line(&was, "background", "background=1\n");
-            placed const p = placed_at(&b, 0);
+            const rise_agent_desc *const given = stated ? &machine : NULL;
             rise_agent *a;
             rise_error error = {RISE_OK, ""};
             check_about("kind %d, machine %d", (int)kinds[i], stated);
             machine.environments = stated == 2 ? had + 1 : 0;
             machine.background = stated == 3 ? -1 : 0;
-            CHECK(rise_agent_open(&a, p.data, b.size, stated ? &machine : NULL, &error) == RISE_OK);
-            if (a != NULL) {
-                CHECK(a->desc.background == 0 && a->desc.play_only);
-                CHECK(a->desc.environments == (stated == 2 ? had + 1 : had));
-                CHECK(a->bytes == rise_agent_open_bytes(p.data, b.size, stated ? &machine : NULL,
-                                                        NULL));
-            } else {
+            if (!CHECK(rise_agent_open(&a, p.data, b.size, given, &error) == RISE_OK)) {
                 printf("    %s\n", error.text);
+                continue;
             }
+            CHECK(a->desc.background == 0 && a->desc.play_only);
+            CHECK(a->desc.environments == (stated == 2 ? had + 1 : had));
+            CHECK(a->bytes == rise_agent_open_bytes(p.data, b.size, given, NULL));
             rise_agent_destroy(a);
-            free(was.data), free(b.data), free(p.room);
         }
+        free(was.data), free(b.data), free(p.room);
+    }
     check_about("%s", "");
     rise_agent_destroy(w.agent);
 }
