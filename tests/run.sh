@@ -4,6 +4,7 @@
 # which counts checks. The exit status is 0 if none failed.
 #
 #   CC, CFLAGS, LDLIBS   how to compile
+#   KERNEL_FLAGS         more flags for the kernels that the test files share, such as -O2
 #   RUN                  what runs the programs, such as an emulator
 #   EXE                  what their names end with, such as .exe [nothing]
 #   TESTS                which files, by name [all]
@@ -192,7 +193,7 @@ run_file() {
 # xargs starts this script for each job: the shared kernels, or a test file.
 if [ "$1" = --job ]; then
     if [ "$2" = shared_kernels ]; then
-        $CC $CFLAGS -c tests/shared_kernels.c -o "$OUT/shared_kernels.o"
+        $CC $CFLAGS $KERNEL_FLAGS -c tests/shared_kernels.c -o "$OUT/shared_kernels.o"
         : > "$OUT/shared_kernels.built"
     else
         run_file "$2"
