@@ -12960,7 +12960,8 @@ RISEI_FN rise_result risei_learner_snapshot_begin(risei_learner *l, risei_model 
                           "learning has not started, so there is nothing to take a snapshot of");
     if (l->snapshot_next > 0)
         return risei_fail(error, RISE_BAD_CALL,
-                          "stored frames are still being embedded again: at most %.0f are left",
+                          "the last snapshot is still in progress: up to %.0f stored frames are "
+                          "left; learn until metrics.refreshing is 0",
                           (double)risei_learner_snapshot_left(l));
     risei_embedder_snapshot_begin(m->embedder, risei_model_weights(model, RISEI_USE_PLAY));
     l->snapshot_next = 1;

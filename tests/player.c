@@ -45,11 +45,14 @@ typedef struct guarded {
     size_t bytes;
 } guarded;
 
+static int player_process; /* machine.process, of PROCESSES */
+enum { PROCESSES = 3 };
 static rise_agent_desc player_machine(int players)
 {
     rise_agent_desc m;
     memset(&m, 0, sizeof m);
     m.embed_fn = toy_embed, m.players = players;
+    m.processes = PROCESSES, m.process = player_process;
     return m;
 }
 /* Opens a file in a block of exactly the bytes that the build asks for. */
@@ -273,21 +276,23 @@ static void agents_play_as_in_the_whole_library(void)
         rise_agent_destroy(w.agent);
     }
 }
-/* Random actions come from the same random stream. */
+/* Random actions come from the same random stream, which depends on machine.process. */
 static void players_explore_as_in_the_whole_library(void)
 {
     world w = world_begin("memory=rise cell=gru", 60);
     buffer b = saved(w.agent, RISE_SAVE_POLICY);
-    rise_agent_desc const machine = player_machine(PLAYERS);
     int i, step;
-    for (i = 0; i < BUILDS; i++) {
+    for (i = 0; i < BUILDS * PROCESSES; i++) {
         rise_agent *a = NULL;
+        rise_agent_desc machine;
         guarded g;
         int wrong = 0, random = 0;
-        if (build(i) == NULL) continue;
-        check_about("%s", build(i)->name);
+        if (build(i / PROCESSES) == NULL) continue;
+        player_process = i % PROCESSES;
+        machine = player_machine(PLAYERS);
+        check_about("%s, process %d", build(i / PROCESSES)->name, player_process);
         CHECK(rise_agent_open(&a, b.data, b.size, &machine, NULL) == RISE_OK);
-        CHECK(guarded_open(&g, build(i), b.data, b.size, PLAYERS) == RISE_OK);
+        CHECK(guarded_open(&g, build(i / PROCESSES), b.data, b.size, PLAYERS) == RISE_OK);
         CHECK(rise_agent_set_player(a, 1, 0.5, 0) == RISE_OK);
         CHECK(g.build->set_player(g.agent, 1, 0.5, 0) == RISE_OK);
         for (step = 0; step < 60; step++) {
@@ -306,6 +311,7 @@ static void players_explore_as_in_the_whole_library(void)
         guarded_close(&g);
         rise_agent_destroy(a);
     }
+    player_process = 0;
     rise_agent_destroy(w.agent);
     free(b.data);
 }
