@@ -328,7 +328,8 @@
        desc.window_samples = 4; // must divide desc.batch
 
    bench/ABLATION.md changes one setting of an agent at a time and compares scores and times. That
-   agent does not have all the defaults: it has 64 units, context_scale 0.5 and carry_state.
+   agent does not have all the defaults: it has 64 units, context_scale 0.5, context_decay -1 and
+   carry_state.
 
    LEARNING. After the first desc.learn_start steps, rise_agent_step does one update for every
    desc.learn_period steps. During the first steps the agent measures mean and variance of the
@@ -986,9 +987,12 @@
        forgets                      the target network changes too  longer target_period
                                     fast
 
-       In games that need little    the context has a larger        a smaller context_scale;
-       memory, RISE learns more     variance than the features      fewer recurrent_units;
-       slowly than NONE                                             window_samples = 1
+       In games that need little    the weights of the context      a larger context_decay; a
+       memory, RISE learns more     add noise to Q                  smaller context_scale; fewer
+       slowly than NONE                                             recurrent_units
+
+       In games that need memory,   the weights of the context      a smaller context_decay; -1:
+       RISE learns slowly           decay too fast                  no decay
 
        The agent learns well at     the picture changed after       raw_frames = 1; a larger
        first, and later levels      learn_start, so that the mean   learn_start
@@ -1407,7 +1411,7 @@
 
        // field, 1: double or 0: int, lowest, highest, default, 1: decides a shape or 0: not,
        // since revision, value before
-       RISEI_ADDED(reward_scale, 1, 1e-6, 1e6, 1, 0, 5, 1),
+       RISEI_ADDED(reward_scale, 1, 1e-6, 1e6, 1, 0, 6, 1),
 
    The last number is the value with which the agent behaves as before the field existed. Reading a
    file of an earlier revision sets the field to this number. The number must be in the range, and 0
@@ -1798,6 +1802,13 @@ typedef struct rise_agent_desc {
        variances from the start. With raw_frames, the features of large frames have a far smaller
        variance at first. [1; with raw_frames, RISE: 0.5 for frames up to 32x32, 0.05 for larger] */
     double context_scale;
+    /* Weight decay of the context's weights, up to 1; negative: none. After each update, the
+       weights that multiply the context are multiplied by 1 - context_decay * rate / learning_rate,
+       where rate is the current learning rate (Loshchilov and Hutter 2019). A weight whose gradient
+       is 0 decays to 0. So in games that need no memory, Q depends less on the context: see
+       bench/atari.md. With `noisy`, the sigmas do not decay. Files of earlier versions have -1.
+       [RISE: 1e-4; FULL, the ordinary recurrent agent: 0, none] */
+    double context_decay;
     /* 0: acting unrolls the window again at each step, as learning does. 1: acting keeps the state
        from the start of the episode on, which is cheaper. Both give the same Q while the episode is
        not longer than the window and no update changes the weights. [0] */
@@ -2551,8 +2562,9 @@ typedef struct rise_int8_product {
 
    dot and LayerNorm sum in 16 lanes, which are then added in a fixed order. So all tables with the
    same `fused` agree bit for bit. Adam writes 0 for magnitudes of m and v below 2^-100, because
-   denormals are slow. The backward passes of cells and of the gate do the same for gradients. Only
-   dx of the gate and the candidate's block of du are written as they are.
+   denormals are slow, and some processors replace them by 0. The backward passes of cells and of
+   the gate do the same for gradients. Only dx of the gate and the candidate's block of du are
+   written as they are.
 
    With RISE_PLAY_ONLY, the members that such a build never calls are NULL. `product` then computes
    only what acting needs: parts = 1, no `sums`, `a` not transposed, a B with equally spaced
@@ -8640,6 +8652,28 @@ RISEI_FN void risei_fusion_backward(const risei_device *d, const risei_net *n, c
         for (i = 0; i < units; i++)
             a->sequence.dh[(ptrdiff_t)r * units + i] = n->context_scale * dcontext[i];
 }
+/* Multiplies the weights of the context by `factor`, 0..1. CONCAT: the rows of the heads' hidden
+   layer whose inputs are the context. GATE and SUM: all weights of the fusion layer. Biases and the
+   sigmas of noise do not change. Writes 0 for magnitudes below 2^-100: see rise_kernels. */
+RISEI_FN void risei_fusion_decay(const risei_net *n, rise_real *w, rise_real factor)
+{
+    int const concat = n->fusion == RISE_FUSION_CONCAT;
+    const risei_linear *const l = concat ? &n->heads.hidden : &n->fuse;
+    int const first = concat ? n->encoder.out : 0; /* index of l's first input from the context */
+    rise_matrix const m = rise_matrix_panels(w + l->weights, l->in, l->out);
+    rise_real const tiny = (rise_real)7.888609052210118e-31; /* 2^-100 */
+    ptrdiff_t i;
+    int j;
+    for (j = 0; j < l->out; j += m.run) {
+        /* a panel's rows are contiguous */
+        rise_real *const panel = w + l->weights + risei_matrix_column(&m, j) +
+                                 risei_walk_offset(&m.rows, first);
+        for (i = 0; i < (ptrdiff_t)(l->in - first) * m.run; i++) {
+            rise_real const decayed = panel[i] * factor;
+            panel[i] = decayed < tiny && decayed > -tiny ? 0 : decayed;
+        }
+    }
+}
 
 /* Computes `normed` from `fused`: LayerNorm of each batch row (Ba et al. 2016). Without LayerNorm,
    both are the same array. */
@@ -11280,6 +11314,7 @@ static const risei_field risei_fields[] = {
     RISEI_REAL(discount, 1e-6, 1, 0.99),
     RISEI_REAL2(learning_rate, 1e-12, 1, 1e-3, 1e-4),
     RISEI_INT(learning_rate_steps, 0, 1e9, 0),
+    RISEI_ADDED(context_decay, 1, -1, 1, 0, 0, 5, -1),
     RISEI_REAL(adam_epsilon, 1e-12, 1, 0),
     RISEI_REAL(gradient_clip, -1, 1e12, 10),
     RISEI_INT(no_double, 0, 1, 0),
@@ -11917,6 +11952,7 @@ RISEI_FN void risei_fill(rise_agent_desc *d)
     if (d->embedding == RISE_EMBED_AUTO) d->embedding = RISE_EMBED_DOWNSAMPLE;
     risei_default(&d->threads, 1);
     risei_default_real(&d->context_scale, d->raw_frames ? memory->context_scale[large_frame] : 1);
+    risei_default_real(&d->context_decay, d->memory == RISE_MEMORY_RISE ? 1e-4 : 0);
     risei_default(&d->embedding_size, risei_embedder_default_size(d));
     risei_fill_network(d);
     risei_fill_table(d);
@@ -13496,8 +13532,9 @@ RISEI_FN void risei_learner_reduce(risei_learner *l, int64_t now)
         l->shared_steps = (int64_t)more[4] * radix + (int64_t)more[5];
 }
 /* Ends an update whose parts are computed. Adds up the gradients of all processes, then updates the
-   weights by Adam and, at every target_period-th update, the target network. Discards the update,
-   so that weights, moments and the model's metrics stay the same, in two cases:
+   weights by Adam, and lets the weights of the context decay. At every target_period-th update,
+   updates the target network. Discards the update, so that weights, moments and the model's metrics
+   stay the same, in two cases:
    - reduce_fn failed: returns RISE_UNAVAILABLE
    - l->discards is 1 or the gradient is not finite: returns RISE_NOT_FINITE.
    An update that makes a weight infinite or NaN is kept, but sets optimizer.suspect. Later updates
@@ -13507,6 +13544,7 @@ RISEI_FN rise_result risei_learner_finish(risei_learner *l, int64_t now, rise_er
     risei_model *m = l->model;
     const rise_agent_desc *d = m->desc;
     double const clip = d->gradient_clip < 0 ? 0 : d->gradient_clip;
+    double rate;
     l->part = 0;
     risei_learner_reduce(l, now);
     if (l->reduce_failed != 0)
@@ -13514,17 +13552,20 @@ RISEI_FN rise_result risei_learner_finish(risei_learner *l, int64_t now, rise_er
                           "reduce_fn returned %d, so this process learns no more; save the agent "
                           "and start all processes again",
                           l->reduce_failed);
+    rate = risei_learner_rate(d, l->shared_steps);
     if (!l->discards) {
         l->metrics.gradient_norm =
             risei_optimizer_update(&m->device, &l->optimizer, m->net.parameters, m->weights,
-                                   l->gradient, risei_learner_rate(d, l->shared_steps),
-                                   d->adam_epsilon, clip);
+                                   l->gradient, rate, d->adam_epsilon, clip);
         l->discards = !(l->metrics.gradient_norm <= DBL_MAX);
     }
     if (l->discards)
         return risei_fail(error, RISE_NOT_FINITE,
                           "a weight, the loss or a gradient is not finite, so nothing was learned; "
                           "lower learning_rate or check the rewards");
+    if (m->net.memory->recurrent && d->context_decay > 0)
+        risei_fusion_decay(&m->net, m->weights,
+                           (rise_real)(1 - d->context_decay * (rate / d->learning_rate)));
     risei_spectral_keep(&m->net, m->spectral, m->weights);
     l->metrics.time = m->metrics.time;
     m->metrics = l->metrics;
@@ -15479,7 +15520,7 @@ enum {
     RISEI_FILE_VERSION_FIRST = 7,
     RISEI_FILE_VERSION = 7,
     RISEI_DESCRIPTION_REVISION_FIRST = 1,
-    RISEI_DESCRIPTION_REVISION = 4
+    RISEI_DESCRIPTION_REVISION = 5
 };
 enum { RISEI_FILE_FUSED = 1, RISEI_FILE_REPLAY = 2, RISEI_FILE_POLICY = 4 };
 /* The kinds of sections, in the order in which a file holds them. */
@@ -16943,10 +16984,10 @@ RISEI_FN int risei_selftest_write(void *user, const void *data, size_t size)
    The hash is for float kernels that fuse multiply-adds, on all machines. */
 #ifdef RISE_NO_RAINBOW
 #define RISEI_SELFTEST_HEAD "noisy=0", "head=mean",
-#define RISEI_SELFTEST_HASH UINT64_C(0xF400692B020C0A98)
+#define RISEI_SELFTEST_HASH UINT64_C(0x45BAFAB529E78E2D)
 #else
 #define RISEI_SELFTEST_HEAD "noisy=1", "head=iqn", "quantiles=4",
-#define RISEI_SELFTEST_HASH UINT64_C(0x80CC3E9FEC834E4A)
+#define RISEI_SELFTEST_HASH UINT64_C(0x2501C319E7F48673)
 #endif
 /* Creates the agent of the test. Sets fields whose defaults may change, because the hash depends on
    these fields. Other fields, such as target_rate, have their defaults. */
@@ -16963,7 +17004,8 @@ RISEI_FN rise_result risei_selftest_agent(rise_agent **agent, rise_isa isa, rise
         "batch=4",             "n_step=2",         "discount=0.9",     "learning_rate=0.01",
         "adam_epsilon=0.001",  "gradient_clip=1",  "target_period=5",  "replay_capacity=60",
         "learn_start=20",      "learn_period=2",   "epsilon_start=1",  "epsilon_end=0.1",
-        "epsilon_steps=40",    "priority_exponent=0.5", "importance_exponent=0.4", "seed=1"};
+        "epsilon_steps=40",    "context_decay=0.01", "priority_exponent=0.5",
+        "importance_exponent=0.4", "seed=1"};
     rise_agent_desc desc;
     int i;
     memset(&desc, 0, sizeof desc);

@@ -184,6 +184,10 @@ static const struct {
     {"memory=none plain conv_count=2", UINT64_C(0xAC0E478898A88B0C)},
     {"memory=none residual frame_stack=1 environments=3", UINT64_C(0x1D2D5E3D89031E51)},
     {"memory=full wide", UINT64_C(0xC58EDEB7FA4AAA57)},
+    {"memory=rise context_decay=0.01", UINT64_C(0x1C0A3D7F0B4009B2)},
+    {"memory=rise context_decay=0.03 panels fusion=sum head=iqn noisy=1 environments=3",
+     UINT64_C(0xE4D59713C2C20DAA)},
+    {"memory=full context_decay=0.005 learning_rate_steps=60 stored", UINT64_C(0x8E555CC539DC77E3)},
 };
 
 static uint64_t learned_on(const char *words, rise_isa isa)
@@ -570,6 +574,7 @@ static const struct {
     {FIELD(learning_rate), {1e-12, 0.1, 1}, {-1e-9, 1.1, -1}},
     {FIELD(adam_epsilon), {1e-12, 0.1, 1}, {-1e-9, 1.1, -1}},
     {FIELD(gradient_clip), {-1, 1e-3, 1e12}, {1e13, -1e300, 1e300}},
+    {FIELD(context_decay), {-1, 1e-4, 1}, {1.1, -1.1, 1e300}},
     {FIELD(priority_exponent), {-1, 0.1, 1}, {1.1, 2, 1e9}},
     {FIELD(importance_exponent), {-1, 0.1, 1}, {1.1, 2, 1e9}},
     {FIELD(epsilon_start), {-1, 0.1, 1}, {1.1, 2, 1e9}},
@@ -2060,6 +2065,103 @@ static void copies_its_target(const char *words)
     rise_agent_destroy(w.agent);
     rise_agent_destroy(faster);
 }
+/* Plays until the first update is done. */
+static void first_update(rise_agent *a)
+{
+    world w = world_of(a);
+    while (a->model.updates == 0) world_run(&w, 1);
+}
+/* After an update with context_decay, the weights of the context are the undecayed weights times
+   the factor. All other weights, and Adam's moments, are equal. */
+static void context_decays(const char *words, double decay)
+{
+    rise_agent_desc d = described(words);
+    rise_agent *kept, *decayed;
+    const risei_linear *l;
+    size_t i, other = 0;
+    int row, column, first, wrong = 0;
+    rise_real factor;
+    check_about("%s, %g", words, decay);
+    d.learning_rate_steps = 30;
+    kept = created(&d);
+    d.context_decay = decay;
+    decayed = created(&d);
+    first_update(kept), first_update(decayed);
+    /* the learning rate falls from step 20 on, to a tenth in 30 steps */
+    CHECK(decayed->actor.steps > 20 && decayed->actor.steps < 30);
+    factor = (rise_real)(1 - decay * (1 - 0.9 * ((double)decayed->actor.steps - 20) / 30));
+    l = d.fusion == RISE_FUSION_CONCAT ? &kept->model.net.heads.hidden : &kept->model.net.fuse;
+    first = l->in - d.recurrent_units;
+    for (row = first; row < l->in; row++)
+        for (column = 0; column < l->out; column++) {
+            size_t const panel = l->out % RISE_PANEL == 0 ? RISE_PANEL : (size_t)l->out;
+            size_t const at = l->weights + (size_t)column / panel * panel * (size_t)l->in +
+                              (size_t)row * panel + (size_t)column % panel;
+            wrong += !(fabs(decayed->model.weights[at] - factor * kept->model.weights[at]) <=
+                       1e-6 * fabs(kept->model.weights[at]));
+            decayed->model.weights[at] = kept->model.weights[at];
+        }
+    CHECK(wrong == 0);
+    for (i = 0; i < kept->model.net.weights_size; i++)
+        other += decayed->model.weights[i] != kept->model.weights[i];
+    CHECK(other == 0);
+    i = kept->model.net.parameters;
+    CHECK(same_reals(kept->learner.optimizer.m, decayed->learner.optimizer.m, i));
+    CHECK(same_reals(kept->learner.optimizer.v, decayed->learner.optimizer.v, i));
+    rise_agent_destroy(kept), rise_agent_destroy(decayed);
+}
+static void weights_of_the_context_decay(void)
+{
+    static const char *const kinds[] = {
+        "memory=rise",
+        "memory=rise panels cell=gru",
+        "memory=rise fusion=gate",
+        "memory=rise fusion=sum panels noisy=1 head=iqn",
+        "memory=rise head=c51 noisy=1 layer_norm=1 panels",
+        "memory=full cell=mingru head=iqn",
+        "memory=full fusion=gate residual spectral_norm=1",
+        "memory=rise numbers=3 number_features=3",
+        "memory=rise plain",
+    };
+    rise_agent_desc d;
+    uint64_t plain;
+    int i;
+    for (i = 0; i < COUNT(kinds); i++) {
+        context_decays(kinds[i], 0.01);
+        context_decays(kinds[i], 0.7);
+        context_decays(kinds[i], 1);
+    }
+    for (i = 0; i < RISE_MEMORY_COUNT; i++) {
+        d = described("context_decay=0");
+        d.memory = (rise_memory)i;
+        CHECK(rise_agent_resolve(&d, NULL) == RISE_OK);
+        CHECK(d.context_decay == (d.memory == RISE_MEMORY_RISE ? 1e-4 : 0));
+    }
+    d = described("memory=rise");
+    plain = learned(&d, 3);
+    d.context_decay = -0.5;
+    CHECK(learned(&d, 3) == plain);
+    d.context_decay = 0.5;
+    CHECK(learned(&d, 3) != plain);
+}
+/* Weights that decay become 0 before they would be denormal. NaN stays NaN. */
+static void decayed_weights_are_no_denormals(void)
+{
+    rise_agent_desc d = described("memory=rise");
+    rise_agent *const a = created(&d);
+    const risei_linear *const l = &a->model.net.heads.hidden;
+    rise_real *const w = rise_agent_parameters(a) + l->weights + d.features * l->out;
+    int const count = d.recurrent_units * l->out;
+    int i, wrong = 0;
+    for (i = 0; i < count; i++) w[i] = (rise_real)ldexp(i % 2 ? 1 : -1, -99);
+    w[1] = (rise_real)NAN;
+    risei_fusion_decay(&a->model.net, a->model.weights, 0.5f);
+    for (i = 0; i < count; i++) wrong += i != 1 && fabs(w[i]) != ldexp(1, -100);
+    risei_fusion_decay(&a->model.net, a->model.weights, 0.5f);
+    for (i = 0; i < count; i++) wrong += i != 1 && w[i] != 0;
+    CHECK(wrong == 0 && w[1] != w[1] && w[-1] != 0);
+    rise_agent_destroy(a);
+}
 static void schedules_follow_the_steps(void)
 {
     rise_agent_desc d = described("memory=rise learn_outside=1");
@@ -2184,11 +2286,11 @@ static const char *const histories[] = {
 static const char *const runs[] = {
     "memory=rise",
     "memory=rise cell=gru fusion=gate embedding_f32=1 environments=3 feed_action=1",
-    "memory=rise carry_state=1 feed_action=1 action_masks=1",
+    "memory=rise carry_state=1 feed_action=1 action_masks=1 context_decay=0.03",
     "memory=none environments=3",
     "memory=none action_masks=1 n_step=1",
     "memory=full",
-    "memory=full cell=gru carry_state=1 environments=3 fusion=sum",
+    "memory=full cell=gru carry_state=1 environments=3 fusion=sum context_decay=0.1",
     "memory=rise embedding=user no_double=1 priority_exponent=-1",
     "memory=rise cell=mingru window_samples=3 environments=3",
     "memory=rise stored embedding_f32=1 environments=3",
@@ -2261,7 +2363,7 @@ static void agents_run_with_every_encoder(void)
 }
 static void target_network_is_copied_in_time(void)
 {
-    copies_its_target("memory=rise learn_outside=1");
+    copies_its_target("memory=rise learn_outside=1 context_decay=2e-5"); /* decays, then copies */
     copies_its_target("memory=full learn_outside=1");
     copies_its_target("memory=none learn_outside=1");
     copies_its_target("memory=none head=iqn noisy=1 residual spectral_norm=1 learn_outside=1");
@@ -2323,6 +2425,8 @@ static const check_test tests[] = {
     TEST(failed_updates_take_their_time),
     TEST(warm_up_takes_no_budget),
     TEST(target_network_is_copied_in_time),
+    TEST(weights_of_the_context_decay),
+    TEST(decayed_weights_are_no_denormals),
     TEST(schedules_follow_the_steps),
     TEST(metrics_count_steps_and_episodes),
 };

@@ -1953,6 +1953,11 @@ static const sample samples[] = {
      "memory=rise environments=3 action_masks=1", 0, ALL_FILE, 25,
      "0110111011121121111012101011110111001010", UINT64_C(0x97FB316AE98CA634),
      UINT64_C(0xF4FB5FD98216C6FE)},
+    /* revision 5: context_decay */
+    {"v7r5-rise-decay-all",
+     "memory=rise context_decay=0.025 environments=3 action_masks=1", 0, ALL_FILE, 25,
+     "0110111011121121111012101011110111001010", UINT64_C(0x663D047E9535C140),
+     UINT64_C(0x18928B8AFC896B19)},
 };
 
 static rise_agent_desc sample_desc(const sample *s)

@@ -171,10 +171,10 @@ static void processes_learn_as_one(void)
 static void processes_stay_the_same(void)
 {
     static const char *const words[] = {"memory=rise", "memory=rise numbers=2 embedding=conv",
-                                        "memory=rise learning_rate_steps=60",
+                                        "memory=rise learning_rate_steps=60 context_decay=0.02",
                                         "memory=rise embedding=snapshot snapshot_steps=7",
                                         "memory=none noisy=1 batch=12 batch_parts=2",
-                                        "memory=rise random background=1"};
+                                        "memory=rise random background=1 context_decay=0.1"};
     int k, step, p;
     for (k = 0; k < COUNT(words); k++) {
         rise_agent_desc d = described(words[k]);
@@ -233,13 +233,15 @@ static void join_two(group *g, member m[2], const rise_agent_desc *desc)
 /* If one process has a number that is not finite, all discard the update. */
 static void processes_agree_to_discard(void)
 {
-    rise_agent_desc d = described("memory=rise learn_outside=1");
+    rise_agent_desc d = described("memory=rise learn_outside=1 context_decay=0.1");
     member m[2];
     group g;
     rise_real kept;
+    uint64_t before;
     int p;
     join_two(&g, m, &d);
     CHECK(m[0].result == RISE_OK && m[1].result == RISE_OK);
+    before = hash_of(m[0].agent);
     kept = rise_agent_parameters(m[1].agent)[3];
     rise_agent_parameters(m[1].agent)[3] = (rise_real)NAN;
     learn_together(m, 2);
@@ -247,6 +249,7 @@ static void processes_agree_to_discard(void)
         CHECK(m[p].result == RISE_NOT_FINITE && m[p].agent->model.updates == 1);
         CHECK(strstr(rise_agent_error(m[p].agent)->text, "not finite") != NULL);
     }
+    CHECK(hash_of(m[0].agent) == before);
     rise_agent_parameters(m[1].agent)[3] = kept;
     learn_together(m, 2);
     for (p = 0; p < 2; p++) CHECK(m[p].result == RISE_OK && m[p].agent->model.updates == 2);

@@ -224,7 +224,7 @@ static const char *const choices[][11] = {
     {"", "priority_exponent=-1", "priority_exponent=1", "importance_exponent=-1", NULL},
     {"", "greedy", "random", "epsilon_steps=10", NULL},
     {"", "", "layer_norm=1", "no_dueling=1", "noisy=1", "noisy=1 layer_norm=1", NULL},
-    {"", "", "batch=12", "context_scale=0.1", NULL},
+    {"", "", "batch=12", "context_scale=0.1", "context_decay=0.05", NULL},
     {"", "", "", "batch_parts=2", "batch_parts=3", NULL},
 };
 

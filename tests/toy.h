@@ -109,7 +109,7 @@ static const char toy_agent[] =
     "embedding=signs embedding_size=9 network=custom conv_count=1 conv[0].filters=4 "
     "conv[0].size=3 conv[1].filters=3 conv[1].size=2 conv[1].stride=2 conv[1].pad=1 atoms=11 "
     "value_min=-3 value_max=4 quantiles=5 features=6 recurrent_units=7 head_units=5 batch=6 "
-    "n_step=3 learning_rate=0.01 target_period=7 learn_start=20 learn_period=2 "
+    "n_step=3 learning_rate=0.01 context_decay=-1 target_period=7 learn_start=20 learn_period=2 "
     "epsilon_start=0.9 epsilon_end=0.1 epsilon_steps=50 seed=7";
 
 /* Words for what takes several fields. */
