@@ -1802,13 +1802,6 @@ typedef struct rise_agent_desc {
        variances from the start. With raw_frames, the features of large frames have a far smaller
        variance at first. [1; with raw_frames, RISE: 0.5 for frames up to 32x32, 0.05 for larger] */
     double context_scale;
-    /* Weight decay of the context's weights, up to 1; negative: none. After each update, the
-       weights that multiply the context are multiplied by 1 - context_decay * rate / learning_rate,
-       where rate is the current learning rate (Loshchilov and Hutter 2019). A weight whose gradient
-       is 0 decays to 0. So in games that need no memory, Q depends less on the context: see
-       bench/atari.md. With `noisy`, the sigmas do not decay. Files of earlier versions have -1.
-       [RISE: 1e-4; FULL, the ordinary recurrent agent: 0, none] */
-    double context_decay;
     /* 0: acting unrolls the window again at each step, as learning does. 1: acting keeps the state
        from the start of the episode on, which is cheaper. Both give the same Q while the episode is
        not longer than the window and no update changes the weights. [0] */
@@ -1897,6 +1890,13 @@ typedef struct rise_agent_desc {
     /* steps after learn_start over which the learning rate falls linearly to a tenth; 0: never
        [0] */
     int learning_rate_steps;
+    /* Weight decay of the context's weights, up to 1; negative: none. After each update, the
+       weights that multiply the context are multiplied by 1 - context_decay * rate / learning_rate,
+       where rate is the current learning rate (Loshchilov and Hutter 2019). A weight whose gradient
+       is 0 decays to 0. So in games that need no memory, Q depends less on the context: see
+       bench/atari.md. With `noisy`, the sigmas do not decay. Files of earlier versions have -1.
+       [RISE: 1e-4; FULL, the ordinary recurrent agent: 0, none] */
+    double context_decay;
     /* added to the denominator of Adam, up to 1 [0.005 / (batch * processes)] */
     double adam_epsilon;
     /* largest global norm of the gradient; negative: no clipping [10] */
