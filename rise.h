@@ -328,7 +328,7 @@
        desc.window_samples = 4; // must divide desc.batch
 
    bench/ABLATION.md changes one setting of an agent at a time and compares scores and times. That
-   agent does not have all the defaults: it has 64 units, context_scale 0.5, context_decay -1 and
+   agent does not have all the defaults: it has 64 units, context_scale 0.5, no context_decay, and
    carry_state.
 
    LEARNING. After the first desc.learn_start steps, rise_agent_step does one update for every
@@ -1890,12 +1890,12 @@ typedef struct rise_agent_desc {
     /* steps after learn_start over which the learning rate falls linearly to a tenth; 0: never
        [0] */
     int learning_rate_steps;
-    /* Weight decay of the context's weights, up to 1; negative: none. After each update, the
-       weights that multiply the context are multiplied by 1 - context_decay * rate / learning_rate,
-       where rate is the current learning rate (Loshchilov and Hutter 2019). A weight whose gradient
-       is 0 decays to 0. So in games that need no memory, Q depends less on the context: see
-       bench/atari.md. With `noisy`, the sigmas do not decay. Files of earlier versions have -1.
-       [RISE: 1e-4; FULL, the ordinary recurrent agent: 0, none] */
+    /* Weight decay of the weights that multiply the context, up to 1; negative: none. After each
+       update, these weights are multiplied by 1 - context_decay * rate / learning_rate, where rate
+       is the current learning rate (Loshchilov and Hutter 2019). A weight whose gradient is 0
+       decays to 0. So in games that need no memory, Q depends less on the context. bench/atari.md
+       compares 1e-4 with none; no measurement of other values is recorded. With `noisy`, the sigmas
+       do not decay. Files of earlier versions have -1. [RISE: 1e-4; FULL: none] */
     double context_decay;
     /* added to the denominator of Adam, up to 1 [0.005 / (batch * processes)] */
     double adam_epsilon;
@@ -12996,8 +12996,8 @@ RISEI_FN rise_result risei_learner_snapshot_begin(risei_learner *l, risei_model 
                           "learning has not started, so there is nothing to take a snapshot of");
     if (l->snapshot_next > 0)
         return risei_fail(error, RISE_BAD_CALL,
-                          "the last snapshot is still in progress: up to %.0f stored frames are "
-                          "left; learn until metrics.refreshing is 0",
+                          "stored frames are still being embedded again: up to %.0f are left; "
+                          "go on learning until metrics.refreshing is 0",
                           (double)risei_learner_snapshot_left(l));
     risei_embedder_snapshot_begin(m->embedder, risei_model_weights(model, RISEI_USE_PLAY));
     l->snapshot_next = 1;

@@ -2144,7 +2144,7 @@ static void weights_of_the_context_decay(void)
     d.context_decay = 0.5;
     CHECK(learned(&d, 3) != plain);
 }
-/* Weights that decay become 0 before they would be denormal. NaN stays NaN. */
+/* Decay writes 0 for magnitudes below 2^-100. NaN stays NaN. */
 static void decayed_weights_are_no_denormals(void)
 {
     rise_agent_desc d = described("memory=rise");
@@ -2363,7 +2363,9 @@ static void agents_run_with_every_encoder(void)
 }
 static void target_network_is_copied_in_time(void)
 {
-    copies_its_target("memory=rise learn_outside=1 context_decay=2e-5"); /* decays, then copies */
+    /* The target network gets the decayed weights. With more decay, weights would not move twice as
+       far at twice the rate. */
+    copies_its_target("memory=rise learn_outside=1 context_decay=2e-5");
     copies_its_target("memory=full learn_outside=1");
     copies_its_target("memory=none learn_outside=1");
     copies_its_target("memory=none head=iqn noisy=1 residual spectral_norm=1 learn_outside=1");

@@ -45,7 +45,7 @@ typedef struct guarded {
     size_t bytes;
 } guarded;
 
-static int player_process; /* machine.process, of PROCESSES */
+static int player_process; /* of the next player_machine, below PROCESSES */
 enum { PROCESSES = 3 };
 static rise_agent_desc player_machine(int players)
 {
@@ -276,7 +276,8 @@ static void agents_play_as_in_the_whole_library(void)
         rise_agent_destroy(w.agent);
     }
 }
-/* Random actions come from the same random stream, which depends on machine.process. */
+/* A player draws random actions from the same random stream as in the whole library. The stream
+   depends on machine.process. */
 static void players_explore_as_in_the_whole_library(void)
 {
     world w = world_begin("memory=rise cell=gru", 60);
