@@ -1895,7 +1895,8 @@ typedef struct rise_agent_desc {
        is the current learning rate (Loshchilov and Hutter 2019). A weight whose gradient is 0
        decays to 0. So in games that need no memory, Q depends less on the context. bench/atari.md
        compares 1e-4 with none; no measurement of other values is recorded. With `noisy`, the sigmas
-       do not decay. Files of earlier versions have -1. [RISE: 1e-4; FULL: none] */
+       do not decay. Files of earlier versions lack this field; it is read as -1.
+       [RISE: 1e-4; FULL: none] */
     double context_decay;
     /* added to the denominator of Adam, up to 1 [0.005 / (batch * processes)] */
     double adam_epsilon;
@@ -2284,10 +2285,11 @@ typedef struct rise_metrics {
     double td_error;
     double gradient_norm; /* of the last update, before clipping */
     int64_t replay_size;  /* frames held */
-    /* frames that a snapshot still has to measure or embed, with empty slots of the replay buffer.
-       Until this is 0, parts of the snapshot take the place of updates. The frames that acting
-       reads are embedded in addition and do not count. With background, embedding the stored frames
-       when learning starts counts as a snapshot. */
+    /* how much of a snapshot is left: frames to measure, plus slots of the replay buffer to embed,
+       empty slots included; 0: no snapshot is in progress. Until this is 0, parts of the snapshot
+       take the place of updates. The frames that acting reads are embedded in addition and do not
+       count. With background, embedding the stored frames when learning starts counts as a
+       snapshot. */
     int64_t refreshing;
     int64_t replay_ready; /* transitions that can be sampled */
     size_t parameters;    /* numbers that learn */
@@ -3127,7 +3129,8 @@ RISEI_FN size_t risei_arena_aligned(size_t bytes)
    the arena only counts or overflows. */
 RISEI_FN void *risei_arena_take(risei_arena *arena, size_t count, size_t size)
 {
-    /* RISEI_ALIGN bytes are left for risei_agent_measure. `most` and `used` are multiples of
+    /* `most` is at least RISEI_ALIGN below RISEI_SIZE_MAX, because risei_agent_measure adds
+       RISEI_ALIGN to `used`. `most` and `used` are multiples of
        RISEI_ALIGN, and so is their difference. So if the bytes fit, they still fit after rounding
        up. */
     size_t const most = (RISEI_SIZE_MAX / RISEI_ALIGN - 1) * RISEI_ALIGN;
@@ -3713,6 +3716,9 @@ RISEI_FN rise_result risei_stdio_explain(const char *path, int reason, rise_resu
    operations. rise_kernels_of selects a table when the program runs.
    Main types: risei_blocks here; rise_walk, rise_matrix, rise_product and rise_kernels in the API.
    Uses: platform, memory, random. Tests: tests/kernels.c; 16-bit floats also in tests/replay.c. */
+
+/* 2^-100. Smaller magnitudes become 0 where they could become denormal: see rise_kernels. */
+#define RISEI_FLUSH_BELOW ((rise_real)7.888609e-31)
 
 /* Block sizes of matrix products, in elements, with the names of Goto and van de Geijn (2008). A
    packed block of B has up to RISEI_KC * RISEI_NC elements (256 KB) and up to RISEI_B_ROWS rows. A
@@ -8654,14 +8660,14 @@ RISEI_FN void risei_fusion_backward(const risei_device *d, const risei_net *n, c
 }
 /* Multiplies the weights of the context by `factor`, 0..1. CONCAT: the rows of the heads' hidden
    layer whose inputs are the context. GATE and SUM: all weights of the fusion layer. Biases and the
-   sigmas of noise do not change. Writes 0 for magnitudes below 2^-100: see rise_kernels. */
+   sigmas of noise do not change. Without a recurrent net, there are no such weights. Writes 0 for
+   magnitudes below RISEI_FLUSH_BELOW. */
 RISEI_FN void risei_fusion_decay(const risei_net *n, rise_real *w, rise_real factor)
 {
     int const concat = n->fusion == RISE_FUSION_CONCAT;
     const risei_linear *const l = concat ? &n->heads.hidden : &n->fuse;
     int const first = concat ? n->encoder.out : 0; /* index of l's first input from the context */
     rise_matrix const m = rise_matrix_panels(w + l->weights, l->in, l->out);
-    rise_real const tiny = (rise_real)7.888609052210118e-31; /* 2^-100 */
     ptrdiff_t i;
     int j;
     for (j = 0; j < l->out; j += m.run) {
@@ -8670,7 +8676,7 @@ RISEI_FN void risei_fusion_decay(const risei_net *n, rise_real *w, rise_real fac
                                  risei_walk_offset(&m.rows, first);
         for (i = 0; i < (ptrdiff_t)(l->in - first) * m.run; i++) {
             rise_real const decayed = panel[i] * factor;
-            panel[i] = decayed < tiny && decayed > -tiny ? 0 : decayed;
+            panel[i] = decayed < RISEI_FLUSH_BELOW && decayed > -RISEI_FLUSH_BELOW ? 0 : decayed;
         }
     }
 }
@@ -13535,10 +13541,10 @@ RISEI_FN void risei_learner_reduce(risei_learner *l, int64_t now)
    weights by Adam, and lets the weights of the context decay. At every target_period-th update,
    updates the target network. Discards the update, so that weights, moments and the model's metrics
    stay the same, in two cases:
-   - reduce_fn failed: returns RISE_UNAVAILABLE
+   - reduce_fn failed, in this or an earlier call: returns RISE_UNAVAILABLE
    - l->discards is 1 or the gradient is not finite: returns RISE_NOT_FINITE.
    An update that makes a weight infinite or NaN is kept, but sets optimizer.suspect. Later updates
-   then check the weights, and are discarded until all weights are finite. */
+   then check the weights, and are discarded until the caller has made all weights finite. */
 RISEI_FN rise_result risei_learner_finish(risei_learner *l, int64_t now, rise_error *error)
 {
     risei_model *m = l->model;
@@ -13563,7 +13569,7 @@ RISEI_FN rise_result risei_learner_finish(risei_learner *l, int64_t now, rise_er
         return risei_fail(error, RISE_NOT_FINITE,
                           "a weight, the loss or a gradient is not finite, so nothing was learned; "
                           "lower learning_rate or check the rewards");
-    if (m->net.memory->recurrent && d->context_decay > 0)
+    if (d->context_decay > 0)
         risei_fusion_decay(&m->net, m->weights,
                            (rise_real)(1 - d->context_decay * (rate / d->learning_rate)));
     risei_spectral_keep(&m->net, m->spectral, m->weights);
@@ -16427,8 +16433,9 @@ RISEI_FN rise_result risei_file_check_shape(const rise_agent_desc *desc,
    functions with their user data.
 
    Also copies background, players and environments, each only if it is not 0 in `machine`. With
-   play_only, first sets the file's background to 0: it describes how the saved agent learned. With
-   replay = 1, the replay buffer is loaded and must keep its shape, so environments is not copied.
+   play_only, first sets desc->background to 0, because the file's value is a setting of learning.
+   With replay = 1, the replay buffer is loaded and must keep its shape, so environments is not
+   copied.
    If `machine` is NULL, its fields count as 0. */
 RISEI_FN void risei_file_take_machine(rise_agent_desc *desc, const rise_agent_desc *machine,
                                       int play_only, int replay)
@@ -17203,7 +17210,7 @@ RISEK_INLINE V RISEK(relu)(V x) { return vmax(x, vset1(0)); }
    differ. */
 RISEK_INLINE V RISEK(flush)(V x)
 {
-    return vselect(vgt(vset1((rise_real)7.888609e-31), vabs(x)), vset1(0), x);
+    return vselect(vgt(vset1(RISEI_FLUSH_BELOW), vabs(x)), vset1(0), x);
 }
 
 #ifdef RISE_DOUBLE
@@ -17796,8 +17803,8 @@ RISEK_FN void RISEK(butterflies)(int groups, int32_t *RISEI_RESTRICT a, int32_t 
    whose sign d(i) is -1. Now the index of an element of x is the number i of an input. Each round
    of butterflies works on one bit of the index, from the top bit down to bit 4. After the round,
    this bit is a bit of a row number r of H. The lowest four bits have no rounds. Instead, each
-   sums[j] adds the 16 numbers whose upper bits are those of r(j), with the signs of row r(j). So
-   the last four rounds are done only for the rows r(j). */
+   sums[j] adds the 16 elements whose indices have the upper bits of r(j). Element l of these 16 is
+   negated if l & r(j) has an odd number of 1 bits. So only rows r(j) are computed. */
 RISEK_FN void RISEK(project_signs)(int n, int32_t *x, int size, uint32_t seed, int32_t *sums)
 {
     int const bits = rise_sign_bits(n, size), padded = 1 << bits;

@@ -2071,8 +2071,8 @@ static void first_update(rise_agent *a)
     world w = world_of(a);
     while (a->model.updates == 0) world_run(&w, 1);
 }
-/* After an update with context_decay, the weights of the context are the undecayed weights times
-   the factor. All other weights, and Adam's moments, are equal. */
+/* After the first update with context_decay, the weights of the context are the undecayed weights
+   times the factor. All other weights, and Adam's moments, are equal. */
 static void context_decays(const char *words, double decay)
 {
     rise_agent_desc d = described(words);
@@ -2124,7 +2124,7 @@ static void weights_of_the_context_decay(void)
         "memory=rise plain",
     };
     rise_agent_desc d;
-    uint64_t plain;
+    uint64_t plain, none;
     int i;
     for (i = 0; i < COUNT(kinds); i++) {
         context_decays(kinds[i], 0.01);
@@ -2143,6 +2143,13 @@ static void weights_of_the_context_decay(void)
     CHECK(learned(&d, 3) == plain);
     d.context_decay = 0.5;
     CHECK(learned(&d, 3) != plain);
+    for (i = 0; i < 3; i++) { /* each fusion; without a recurrent net, nothing decays */
+        d = described("memory=none");
+        d.fusion = (rise_fusion)i;
+        none = learned(&d, 3);
+        d.context_decay = 0.5;
+        CHECK(learned(&d, 3) == none);
+    }
 }
 /* Decay writes 0 for magnitudes below 2^-100. NaN stays NaN. */
 static void decayed_weights_are_no_denormals(void)
@@ -2363,8 +2370,8 @@ static void agents_run_with_every_encoder(void)
 }
 static void target_network_is_copied_in_time(void)
 {
-    /* The target network gets the decayed weights. With more decay, weights would not move twice as
-       far at twice the rate. */
+    /* The decay comes before the copy. It does not grow with learning_rate, so it must be tiny:
+       copies_its_target expects weights to move twice as far at twice the rate. */
     copies_its_target("memory=rise learn_outside=1 context_decay=2e-5");
     copies_its_target("memory=full learn_outside=1");
     copies_its_target("memory=none learn_outside=1");

@@ -45,8 +45,9 @@ typedef struct guarded {
     size_t bytes;
 } guarded;
 
-static int player_process; /* of the next player_machine, below PROCESSES */
 enum { PROCESSES = 3 };
+static int player_process; /* machine.process of the next player_machine, 0..PROCESSES - 1 */
+
 static rise_agent_desc player_machine(int players)
 {
     rise_agent_desc m;
