@@ -697,8 +697,8 @@ static void print_terms(const bench *b, FILE *file)
             "fewer steps by then, so\n  it still explores.\n"
             "- **P(%s scores more)**: the probability that a run of %s scores more than a run of "
             "this row, in\n  a random game; 0.5 means that both are equal.\n"
-            "- **Reached after**: the share of the steps after which the score first reached 0.9 "
-            "(IQM). A run\n  that never reached 0.9 counts as 100%%.\n",
+            "- **Reached after**: the share of the game's steps after which an evaluation first "
+            "reached 0.9\n  (IQM). A run that never reached 0.9 counts as 100%%.\n",
             name, name, name, name);
     fprintf(file, "- **Seconds** are processor time of acting and learning with one thread, "
                   "without evaluation.\n");

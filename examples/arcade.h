@@ -24,8 +24,8 @@ typedef struct arcade_protocol {
     int side;        /* frames become grey, side x side pixels; 0: unchanged */
     int largest;     /* frames of at most largest x largest pixels stay unchanged; 0: none do */
     int colour;      /* 1: resized frames keep their channels, at most PREPROCESS_CHANNELS */
-    /* 1: each pixel is the maximum of the last two frames, because Atari games draw some sprites in
-       every other frame only */
+    /* 1: each pixel of a resized frame is the maximum of the last two frames, because Atari games
+       draw some sprites in every other frame only */
     int two_frames;
     int clip;     /* 1: the agent gets the sign of a reward */
     double blank; /* probability that a frame is black; numbers stay */

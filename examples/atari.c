@@ -52,7 +52,8 @@ static const char *const usage =
     "  --steps N, --hours H       the run ends when one of them is reached [2000000 steps]\n"
     "  --seed N                   [1]\n"
     "  --resume                   goes on with the run in the folder. Options that are not\n"
-    "                             given are those of the run; run.txt in the folder has them\n"
+    "                             given keep their values in its run.txt, except --plain,\n"
+    "                             --python and --bridge\n"
     "  --play FILE                no training: a saved agent plays --last-episodes, and a film of\n"
     "                             the first one is written beside FILE: episode.gif\n"
     "  --self-test                no training: checks this build on this machine\n"
@@ -66,7 +67,7 @@ static const char *const usage =
     "Evaluation\n"
     "  --evaluate-every N         steps between evaluations [50000; with numbers alone, a tenth\n"
     "                             of --steps, from 1000 to 50000]. The last is at the run's end\n"
-    "  --episodes N               episodes of an evaluation, played greedily [5]\n"
+    "  --episodes N               episodes of an evaluation; see --evaluate-epsilon [5]\n"
     "  --last-episodes N          episodes of the best agent at the end [20]\n"
     "  --evaluate-epsilon P       probability of a random action in evaluations. At 0, an agent\n"
     "                             that never serves the ball does nothing until the time limit\n"
@@ -540,15 +541,16 @@ static int agent_suits(const rise_agent_desc *desc, const arcade *a, const char 
         desc->frame_width == a->width && desc->frame_height == a->height &&
         (a->width == 0 || desc->frame_channels == a->channels))
         return 1;
-    fprintf(stderr, "atari: %s was trained on another game, with %d actions, ", path,
-            desc->actions);
+    fprintf(stderr, "atari: the agent (%s) has %d actions, ", path, desc->actions);
     if (desc->frame_width > 0)
         fprintf(stderr, "frames of %d x %d x %d, ", desc->frame_width, desc->frame_height,
                 desc->frame_channels);
-    fprintf(stderr, "and %d numbers; this one has %d actions, ", desc->numbers, a->actions);
+    fprintf(stderr, "and %d numbers; the game has %d actions, ", desc->numbers, a->actions);
     if (a->width > 0)
         fprintf(stderr, "frames of %d x %d x %d, ", a->width, a->height, a->channels);
-    fprintf(stderr, "and %d numbers: pass the agent's --game or --env, and its --observation\n",
+    fprintf(stderr,
+            "and %d numbers: pass the options of the agent's environment (run.txt has them), and "
+            "--set none of these fields\n",
             a->numbers);
     return 0;
 }
@@ -601,7 +603,7 @@ static int has_run(const session *s)
 }
 
 /* Keeps the options of the run in the folder, if there is one. Returns 0, after a message, if
-   --resume is missing or an option that was given must not change. */
+   --resume is missing, run.txt cannot be read, or command_resume refuses an option. */
 static int resume_options(session *s)
 {
     static command_line old;
@@ -619,7 +621,9 @@ static int resume_options(session *s)
     snprintf(path, sizeof path, "%s/run.txt", s->folder);
     if (!command_read(&old, path)) {
         if (errno == ENOENT) return 1; /* made before there was a run.txt */
-        fprintf(stderr, "atari: %s cannot be read: %s\n", path, strerror(errno));
+        fprintf(stderr,
+                "atari: %s cannot be read: %s; make it readable, or pass another --folder\n", path,
+                strerror(errno));
         return 0;
     }
     /* a new limit replaces both limits */
@@ -666,8 +670,8 @@ static int record(const session *s)
     return 0;
 }
 
-/* Creates the folder of the run and its files. Returns 0, after a message, on failure: then the
-   folder is as it was. */
+/* Creates the folder of the run and its files. On failure, prints a message, removes run.txt,
+   log.csv and the folders if this call created them, and returns 0. */
 static int begin_files(session *s, const train_options *tool, rise_agent *agent)
 {
     static const char *const names[] = {"run.txt", "log.csv"};
@@ -799,8 +803,8 @@ static int run(session *s)
 
 /* Names the folder after game, memory and seed, unless --folder is given. The game keeps its whole
    name, because packages may have games of the same name: MinAtar/Breakout-v1 gets the folder
-   runs/MinAtar/Breakout-v1-rise-1. With --play, takes the folder of the agent's file: memory and
-   seed of another run may be the defaults. */
+   runs/MinAtar/Breakout-v1-rise-1. With --play, takes the folder of the agent's file, because
+   the default --memory and --seed may name the folder of another run. */
 static int name_folder(session *s)
 {
     const command_line *const c = &s->line;

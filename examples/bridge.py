@@ -228,10 +228,12 @@ class Rendering:
             kind = picture.dtype if isinstance(picture, numpy.ndarray) else type(picture).__name__
             raise Refusal(f"{self.text} is no array of uint8, but {kind}: leave out --render")
         if picture.ndim != 3 or not 1 <= picture.shape[2] <= CHANNELS or 0 in picture.shape:
-            raise Refusal(f"{self.text} has the shape {picture.shape}, which is no image")
+            shape = f"the shape {picture.shape}, which is no image"
+            raise Refusal(f"{self.text} has {shape}: leave out --render")
         if max(picture.shape) > SIDE:
             pixels = f"{picture.shape[1]} x {picture.shape[0]} pixels"
-            raise Refusal(f"{self.text} has {pixels}: {SIDE} x {SIDE} are possible")
+            most = f"{SIDE} x {SIDE} are possible"
+            raise Refusal(f"{self.text} has {pixels}: {most}: leave out --render")
         self.shape = self.shape or picture.shape
         if picture.shape != self.shape:
             raise Refusal(f"{self.text} has the shape {picture.shape}; it was {self.shape}")
@@ -319,7 +321,8 @@ def actions_of(name, space, spaces):
     if isinstance(space, spaces.MultiBinary):
         sizes = [2] * math.prod(space.shape)
     if sizes is None:
-        raise Refusal(f"{kind}; only Discrete, MultiBinary and MultiDiscrete are supported")
+        only = "only Discrete, MultiBinary and MultiDiscrete are supported"
+        raise Refusal(f"{kind}; {only}: a wrapper can offer one of these (--wrap)")
     if math.prod(sizes) > ACTIONS:
         raise Refusal(f"{kind}, more than {ACTIONS}: a wrapper can offer fewer (--wrap)")
     start = getattr(space, "start", 0)
@@ -502,13 +505,14 @@ class Request:
             elif key == "--render":
                 self.render = True
             elif key.startswith("--"):
-                raise Refusal(f"bridge.py has no option {key}: take it from the program's release")
+                remedy = "use the bridge.py of the program's release"
+                raise Refusal(f"bridge.py has no option {key}: {remedy}")
             else:
                 self.settings[key] = literal(value)
         if self.render:
             self.settings["render_mode"] = "rgb_array"
         if self.render and self.observation:
-            raise Refusal("--render shows no observation: leave out --observation or --render")
+            raise Refusal("--render shows the picture alone: leave out --observation or --render")
 
     def make(self):
         """Makes one environment."""
@@ -520,7 +524,7 @@ class Request:
         except TypeError as wrong:
             if not self.settings:
                 raise
-            raise Refusal(f"{self.name} does not know a setting: {wrong}") from wrong
+            raise Refusal(f"{self.name} does not know a setting (--keyword): {wrong}") from wrong
         plain = not wraps and Atari.fits(env)
         env = functools.reduce(lambda inner, wrap: wrap(inner), wraps, env)
         spaces = gymnasium.spaces
@@ -619,7 +623,7 @@ class Served:
         return total
 
     def begin(self, seed, actions):
-        """Begins an episode and plays actions. Begins another episode if it ends early."""
+        """Begins an episode and plays actions. Each time an episode ends, begins another."""
         self.reset(seed)
         while actions:
             ended, played, _ = self.play(actions)

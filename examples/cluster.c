@@ -18,13 +18,15 @@
    cores, the first command takes about 20 seconds, and its last line says that the greedy agent
    scores 1.
 
-   The folder of the run must be on a disk that all machines share. All ranks save together: see
-   "Saving" in cluster_run.h. --resume goes on, also with another number of ranks. Then a rank
-   without a file of its own starts with rank 0's agent and an empty replay buffer, and learning
-   waits until this buffer has learn_start steps.
+   The folder of the run must be on a disk that all machines share. All ranks save together; with
+   --actors, only rank 0 saves: see "Saving" in cluster_run.h. --resume goes on, also with another
+   number of ranks. Then a rank without a file of its own starts with rank 0's agent and an empty
+   replay buffer, and learning waits until this buffer has learn_start steps.
 
-   If a rank dies, the others save the agent and end. mpirun gives them one second, and so does
-   Ctrl-C. A run that saves large replay buffers needs longer. End it by `kill -USR1` of mpirun. */
+   If a rank dies, one of the others saves the agent as FOLDER/agent.rise, and all end. --resume
+   does not read this file: it loads the last complete save. mpirun gives them one second, and so
+   does Ctrl-C. A run that saves large replay buffers needs longer. End it by `kill -USR1` of
+   mpirun. */
 #include "cluster_run.h" /* first: defines _DEFAULT_SOURCE */
 
 #include "self_test.h"
@@ -530,14 +532,16 @@ static int read_options(session *s)
     return 1;
 }
 /* Takes the options of the run in the folder. Returns 0, after a message, if there is a run and
-   --resume is missing, or if an option must not change. */
+   --resume is missing, if set.txt or run.txt cannot be read, or if command_resume refuses. */
 static int resume_options(session *s)
 {
     static command_line old;
     char path[TRAIN_PATH];
     if (command_string(&s->line, "--check") != NULL) return 1;
     if (!read_set(s, &s->set))
-        return fprintf(stderr, "cluster: %s/set.txt cannot be read\n", s->folder), 0;
+        return fprintf(stderr,
+                       "cluster: %s/set.txt is damaged or cannot be read; pass another --folder\n",
+                       s->folder), 0;
     if (s->set.ranks == 0) return 1;
     if (command_string(&s->line, "--resume") == NULL)
         return fprintf(stderr,
@@ -547,7 +551,10 @@ static int resume_options(session *s)
     command_begin(&old, table, (int)(sizeof table / sizeof *table));
     snprintf(path, sizeof path, "%s/run.txt", s->folder);
     if (!command_read(&old, path))
-        return fprintf(stderr, "cluster: %s cannot be read: %s\n", path, strerror(errno)), 0;
+        return fprintf(stderr,
+                       "cluster: %s cannot be read: %s; make it readable, or pass another "
+                       "--folder\n",
+                       path, strerror(errno)), 0;
     return command_resume(&s->line, &old);
 }
 /* Reads the command line. */

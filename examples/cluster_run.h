@@ -46,8 +46,8 @@ typedef struct step_head {
     int event, action; /* event -1: the actor ends */
 } step_head;
 
-/* --actors: the steps that rank 0 receives from actors. Each array is [actors]; those of an actor
-   are `messages` and `requests` alone, [SENDING]. */
+/* --actors: the steps that rank 0 receives from actors. On rank 0, each array has a row for each
+   actor. An actor uses only `messages` and `requests`, which have SENDING rows there. */
 typedef struct mail {
     size_t bytes; /* of a message */
     uint8_t *messages;
@@ -370,8 +370,8 @@ static inline int first_to_end(const session *s)
     if (file >= 0) close(file);
     return file >= 0;
 }
-/* Makes the folder and removes what an earlier session left there. Rank 0 calls this function
-   before all others use the folder. */
+/* Makes the folder. Removes temporary files and the file `ended` of earlier sessions. Rank 0 calls
+   this function before all others use the folder. Returns 0 on failure. */
 static inline int prepare_folder(session *s)
 {
     char path[TRAIN_PATH];

@@ -33,7 +33,7 @@ typedef enum command_kind {
     COMMAND_NUMBER, /* k and M at the end mean thousands and millions */
     COMMAND_WHOLE,  /* a whole number */
     COMMAND_CHOICE, /* one of the words of `form` */
-    COMMAND_LINES   /* may be repeated: the text has a line for each value, with the '=' or ':' of
+    COMMAND_LINES   /* may be repeated: a line for each value, which contains the '=' or ':' of
                        `form` */
 } command_kind;
 
@@ -330,7 +330,7 @@ static inline void command_print(FILE *file, const command_option *o, const char
 
 /* Compares the options that were given with those of the run, `old`. An option that was not given
    keeps the value of the run. Prints what is kept and what changes. Returns 0, after a message, if
-   an option must not change. */
+   an option of the kind COMMAND_FIXED was given another value. */
 static inline int command_resume(command_line *now, const command_line *old)
 {
     int i;

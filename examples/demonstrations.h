@@ -187,7 +187,8 @@ static inline int demonstrations_read(demonstrations *d, const char *path, void 
     int good;
     if (file == NULL) {
         d->missing = errno == ENOENT;
-        return demonstrations_fail(d, "%s cannot be opened: %s", path, strerror(errno));
+        return demonstrations_fail(d, "%s cannot be opened: %s; choose another file", path,
+                                   strerror(errno));
     }
     good = (fgets(line, sizeof line, file) != NULL || !ferror(file)) &&
            demonstrations_read_head(d, line, path);

@@ -32,8 +32,8 @@
                          it, "--observation=key,key" chooses parts of the observation, and
                          "--render" sends the rendered picture
        2 STEP   program  for each environment: u8 reset, u8 count, count bytes, an action each. With
-                         reset 1, a new episode begins first. If this episode ends before all
-                         actions are played, another begins for the remaining actions. The seed of
+                         reset 1, a new episode begins first. Each time an episode ends, also with
+                         the last action, another begins for the remaining actions. The seed of
                          the first episode of environment i is seed + i. With reset 0 and count 0,
                          the environment does not step
        3 SPEC   child    answers HELLO: u32 version, u32 width, u32 height, u32 channels, u32
@@ -115,7 +115,7 @@ typedef struct bridge_move {
 /* The result of a move. */
 typedef struct bridge_state {
     int terminated, truncated;
-    int played;   /* actions played: fewer if the episode ended */
+    int played;   /* actions played: fewer if the episode ended; 0 after a reset */
     float reward; /* sum of the rewards of these actions */
     /* [frames][height][width][channels], newest last; owned by the bridge, valid until the next
        bridge_receive. NULL: the observations have no frames */

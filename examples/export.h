@@ -71,7 +71,8 @@ static inline int export_name(exported *e, const char *path, rise_error *error)
     if (length < 3 || strcmp(base + length - 2, ".h") != 0)
         return export_fail(error, RISE_BAD_CALL, path, "is not a name followed by .h");
     if (length > EXPORT_NAME - 8)
-        return export_fail(error, RISE_BAD_CALL, path, "is too long a name");
+        return export_fail(error, RISE_BAD_CALL, path,
+                           "is too long: choose a file name of at most 56 bytes");
     if (strcmp(base, "rise.h") == 0)
         return export_fail(error, RISE_BAD_CALL, path, "is the library; choose another name");
     e->header = base;
@@ -345,9 +346,9 @@ static inline void export_small(const exported *e)
 {
     const rise_agent_desc *const d = rise_agent_query(e->agent);
     rise_metrics m;
-    export_text(e, "\n   On a microcontroller, define these macros in every file, and pass the "
-                   "memory for\n"
-                   "   the agent. rise_agent_open_bytes returns how many bytes the agent needs:\n\n"
+    export_text(e, "\n   On a microcontroller, pass the memory for the agent:\n"
+                   "   rise_agent_open_bytes returns the number of bytes. Define these macros in\n"
+                   "   every file:\n\n"
                    "       #define RISE_PLAY_ONLY\n");
     if (d->head == RISE_HEAD_MEAN && !d->noisy && !d->spectral_norm)
         export_text(e, "       #define RISE_NO_RAINBOW\n");
@@ -505,9 +506,10 @@ static inline void export_check_agent(const exported *e)
                    "   from @_policy. Returns 0 if Q values and actions are the expected ones.\n"
                    "   Else returns the number of the first wrong frame, counted from 1, or a\n"
                    "   negative rise_result. With fused kernels, Q must be equal bit for bit;\n"
-                   "   otherwise within `limit` * (1 + |Q|). Another action is then right if both\n"
-                   "   have almost the same Q; later frames depend on it and are not played. The\n"
-                   "   player's next frame must be RISE_FIRST. */\n"
+                   "   otherwise within `limit` * (1 + |Q|). Another action than the expected one\n"
+                   "   is then right if the Q values of both actions are almost equal. The frames\n"
+                   "   after that action are not played. The player's next frame must be\n"
+                   "   RISE_FIRST. */\n"
                    "static inline int @_check_agent(rise_agent *agent)\n{\n");
     export_expected(e);
     fprintf(e->file, "    float const limit = %s;\n    uint32_t random = %luu;\n", limit,

@@ -83,7 +83,8 @@ typedef struct game_cards {
     int waiting;         /* first card of a turn, until the second is turned up */
 } game_cards;
 
-/* Pong: columns are 0 to 7. The ball's rows are 0, next to the opponent, to 3. */
+/* Pong: columns are 0 to 7. The ball's rows are 0 to 3; row 0 is next to the
+   opponent. */
 typedef struct game_court {
     int x, y, dx, dy; /* the ball, and its last move */
     int other;        /* leftmost column of the opponent's paddle; game.place is the player's */
@@ -103,8 +104,8 @@ typedef struct game {
     int done;                   /* the episode is over; call game_reset or game_start next */
     int cut;                    /* truncated: the step limit ended the episode */
     uint8_t frame[GAME_PIXELS]; /* what the player sees: [height][width] */
-    /* 0: the player gets `frame`. Else the player gets a square of side x side pixels, which holds
-       the frame enlarged: 14 .. GAME_SIDE. Set it after game_init. */
+    /* 0: the player gets `frame`. 14 .. GAME_SIDE: the player gets side x side pixels, which hold
+       the enlarged frame. Set `side` after game_init. */
     int side;
 } game;
 
@@ -123,7 +124,7 @@ static inline const game_spec *game_spec_of(game_kind kind)
          GAME_BLINKING, 0, 0, 8, 8, 2, 0, 2, stripes, 8, 8, 500, 0, 1, 0},
         {"corridor", "A light at the start of a corridor tells which way to turn at its end.",
          GAME_WALKING, 0, 0, 10, 10, 2, 0, 3, turns, 10, 4, 500, 0, 1, 0},
-        {"lock-catch", "The ball is seen in the top three rows only; the paddle moves only later.",
+        {"lock-catch", "The top three rows show the ball; the paddle is locked for six steps.",
          GAME_CATCHING, 0, 0, 10, 14, 30, 0, 3, paddle, 0, 0, 0, -0.8, 1, 0},
         {"catch", "A ball falls; the paddle must be under it. Needs no memory.", GAME_CATCHING, 1,
          0, 10, 14, 30, 0, 3, paddle, 0, 0, 0, 1, 1, 0},

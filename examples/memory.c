@@ -21,8 +21,7 @@
 #define RISE_IMPLEMENTATION
 #include "../rise.h"
 
-/* Scores in percent, from game_percent: 0 is the best score possible without memory, 100 the best
-   score possible. */
+/* Scores in percent: see game_percent. */
 static const double almost = 90, goal = 95, solved = 99;
 
 /* ---------------------------------------------------------------------------------------------- */
@@ -522,20 +521,19 @@ static void print_help(void)
         "  --steps N        at most N steps for each agent\n"
         "  --minutes M      at most M minutes for each agent\n"
         "  --svg PATH       write the learning curves\n"
-        "  --save PATH      save the best agent of the kind given by --memory [rise], for watch.c\n"
-        "                   Without --memory and --seeds, both files are written by default, with\n"
-        "                   the name of the game\n"
+        "  --save PATH      save the best agent of the kind given by --memory [rise], for\n"
+        "                   watch.c. Without --memory and --seeds, --svg and --save are on: their\n"
+        "                   files have the name of the game, and its length if it has one\n"
         "  --teach FILE     no training: play the game with the keys of the terminal, and write\n"
         "                   the episodes into FILE, after those that it already holds\n"
         "  --demonstrations FILE\n"
         "                   each agent learns from the episodes of FILE first\n"
         "  --watch          after training, show the best agent until Ctrl-C\n"
         "  --self-test      no training: check this build on this machine\n\n"
-        "0%% is the best score possible without memory, 100%% the best score possible. Exit "
-        "status\n"
-        "0: each agent of the kind given by --memory [rise] reached %.0f%%, and no agent without "
-        "memory\n"
-        "scored above 0%%. Exit status 2: an option is wrong.\n",
+        "0%% is the best score possible without memory, or -1 in a game that needs no memory.\n"
+        "100%% is the best score possible. Exit status 0: each agent of the kind given by\n"
+        "--memory [rise] reached %.0f%%, and no agent without memory scored more than is\n"
+        "possible without memory. Exit status 2: an option is wrong.\n",
         goal);
 }
 

@@ -1034,10 +1034,10 @@ static int game_save(const game *g)
 }
 static const char *const usage =
     "npc [options]: hide and seek; the first comment of npc.c lists the keys.\n"
-    "  --path FILE        of the saved agent (npc.rise); none: neither load nor save\n"
-    "  --memory KIND      of a new agent: rise, none or full\n"
-    "  --level L          0: they learn; 1 to 5: a match without learning\n"
-    "  --seekers N        in the game, 1 to 8; the others are absent\n"
+    "  --path FILE        the saved agent; none: neither loads nor saves [npc.rise]\n"
+    "  --memory KIND      of a new agent: rise, none or full [rise]\n"
+    "  --level L          0: the seekers learn; 1 to 5: a match without learning [0]\n"
+    "  --seekers N        in the game, 1 to 8; the others are absent [8]\n"
     "  --demo             a script plays for you\n"
     "  --teach FILE       you are a seeker, and your rounds are added to FILE. A new agent\n"
     "                     learns first from the rounds that FILE has\n"
@@ -1045,13 +1045,13 @@ static const char *const usage =
     "                     a new agent learns first from the rounds of FILE\n"
     "  --view N           shows the frame of seeker N, 1 to 8\n"
     "  --histogram        shows how long the agent's calls take\n"
-    "  --scale N          window pixels for each pixel, 1 to 8 (3)\n"
+    "  --scale N          window pixels for each pixel, 1 to 8 [3]\n"
     "  --frames N         ends after N frames\n"
     "  --screenshot FILE  saves the last picture as a BMP file\n"
     "  --fast MINUTES     trains without a window; with --teach, a script teaches\n"
     "  --match MINUTES    no window: plays level 1 and then level 5 for so long, without\n"
     "                     learning; with --fast, after the training\n"
-    "  --seed N           of the game and of a new agent (1)\n";
+    "  --seed N           of the game and of a new agent [1]\n";
 
 static const command_option table[] = {
     {"--path", COMMAND_STRING, COMMAND_ONCE, "npc.rise", 0, 0, ""},
@@ -1107,11 +1107,15 @@ int main(int argc, char **argv)
     else if ((good = game_open(&g)) != 0)
         good = game_run(&g);
     else
-        fprintf(stderr, "npc: %s\n", SDL_GetError());
+        fprintf(stderr,
+                "npc: the window cannot be opened: %s; --fast and --match need no window\n",
+                SDL_GetError());
     if (good && o->screenshot != NULL) {
         game_draw(&g);
         good = game_save_picture(&g, o->screenshot, o->scale);
-        if (!good) fprintf(stderr, "npc: %s: %s\n", o->screenshot, SDL_GetError());
+        if (!good)
+            fprintf(stderr, "npc: --screenshot %s cannot be written: %s; choose another path\n",
+                    o->screenshot, SDL_GetError());
     }
     game_report(&g);
     good = game_save(&g) && good;

@@ -55,7 +55,8 @@ class Error(Exception):
 
 
 def _build() -> str:
-    """Returns the path of the shared library. Builds it if it is missing or older than rise.h."""
+    """Returns the path of the shared library. Builds it if it is missing or older than
+    rise.h or this file."""
     folder = os.path.dirname(os.path.abspath(__file__))
     places = [p for p in (folder, os.path.dirname(folder)) if os.path.exists(f"{p}/rise.h")]
     suffix = {"win32": ".dll", "darwin": ".dylib"}.get(sys.platform, ".so")
@@ -160,7 +161,8 @@ class Agent:
 
     @classmethod
     def load(cls, path: str, play_only: bool = False, **machine: Any) -> "Agent":
-        """Makes an agent from a file. `machine` may set players, environments and background."""
+        """Makes an agent from a file. `machine`: fields such as players and threads, as in
+        rise_agent_read of rise.h."""
         agent = cls.__new__(cls)
         agent._open(path, {"play_only": play_only, **machine})
         return agent
@@ -217,7 +219,8 @@ class Agent:
         *,
         event: int,
     ) -> int:
-        """Returns the greedy action of a character. Learns nothing."""
+        """Returns the action of a player: greedy, unless set_player chose otherwise. Learns
+        nothing."""
         seen, allowed = self._see(1, frame, numbers), _pack("allowed", "B", self.actions, allowed)
         return self._check(
             _lib.rise_agent_play_numbers(self._agent, player, *seen, reward, event, allowed)
@@ -249,7 +252,8 @@ class Agent:
         return self._everyone(function, self.players, seen, rewards, events, allowed)
 
     def set_player(self, player: int = 0, epsilon: float = 0.0, temperature: float = 0.0) -> None:
-        """Sets how well a player plays; at first, all actions are greedy."""
+        """Sets a player's share of random actions, `epsilon`, 0 at first. The other actions are
+        greedy. If `temperature` is above 0, they are drawn from softmax(Q / temperature)."""
         self._check(_lib.rise_agent_set_player(self._agent, player, epsilon, temperature))
 
     def values(self, player: int = 0) -> Optional[list[float]]:

@@ -140,8 +140,9 @@ static inline void teach_draw(const demonstrations *d, const episode *e, termina
     for (i = 0; i < spec->actions; i++)
         terminal_text(t, 3 + i, column, TERMINAL_PLAIN, "%c  %s", keys_of(spec)[i],
                       spec->action_names[i]);
-    if (spec->actions <= 4)
-        terminal_text(t, 4 + i, column, TERMINAL_PLAIN, "or the arrow keys (down: stay)");
+    if (keys_arrow(spec, 'C') != KEY_NONE)
+        terminal_text(t, 4 + i, column, TERMINAL_PLAIN, "or the arrow keys%s",
+                      keys_arrow(spec, 'B') != KEY_NONE ? " (down: stay)" : "");
     terminal_text(t, 20, 2, TERMINAL_PLAIN, "step %d   score %+.2f", e->state.time, e->score);
     terminal_text(t, 21, 2, TERMINAL_PLAIN,
                   "backspace: the same episode again    0: end. Whole episodes are kept.");

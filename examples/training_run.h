@@ -201,7 +201,8 @@ static inline int train_memory_fits(const rise_agent_desc *desc)
     if (left > 0) printf("; %.0f MB are free", left / 1e6);
     puts(".");
     if (left <= 0 || need < 0.9 * left) return 1; /* leaves 10% for other programs */
-    fprintf(stderr, "That is too much for this machine: use --set replay_capacity=%.0f\n",
+    fprintf(stderr,
+            "That is too much for this machine: begin a run with --set replay_capacity=%.0f\n",
             floor(desc->replay_capacity * 0.7 * left / need / 1000) * 1000);
     return 0;
 }
@@ -763,8 +764,10 @@ static inline int train_open(train_run *t, const train_options *options, rise_ag
         return 0;
     }
     if (!train_read_best(t)) {
-        fprintf(stderr, "best.rise or best.txt in %s cannot be read: %s\n", options->folder,
-                strerror(errno));
+        fprintf(stderr,
+                "best.rise or best.txt in %s cannot be read: %s; make both readable, or pass "
+                "another --folder\n",
+                options->folder, strerror(errno));
         tensorboard_close(&t->events);
         return 0;
     }

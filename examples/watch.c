@@ -129,8 +129,12 @@ static rise_agent *load(const options *o, episode *e)
         return NULL;
     }
     if (!game_init(&e->state, o->game, o->length, (uint64_t)o->seed)) {
-        fprintf(stderr, "watch: %s cannot have the length %d; pass another --length\n",
-                game_spec_of(o->game)->name, o->length);
+        const game_spec *const spec = game_spec_of(o->game);
+        if (spec->most_length > 0)
+            fprintf(stderr, "watch: --length of %s must be %d to %d\n", spec->name,
+                    spec->least_length, spec->most_length);
+        else
+            fprintf(stderr, "watch: %s has one length only: leave out --length\n", spec->name);
         return NULL;
     }
     if (rise_agent_load(&agent, o->path, &machine, &error) != RISE_OK) {
@@ -220,7 +224,7 @@ static int report_change(const options *o, const exported *header)
     rise_agent *agent;
     if (o->game == GAME_KINDS) {
         printf("If the agent plays a small game, pass --game NAME: watch then compares the scores "
-               "with the file's weights and with these.\n");
+               "with the file's weights and with the header's.\n");
         return 0;
     }
     agent = load(o, &e);

@@ -1418,7 +1418,7 @@ static void plain_fused(const network *t, int row, double *x)
     }
     for (i = 0; i < n->fused_size; i++) var += (x[i] - mean) * (x[i] - mean) / n->fused_size;
     for (i = 0; i < n->fused_size && n->norm; i++)
-        x[i] = (x[i] - mean) / sqrt(var + 1e-5) * w[n->gain + (size_t)i] + w[n->shift + (size_t)i];
+        x[i] = (x[i] - mean) / sqrt(var + 1e-5) * w[n->gain + (size_t)i] + w[n->bias + (size_t)i];
 }
 /* Computes z [actions][atoms] of x: values or logits. Dueling: V + A - mean A, for each atom by
    itself. */

@@ -401,13 +401,13 @@ static void another_count_of_numbers_is_refused(void)
         int numbers, blind, other, other_blind;
         const char *words; /* NULL: it goes on */
     } cases[] = {
-        {3, 1, 2, 1, "with 6 actions, and 3 numbers; this one has 6 actions, and 2 numbers"},
-        {3, 1, 4, 1, "3 numbers; this one has 6 actions, and 4 numbers"},
-        {3, 0, 2, 0, "frames of 5 x 4 x 3, and 3 numbers; this one has 6 actions, frames of 5 x 4"},
-        {3, 0, 3, 1, "frames of 5 x 4 x 3, and 3 numbers; this one has 6 actions, and 3 numbers"},
-        {3, 1, 3, 0, "with 6 actions, and 3 numbers; this one has 6 actions, frames of 5 x 4 x 3"},
-        {3, 0, 0, 0, "and 3 numbers; this one has 6 actions, frames of 5 x 4 x 3, and 0 numbers"},
-        {0, 0, 3, 1, "frames of 5 x 4 x 3, and 0 numbers; this one has 6 actions, and 3 numbers"},
+        {3, 1, 2, 1, "6 actions, and 3 numbers; the game has 6 actions, and 2 numbers"},
+        {3, 1, 4, 1, "3 numbers; the game has 6 actions, and 4 numbers"},
+        {3, 0, 2, 0, "frames of 5 x 4 x 3, and 3 numbers; the game has 6 actions, frames of 5 x 4"},
+        {3, 0, 3, 1, "frames of 5 x 4 x 3, and 3 numbers; the game has 6 actions, and 3 numbers"},
+        {3, 1, 3, 0, "6 actions, and 3 numbers; the game has 6 actions, frames of 5 x 4 x 3"},
+        {3, 0, 0, 0, "and 3 numbers; the game has 6 actions, frames of 5 x 4 x 3, and 0 numbers"},
+        {0, 0, 3, 1, "frames of 5 x 4 x 3, and 0 numbers; the game has 6 actions, and 3 numbers"},
         {0, 0, 3, 0, NULL},
     };
     size_t i;
