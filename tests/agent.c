@@ -184,10 +184,10 @@ static const struct {
     {"memory=none plain conv_count=2", UINT64_C(0xAC0E478898A88B0C)},
     {"memory=none residual frame_stack=1 environments=3", UINT64_C(0x1D2D5E3D89031E51)},
     {"memory=full wide", UINT64_C(0xC58EDEB7FA4AAA57)},
-    {"memory=rise context_decay=0.01", UINT64_C(0x1C0A3D7F0B4009B2)},
+    {"memory=rise context_decay=0.01", UINT64_C(0x48334635FFDC2A48)},
     {"memory=rise context_decay=0.03 panels fusion=sum head=iqn noisy=1 environments=3",
-     UINT64_C(0xE4D59713C2C20DAA)},
-    {"memory=full context_decay=0.005 learning_rate_steps=60 stored", UINT64_C(0x8E555CC539DC77E3)},
+     UINT64_C(0xE860E9C0C0F01F1E)},
+    {"memory=full context_decay=0.005 learning_rate_steps=60 stored", UINT64_C(0x145177E85A964D47)},
 };
 
 static uint64_t learned_on(const char *words, rise_isa isa)
@@ -2071,6 +2071,54 @@ static void first_update(rise_agent *a)
     world w = world_of(a);
     while (a->model.updates == 0) world_run(&w, 1);
 }
+/* A decay whose factor is 1: the weights of the context are 0 at first, and do not decay. */
+static double const least_decay = 1e-30;
+/* The layer that multiplies the context: its inputs from `first` on are the context. */
+static const risei_linear *context_layer(const rise_agent *a, int *first)
+{
+    const risei_net *const n = &a->model.net;
+    const risei_linear *const l = n->fusion == RISE_FUSION_CONCAT ? &n->heads.hidden : &n->fuse;
+    *first = l->in - a->desc.recurrent_units;
+    return l;
+}
+/* Returns the index of a weight of a layer among all weights of the agent. */
+static size_t layer_weight(const risei_linear *l, int row, int column)
+{
+    size_t const panel = l->out % RISE_PANEL == 0 ? RISE_PANEL : (size_t)l->out;
+    return l->weights + (size_t)column / panel * panel * (size_t)l->in + (size_t)row * panel +
+           (size_t)column % panel;
+}
+/* With context_decay, the weights of the context are 0 in a new agent. All other weights, and those
+   of the target network, are the ones that the agent has without context_decay. */
+static void context_begins_at_zero(const char *words)
+{
+    rise_agent_desc d = described(words);
+    rise_agent *random, *zero;
+    const risei_linear *l;
+    size_t i, other = 0;
+    int row, column, first, wrong = 0;
+    check_about("%s", words);
+    d.context_decay = -1;
+    random = created(&d);
+    d.context_decay = least_decay;
+    zero = created(&d);
+    l = context_layer(zero, &first);
+    CHECK(first >= 0 && first < l->in);
+    for (row = first; row < l->in; row++)
+        for (column = 0; column < l->out; column++) {
+            size_t const at = layer_weight(l, row, column);
+            wrong += zero->model.weights[at] != 0 || random->model.weights[at] == 0;
+            wrong += zero->model.target[at] != 0;
+            zero->model.weights[at] = random->model.weights[at];
+            zero->model.target[at] = random->model.weights[at];
+        }
+    CHECK(wrong == 0);
+    for (i = 0; i < zero->model.net.weights_size; i++)
+        other += zero->model.weights[i] != random->model.weights[i] ||
+                 zero->model.target[i] != random->model.weights[i];
+    CHECK(other == 0);
+    rise_agent_destroy(random), rise_agent_destroy(zero);
+}
 /* After the first update with context_decay, the weights of the context are the undecayed weights
    times the factor. All other weights, and Adam's moments, are equal. */
 static void context_decays(const char *words, double decay)
@@ -2079,10 +2127,11 @@ static void context_decays(const char *words, double decay)
     rise_agent *kept, *decayed;
     const risei_linear *l;
     size_t i, other = 0;
-    int row, column, first, wrong = 0;
+    int row, column, first, wrong = 0, moved = 0;
     rise_real factor;
     check_about("%s, %g", words, decay);
     d.learning_rate_steps = 30;
+    d.context_decay = least_decay;
     kept = created(&d);
     d.context_decay = decay;
     decayed = created(&d);
@@ -2090,18 +2139,16 @@ static void context_decays(const char *words, double decay)
     /* the learning rate falls from step 20 on, to a tenth in 30 steps */
     CHECK(decayed->actor.steps > 20 && decayed->actor.steps < 30);
     factor = (rise_real)(1 - decay * (1 - 0.9 * ((double)decayed->actor.steps - 20) / 30));
-    l = d.fusion == RISE_FUSION_CONCAT ? &kept->model.net.heads.hidden : &kept->model.net.fuse;
-    first = l->in - d.recurrent_units;
+    l = context_layer(kept, &first);
     for (row = first; row < l->in; row++)
         for (column = 0; column < l->out; column++) {
-            size_t const panel = l->out % RISE_PANEL == 0 ? RISE_PANEL : (size_t)l->out;
-            size_t const at = l->weights + (size_t)column / panel * panel * (size_t)l->in +
-                              (size_t)row * panel + (size_t)column % panel;
+            size_t const at = layer_weight(l, row, column);
+            moved += kept->model.weights[at] != 0;
             wrong += !(fabs(decayed->model.weights[at] - factor * kept->model.weights[at]) <=
                        1e-6 * fabs(kept->model.weights[at]));
             decayed->model.weights[at] = kept->model.weights[at];
         }
-    CHECK(wrong == 0);
+    CHECK(wrong == 0 && moved > 0);
     for (i = 0; i < kept->model.net.weights_size; i++)
         other += decayed->model.weights[i] != kept->model.weights[i];
     CHECK(other == 0);
@@ -2127,6 +2174,7 @@ static void weights_of_the_context_decay(void)
     uint64_t plain, none;
     int i;
     for (i = 0; i < COUNT(kinds); i++) {
+        context_begins_at_zero(kinds[i]);
         context_decays(kinds[i], 0.01);
         context_decays(kinds[i], 0.7);
         context_decays(kinds[i], 1);
