@@ -289,7 +289,8 @@
            puts(rise_agent_error(agent)->text);
 
    MEMORY AND WINDOW. desc.memory chooses the kind of agent. All else stays equal, except two
-   defaults: that of context_decay and, with raw_frames, that of context_scale.
+   defaults. One is that of context_decay, so the initial weights of the context differ, too. The
+   other, with raw_frames, is that of context_scale.
 
        RISE  the default: a recurrent net over stored embeddings
        NONE  the baseline, without a recurrent net: the agent sees the last frame_stack frames, 4 by
@@ -805,10 +806,9 @@
 
    rise_agent_save writes a new file beside the old one, and then gives the new file the old name.
    So on POSIX and Windows, a crash does not damage the old checkpoint, and several programs may
-   save to one path. A
-   program that is killed while it saves leaves a file whose name is the path with ".new-" and two
-   numbers at the end. You can delete such files. On POSIX, a symbolic link is followed, the
-   permissions of the old file are kept, and anything but a plain file is refused.
+   save to one path. A program that is killed while it saves leaves a file whose name is the path
+   with ".new-" and two numbers at the end. You can delete such files. On POSIX, a symbolic link is
+   followed, the permissions of the old file are kept, and anything but a plain file is refused.
 
    rise_agent_peek reads only the description in a file. In the description, set the fields that you
    will set in `machine`, such as play_only. With play_only, also set background, because loading
@@ -995,12 +995,13 @@
        forgets                      the target network changes too  longer target_period
                                     fast
 
-       In games that need little    the weights of the context      a larger context_decay; a
-       memory, RISE learns more     add noise to Q                  smaller context_scale; fewer
-       slowly than NONE                                             recurrent_units
+       In games that need little    Q depends on the context        a larger context_decay; fewer
+       memory, RISE learns more     without need                    recurrent_units; a smaller
+       slowly than NONE                                             context_scale, which slows
+                                                                    games that need memory
 
        In games that need memory,   the weights of the context      a smaller context_decay; -1:
-       RISE learns slowly           decay too fast                  no decay
+       RISE learns slowly           begin at 0, or decay too fast   random at first, no decay
 
        The agent learns well at     the picture changed after       raw_frames = 1; a larger
        first, and later levels      learn_start, so that the mean   learn_start
@@ -1907,13 +1908,16 @@ typedef struct rise_agent_desc {
     /* steps after learn_start over which the learning rate falls linearly to a tenth; 0: never
        [0] */
     int learning_rate_steps;
-    /* Weight decay of the weights that multiply the context, up to 1; negative: none. Above 0,
-       these weights are 0 in a new agent, as in Fixup (Zhang, Dauphin and Ma 2019). After each
-       update, they are multiplied by 1 - context_decay * rate / learning_rate, where rate is the
-       current learning rate (Loshchilov and Hutter 2019). So the context changes Q only as far as
-       learning gains from it. bench/README.md (Large frames) and bench/atari.md have measurements.
-       With `noisy`, the sigmas neither begin at 0 nor decay. Files of earlier versions lack this
-       field; it is read as -1. [RISE: 1e-4; FULL: none] */
+    /* Weight decay of the weights that multiply the context, up to 1. Negative: these weights are
+       random at first, as other weights are, and do not decay. If context_decay is above 0, these
+       weights are 0 in a new agent, as the last layer of a residual branch is in Fixup (Zhang,
+       Dauphin and Ma 2019). After each update, they are multiplied by 1 - context_decay * rate /
+       learning_rate, where rate is the current learning rate (Loshchilov and Hutter 2019). So Q
+       depends on the context only through what updates have learned. There are two exceptions. With
+       `noisy`, the sigmas neither begin at 0 nor decay. With layer_norm and CONCAT, the context
+       also changes the mean and the variance that normalise the features. Measurements:
+       bench/README.md (Large frames) and bench/atari.md. Files of earlier versions lack this field;
+       it is read as -1. [RISE: 1e-4; FULL: none] */
     double context_decay;
     /* added to the denominator of Adam, up to 1 [0.005 / (batch * processes)] */
     double adam_epsilon;
@@ -9404,7 +9408,8 @@ typedef struct risei_transition {
     int steps;          /* number of rewards: n, or fewer if the episode ended */
     rise_real reward;   /* r_1 + discount r_2 + discount^2 r_3 + ... */
     rise_real discount; /* factor on the value of slot at + steps: discount^steps; 0: terminated */
-    double leaf;        /* the leaf by which the window was drawn: that of its last sample */
+    /* priority^exponent of the window's last sample: the window was drawn by this leaf */
+    double leaf;
     /* 1: the sample would lie before the episode's first frame. The fields above are then copied
        from the window's last sample, and the weight is 0. */
     int before_episode;
@@ -12465,7 +12470,8 @@ RISEI_FN void risei_model_layout(risei_arena *arena, risei_model *m, int lanes, 
         RISEI_TAKE(arena, rise_real,
                    risei_arena_times(embeddings, (size_t)m->embedder->encoder.size));
 }
-/* Draws the weights of a new agent, and initialises the frozen encoder. */
+/* Draws the weights of a new agent, and initialises the frozen encoder. With context_decay above 0,
+   then sets the weights of the context to 0: all other weights are those of context_decay = -1. */
 RISEI_FN rise_result risei_model_initialise(risei_model *m, rise_error *error)
 {
     const rise_agent_desc *d = m->desc;
@@ -17854,8 +17860,8 @@ RISEK_FN void RISEK(butterflies)(int groups, int32_t *RISEI_RESTRICT a, int32_t 
    of butterflies works on one bit of the index, from the top bit down to bit 4. After the round,
    this bit is a bit of a row number r of H. The lowest four bits have no rounds. Instead, each
    sums[j] adds the 16 elements whose indices have the upper bits of r(j). Element l of these 16 is
-   negated if l & r(j) has an odd number of 1 bits. So the lowest four bits are computed only for
-   rows r(j). */
+   negated if l & r(j) has an odd number of 1 bits. So these sums are computed only for the rows
+   r(j). */
 RISEK_FN void RISEK(project_signs)(int n, int32_t *x, int size, uint32_t seed, int32_t *sums)
 {
     int const bits = rise_sign_bits(n, size), padded = 1 << bits;

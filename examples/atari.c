@@ -550,7 +550,7 @@ static int agent_suits(const rise_agent_desc *desc, const arcade *a, const char 
         fprintf(stderr, "frames of %d x %d x %d, ", a->width, a->height, a->channels);
     fprintf(stderr,
             "and %d numbers: pass the options of the agent's environment (run.txt has them), and "
-            "--set none of these fields\n",
+            "do not --set these fields\n",
             a->numbers);
     return 0;
 }

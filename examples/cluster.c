@@ -23,10 +23,10 @@
    number of ranks. Then a rank without a file of its own starts with rank 0's agent and an empty
    replay buffer, and learning waits until this buffer has learn_start steps.
 
-   If a rank dies, one of the others saves the agent as FOLDER/agent.rise, and all end. --resume
-   does not read this file: it loads the last complete save. mpirun gives them one second, and so
-   does Ctrl-C. A run that saves large replay buffers needs longer. End it by `kill -USR1` of
-   mpirun. */
+   If a rank dies, one of the others saves the agent as FOLDER/agent.rise, and all end. With
+   --actors, only rank 0 can save. --resume does not read this file. It loads the last complete
+   save. After a rank dies, and after Ctrl-C, mpirun gives the ranks one second. A run that saves
+   large replay buffers needs longer. End such a run by `kill -USR1` of mpirun. */
 #include "cluster_run.h" /* first: defines _DEFAULT_SOURCE */
 
 #include "self_test.h"

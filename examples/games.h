@@ -124,7 +124,7 @@ static inline const game_spec *game_spec_of(game_kind kind)
          GAME_BLINKING, 0, 0, 8, 8, 2, 0, 2, stripes, 8, 8, 500, 0, 1, 0},
         {"corridor", "A light at the start of a corridor tells which way to turn at its end.",
          GAME_WALKING, 0, 0, 10, 10, 2, 0, 3, turns, 10, 4, 500, 0, 1, 0},
-        {"lock-catch", "The top three rows show the ball; the paddle is locked for six steps.",
+        {"lock-catch", "Only the top three rows show the ball; the paddle is locked for six steps.",
          GAME_CATCHING, 0, 0, 10, 14, 30, 0, 3, paddle, 0, 0, 0, -0.8, 1, 0},
         {"catch", "A ball falls; the paddle must be under it. Needs no memory.", GAME_CATCHING, 1,
          0, 10, 14, 30, 0, 3, paddle, 0, 0, 0, 1, 1, 0},
