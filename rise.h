@@ -498,10 +498,11 @@
    which another thread has the game's core.
 
    With both background and learn_outside, a step never waits for the end of an update. A step waits
-   only while a batch is copied. While an update is in progress, rise_agent_learn_for returns 0 at
-   once. Otherwise it puts the last update into effect, and starts the next update if one is due. So
-   the results depend on the speed of the thread. rise_agent_learn, rise_agent_parameters, saving
-   and rise_agent_destroy still wait for the update in progress.
+   only while the thread uses the replay buffer: while the thread copies a batch or embeds stored
+   frames. While an update is in progress, rise_agent_learn_for returns 0 at once. Otherwise
+   rise_agent_learn_for puts the last update into effect, and starts the next update if one is due.
+   So here the results depend on the speed of the thread. rise_agent_learn, rise_agent_parameters,
+   saving and rise_agent_destroy still wait for the update in progress.
 
    When learning starts, the stored frames are embedded again in parts of about 4 * batch frames.
    One part takes the place of one update. Calls wait while a part is embedded, and the first part
@@ -1909,15 +1910,14 @@ typedef struct rise_agent_desc {
        [0] */
     int learning_rate_steps;
     /* Weight decay of the weights that multiply the context, up to 1. Negative: these weights are
-       random at first, as other weights are, and do not decay. If context_decay is above 0, these
-       weights are 0 in a new agent, as the last layer of a residual branch is in Fixup (Zhang,
-       Dauphin and Ma 2019). After each update, they are multiplied by 1 - context_decay * rate /
-       learning_rate, where rate is the current learning rate (Loshchilov and Hutter 2019). So Q
-       depends on the context only through what updates have learned. There are two exceptions. With
-       `noisy`, the sigmas neither begin at 0 nor decay. With layer_norm and CONCAT, the context
-       also changes the mean and the variance that normalise the features. Measurements:
-       bench/README.md (Large frames) and bench/atari.md. Files of earlier versions lack this field;
-       it is read as -1. [RISE: 1e-4; FULL: none] */
+       random at first, as other weights are, and do not decay. Above 0: these weights are 0 in a
+       new agent, so Q does not depend on the context at first. (Fixup does the same in residual
+       branches: Zhang, Dauphin and Ma 2019.) Each update then multiplies these weights by 1 -
+       context_decay * rate / learning_rate, where rate is the current learning rate (Loshchilov and
+       Hutter 2019). With `noisy`, the sigmas neither begin at 0 nor decay. With layer_norm and
+       CONCAT, the context always changes the mean and the variance that normalise the features.
+       Measurements: bench/README.md (Large frames) and bench/atari.md. In files of earlier
+       versions, which lack this field, context_decay is -1. [RISE: 1e-4; FULL: none] */
     double context_decay;
     /* added to the denominator of Adam, up to 1 [0.005 / (batch * processes)] */
     double adam_epsilon;
@@ -6250,8 +6250,9 @@ RISEI_FN void risei_conv_backward_images(const risei_device *d, const risei_conv
         risei_conv_backward_bands(d, c, w, count, dy, dx);
 }
 /* The job of the data gradient of a large batch. Each part computes dx of some of the images. So
-   the threads need one job for all products. If the threads divided each product, each product
-   would be a job: 36 jobs for each group of images in the second conv of RISE_NETWORK_NATURE. */
+   the threads need one job for all products. If the threads divided each product instead, each
+   product would be a job. In the second conv of RISE_NETWORK_NATURE, that is 36 jobs for each group
+   of images. */
 typedef struct risei_conv_data_job {
     const rise_kernels *kernels;
     const risei_conv *conv;
@@ -8484,7 +8485,31 @@ RISEI_FN size_t risei_net_count(const risei_net *n)
                      (layer.bias - layer.weights);
     return count;
 }
-/* Draws the initial w [weights_size]: all parameters, and each u of the spectral normalisation. */
+/* Multiplies the weights of the context by `factor`, 0..1. CONCAT: the rows of the heads' hidden
+   layer whose inputs are the context. GATE and SUM: all weights of the fusion layer. Biases and the
+   sigmas of noise do not change. Without a recurrent net, there are no such weights. Writes 0 for
+   magnitudes below RISEI_FLUSH_BELOW. */
+RISEI_FN void risei_fusion_decay(const risei_net *n, rise_real *w, rise_real factor)
+{
+    int const concat = n->fusion == RISE_FUSION_CONCAT;
+    const risei_linear *const l = concat ? &n->heads.hidden : &n->fuse;
+    int const first = concat ? n->encoder.out : 0; /* index of l's first input from the context */
+    rise_matrix const m = rise_matrix_panels(w + l->weights, l->in, l->out);
+    ptrdiff_t i;
+    int j;
+    for (j = 0; j < l->out; j += m.run) {
+        /* a panel's rows are contiguous */
+        rise_real *const panel = w + l->weights + risei_matrix_column(&m, j) +
+                                 risei_walk_offset(&m.rows, first);
+        for (i = 0; i < (ptrdiff_t)(l->in - first) * m.run; i++) {
+            rise_real const decayed = panel[i] * factor;
+            panel[i] = decayed < RISEI_FLUSH_BELOW && decayed > -RISEI_FLUSH_BELOW ? 0 : decayed;
+        }
+    }
+}
+/* Draws the initial w [weights_size]: all parameters, and each u of the spectral normalisation.
+   With desc->context_decay above 0, the weights of the context are 0. They are drawn nevertheless,
+   so that all other weights are those of context_decay = -1. */
 RISEI_FN void risei_net_initialise(const risei_net *n, rise_real *w, const rise_agent_desc *desc,
                                    risei_random *random)
 {
@@ -8498,6 +8523,7 @@ RISEI_FN void risei_net_initialise(const risei_net *n, rise_real *w, const rise_
     for (i = 0; i < n->fused_size && n->norm; i++)
         w[n->gain + (size_t)i] = 1, w[n->bias + (size_t)i] = 0;
     risei_heads_initialise(&n->heads, w, random);
+    if (desc->context_decay > 0) risei_fusion_decay(n, w, 0);
     for (at = n->parameters; at < n->weights_size; at++) w[at] = risei_random_normal(random);
 }
 
@@ -8694,28 +8720,6 @@ RISEI_FN void risei_fusion_backward(const risei_device *d, const risei_net *n, c
     for (r = 0; r < rows; r++, dcontext += stride)
         for (i = 0; i < units; i++)
             a->sequence.dh[(ptrdiff_t)r * units + i] = n->context_scale * dcontext[i];
-}
-/* Multiplies the weights of the context by `factor`, 0..1. CONCAT: the rows of the heads' hidden
-   layer whose inputs are the context. GATE and SUM: all weights of the fusion layer. Biases and the
-   sigmas of noise do not change. Without a recurrent net, there are no such weights. Writes 0 for
-   magnitudes below RISEI_FLUSH_BELOW. */
-RISEI_FN void risei_fusion_decay(const risei_net *n, rise_real *w, rise_real factor)
-{
-    int const concat = n->fusion == RISE_FUSION_CONCAT;
-    const risei_linear *const l = concat ? &n->heads.hidden : &n->fuse;
-    int const first = concat ? n->encoder.out : 0; /* index of l's first input from the context */
-    rise_matrix const m = rise_matrix_panels(w + l->weights, l->in, l->out);
-    ptrdiff_t i;
-    int j;
-    for (j = 0; j < l->out; j += m.run) {
-        /* a panel's rows are contiguous */
-        rise_real *const panel = w + l->weights + risei_matrix_column(&m, j) +
-                                 risei_walk_offset(&m.rows, first);
-        for (i = 0; i < (ptrdiff_t)(l->in - first) * m.run; i++) {
-            rise_real const decayed = panel[i] * factor;
-            panel[i] = decayed < RISEI_FLUSH_BELOW && decayed > -RISEI_FLUSH_BELOW ? 0 : decayed;
-        }
-    }
 }
 
 /* Computes `normed` from `fused`: LayerNorm of each batch row (Ba et al. 2016). Without LayerNorm,
@@ -9408,10 +9412,10 @@ typedef struct risei_transition {
     int steps;          /* number of rewards: n, or fewer if the episode ended */
     rise_real reward;   /* r_1 + discount r_2 + discount^2 r_3 + ... */
     rise_real discount; /* factor on the value of slot at + steps: discount^steps; 0: terminated */
-    /* priority^exponent of the window's last sample: the window was drawn by this leaf */
+    /* priority^exponent of the window's last sample. Windows are drawn in proportion to it. */
     double leaf;
-    /* 1: the sample would lie before the episode's first frame. The fields above are then copied
-       from the window's last sample, and the weight is 0. */
+    /* 1: this sample would lie before the episode's first frame. The fields above are then copied
+       from the window's last sample, and this sample's weight in the loss is 0. */
     int before_episode;
 } risei_transition;
 
@@ -12418,11 +12422,11 @@ RISEI_FN risei_encoder_input risei_model_input(const risei_model *m, int from)
     input.numbers = m->numbers + (ptrdiff_t)from * m->net.encoder.numbers.in;
     return input;
 }
-/* Takes the scratch of each thread. A play_only agent is also meant for small machines. Scratch for
-   the products of a play_only agent is limited to an eighth of the weights' bytes. The limit is at
-   least RISEI_PRODUCT_SCRATCH_LEAST bytes, except with RISEI_PLAIN. With 8-bit weights there is no
-   limit. For frames of 8 x 8 and 8 players, 12 KB instead of 71 KB made actions 1.1 times as long.
-*/
+/* Takes the scratch of each thread. Play_only agents also run on small machines. So their scratch
+   for products is limited to an eighth of the weights' bytes. The limit is at least
+   RISEI_PRODUCT_SCRATCH_LEAST bytes, except with RISEI_PLAIN. With 8-bit weights there is no limit.
+   With 8 players and frames of 8 x 8, the limit reduces this scratch from 71 KB to 12 KB, and an
+   action takes 1.1 times as long. */
 RISEI_FN void risei_model_layout_device(risei_arena *arena, risei_model *m,
                                         const risei_pass_size *s, int threads)
 {
@@ -12470,17 +12474,14 @@ RISEI_FN void risei_model_layout(risei_arena *arena, risei_model *m, int lanes, 
         RISEI_TAKE(arena, rise_real,
                    risei_arena_times(embeddings, (size_t)m->embedder->encoder.size));
 }
-/* Draws the weights of a new agent, and initialises the frozen encoder. With context_decay above 0,
-   then sets the weights of the context to 0: all other weights are those of context_decay = -1. */
+/* Draws the weights of a new agent, and initialises the frozen encoder. */
 RISEI_FN rise_result risei_model_initialise(risei_model *m, rise_error *error)
 {
     const rise_agent_desc *d = m->desc;
     risei_random random = risei_random_stream(d->seed, RISEI_RANDOM_WEIGHTS);
     /* Draws no weights if the caller passes them, or if they can only come from a file. */
-    if (RISEI_LEARNS && d->weights == NULL && d->weight_bits != 8) {
+    if (RISEI_LEARNS && d->weights == NULL && d->weight_bits != 8)
         risei_net_initialise(&m->net, m->weights, d, &random);
-        if (d->context_decay > 0) risei_fusion_decay(&m->net, m->weights, 0);
-    }
     return risei_embedder_initialise(m->embedder,
                                      risei_random_stream(d->seed, RISEI_RANDOM_EMBEDDER), d, error);
 }
@@ -13181,12 +13182,12 @@ RISEI_FN void risei_learner_gather_part(void *job, int part, int parts, void *sc
     }
 }
 /* Sets start and next_start. start: the first step of each window that is not padding. next_start:
-   the same for the target network's pass over next states only. (With Munchausen, that network runs
-   on states and next states together, from start.) The window of this pass ends with the next state
-   and has at most before + 1 steps. In two cases next_start is start even if start is smaller than
-   the transition's `steps`. The window is then up to n_step steps longer:
-   - several samples share a window, because their next states are at different steps
-   - the agent stores states, because a stored state belongs to step 0. */
+   the first step in the target network's pass over next states. This is the larger of start and
+   the transition's `steps`, so the window has at most before + 1 steps. (With Munchausen, there is
+   no such pass: the target network runs on states and next states together, from start.) In two
+   cases next_start is start, and the window is up to n_step steps longer:
+   - Several samples share the window. Their next states are at different steps.
+   - The agent stores states. A stored state belongs to step 0. */
 RISEI_FN void risei_learner_set_starts(risei_learner *l)
 {
     risei_batch *b = &l->batch;
@@ -13627,10 +13628,11 @@ RISEI_FN rise_result risei_learner_finish(risei_learner *l, int64_t now, rise_er
     return RISE_OK;
 }
 /* Adds the time since `before`, a time of risei_model_clock, to the moving average of the time that
-   an update takes. In rise_agent_learn, a part of a snapshot counts as an update, and so does the
-   rest of an update that rise_agent_learn_for began. There, the time includes the end of the
-   warm-up. In risei_background_update, the time does not include drawing the batch. Ignores times
-   that are not above 0, because a clock may go back. */
+   an update takes. A time of 0 or less is ignored, because a clock may go back. Without background,
+   rise_agent_learn measures each call as one update. The call may do only a part of a snapshot, or
+   only the rest of an update that rise_agent_learn_for began. The time of such a call includes the
+   end of the warm-up (risei_learner_end_warm_up). In risei_background_update, the time does not
+   include drawing the batch. */
 RISEI_FN void risei_learner_measure_time(risei_learner *l, double before)
 {
     double const seconds = risei_model_clock(l->model->desc) - before;
@@ -16136,10 +16138,11 @@ RISEI_FN void risei_file_visit_slot(risei_io *f, risei_replay *r, ptrdiff_t slot
     risei_replay_tree_set(r, slot, leaf);
     if (risei_event_is_last(h->events[slot])) risei_replay_count_episode(r, slot, 1);
 }
-/* Visits draws 0 .. *draws - 1. Reading sets *draws. Of each transition, a file has only what
-   risei_learner_renew_priorities needs: lane, `at`, whether the priority stays, and the td error.
-   These draws were sampled before the agent was saved, and their priorities were not renewed yet:
-   the draws of a round, or the computed parts of the update in progress. */
+/* Visits draws 0 .. *draws - 1. Reading sets *draws. These draws were sampled before the agent was
+   saved, and their priorities are not renewed yet. They are the draws of a round or, without
+   background, the computed parts of the update in progress. Of each transition, a file has only
+   what risei_learner_renew_priorities needs: lane, `at`, the td error, and whether the priority
+   stays (before_episode, or a td error that is not finite). */
 RISEI_FN void risei_file_visit_draws(risei_io *f, risei_learner *l, int *draws)
 {
     int64_t count = *draws;
@@ -18143,7 +18146,7 @@ typedef struct RISEK(a_block) {
    iterations take consecutive lines from `prefetch` on. `prefetch` points to the next tile's part
    of C, or into the next run of columns of a B that is read in place. Without such data, `prefetch`
    is b (see block_times_panel). If A is by rows, an iteration also prefetches one cache line of the
-   next run of the tile's first row (of the row itself, if run_stride is 0). */
+   next run of the tile's first row. If run_stride is 0, that is the row itself. */
 #define RISEK_TILE_BEGIN(name, rows, vectors)                                                      \
     RISEK_FN void RISEK(name)(int depth, const RISEK(a_block) * block, const rise_real *a,         \
                               const rise_real *b, ptrdiff_t ldb, const rise_real *prefetch,        \
@@ -18465,11 +18468,11 @@ RISEK_FN void RISEK(block_by_columns)(const rise_product *p, const risei_blocks 
 }
 /* Makes a block of an A that is not transposed: rows i0 .. i0+rows-1, columns k0 .. k0+depth-1. The
    block is read in place in two cases:
-   - Tiles are full enough, and the rows do not share a few cache sets. With few columns of B
-     (few_columns), rows may share cache sets.
-   - One panel of B uses the block (one_panel), and groups have at least MR / 2 rows. Each element
-     of A is then used once. This case and sum_columns, which needs no packed panel, reduced the
-     time of an update of RISE_MEMORY_FULL with RISE_NETWORK_SMALL by 14%.
+   - Tiles are full enough (groups_fill_tiles), and the rows do not share a few cache sets. With few
+     columns of B (few_columns), the second condition does not apply.
+   - One panel of B uses the block (one_panel), and groups have at least MR / 2 rows. Packing would
+     not pay, because each element of A is used once. Together with sum_columns, this case reduced
+     the time of an update of RISE_MEMORY_FULL with RISE_NETWORK_SMALL by 14%.
    Otherwise the block is packed into w->a. w->a_at receives the offsets of the rows, in A or in
    w->a. */
 RISEK_FN void RISEK(block_by_rows)(const rise_product *p, const risei_blocks *w, int i0, int rows,
