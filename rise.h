@@ -1148,8 +1148,9 @@
 
    THREADS. Define RISE_THREADS beside RISE_IMPLEMENTATION and compile with -pthread. With
    desc.threads = 4 an agent computes on its caller's thread and three workers. A worker without a
-   job sleeps after about 50 us, or at once if there are fewer cores than threads (with background,
-   the game's thread counts, too). The bits are the same for any number of threads.
+   job sleeps after about 50 us, or at once if there are fewer cores than threads. With background,
+   the game's thread counts as one of these threads. The bits are the same for any number of
+   threads.
 
        desc.threads = 4;
 
@@ -1463,12 +1464,12 @@
    the file. A line that begins with '?' is optional: a reader that does not know the field ignores
    the line.
 
-   `machine` can change players, switch background on (1) or off (-1; 0 keeps the file's value, but
-   not with play_only), and change environments if no replay buffer is loaded. `machine` also has
-   the fields that files do not hold: see rise_agent_read. Another field that decides the shape of
-   arrays, such as frame size, actions, window, units or head, must be 0 or agree with the file. If
-   not, the result is RISE_MISMATCH, and the error sentence names the field. Fields such as
-   learning_rate are ignored: the agent keeps the values of the file.
+   `machine` can change players. It can switch background on (1) or off (-1); 0 keeps the file's
+   value, but not with play_only. It can change environments if no replay buffer is loaded.
+   `machine` also has the fields that files do not hold: see rise_agent_read. Another field that
+   decides the shape of arrays, such as frame size, actions, window, units or head, must be 0 or
+   agree with the file. If not, the result is RISE_MISMATCH, and the error sentence names the field.
+   Fields such as learning_rate are ignored: the agent keeps the values of the file.
 
        rise_agent_desc machine = {0};
        machine.environments = 4; // RISE_MISMATCH, if the file's replay buffer has 8
@@ -1956,12 +1957,12 @@ typedef struct rise_agent_desc {
     /* 1: rise_agent_step never learns; call rise_agent_learn or rise_agent_learn_for [0] */
     int learn_outside;
     /* 1: a thread of the library computes updates while the agent acts; needs RISE_THREADS. The
-       weights of an update take effect in the call in which the next update is due, or in the first
-       rise_agent_learn_for that finds them ready. rise_agent_learn and rise_agent_parameters put
-       them into effect, too. See LEARNING IN THE BACKGROUND in the manual. 0 or -1: no such thread.
-       When a file is loaded, 0 keeps the file's value, and 1 or -1 replaces that value. With
-       play_only, the file's value is ignored, and 1 has another meaning: see rise_agent_publish.
-       [0] */
+       weights of an update take effect in the call in which the next update is due. They take
+       effect earlier if rise_agent_learn_for finds them ready. rise_agent_learn and
+       rise_agent_parameters put them into effect, too. See LEARNING IN THE BACKGROUND in the
+       manual. 0 or -1: no such thread. When a file is loaded, 0 keeps the file's value, and 1 or -1
+       replaces that value. With play_only, the file's value is ignored, and 1 has another meaning:
+       see rise_agent_publish. [0] */
     int background;
     /* of prioritised replay (Schaul et al. 2016), up to 1; negative: uniform replay [0.5] */
     double priority_exponent;
@@ -2308,8 +2309,8 @@ typedef struct rise_metrics {
     double td_error;
     double gradient_norm; /* of the last update, before clipping */
     int64_t replay_size;  /* frames held */
-    /* how much of a snapshot is left: frames to measure, plus slots of the replay buffer to embed,
-       empty slots included; 0: no snapshot is in progress. Until this is 0, parts of the snapshot
+    /* how much of a snapshot is left: frames to measure, plus slots of the replay buffer to embed
+       (empty slots included). 0: no snapshot is in progress. Until this is 0, parts of the snapshot
        take the place of updates. The frames that acting reads are embedded in addition and do not
        count. With background, embedding the stored frames when learning starts counts as a
        snapshot. */
@@ -2390,9 +2391,10 @@ RISE_API rise_result rise_agent_write(const rise_agent *agent, rise_save what, r
 /* Makes an agent from the bytes that `fn` gives. `size` is the length of the whole file in bytes.
    On failure *agent is NULL. Every value is checked before it is used. `error` may be NULL.
 
-   `machine` (may be NULL) supplies what files do not hold: isa, threads, processes, process,
-   memory_block, memory_bytes, embedding_file, play_only, weights (not for RISE_SAVE_FLOAT16), and
-   log_fn, clock_fn, embed_fn and reduce_fn with their `user` pointers. `players`, if not zero,
+   `machine` (may be NULL) supplies the fields that files do not hold: isa, threads, processes,
+   process, memory_block, memory_bytes, embedding_file, play_only, and weights (not for
+   RISE_SAVE_FLOAT16). It also supplies log_fn, clock_fn, embed_fn and reduce_fn with their `user`
+   pointers. `players`, if not zero,
    replaces the file's value.
 
    background = 0 keeps the file's value. If the file's value is 0, background = 1 replaces it; an
@@ -2706,9 +2708,9 @@ typedef struct rise_kernels {
        sum overflows int32 */
     void (*project_ternary)(int n, const int32_t *x, int size, const int8_t *w, int32_t *sums);
 
-    /* Adam (Kingma & Ba 2015): w -= rate m / (sqrt(v) root_scale + epsilon), after m and v are
-       updated with the gradient scale * g. Returns 1 if all weights are finite afterwards, else
-       0. */
+    /* Adam (Kingma & Ba 2015): updates m and v with the gradient scale * g. Then
+       w -= rate m / (sqrt(v) root_scale + epsilon). Returns 1 if all weights are finite afterwards,
+       else 0. */
     int (*adam)(ptrdiff_t n, const rise_adam *a, rise_real *w, const rise_real *g, rise_real *m,
                 rise_real *v);
 } rise_kernels;
@@ -4826,8 +4828,8 @@ RISEI_FN int risei_thread_begin(risei_thread *t, void (*run)(void *argument), vo
    call this function. A thread with SCHED_OTHER that wakes up may take the core of the game's
    thread, and the game's thread then waits for milliseconds. A thread with SCHED_BATCH does not
    take the core when it wakes up. The longest call of a game that learns in the background took
-   0.3 ms with SCHED_BATCH and 3.6 ms without (make bench-game, frames of 16 x 12, two runs of 10
-   seconds). */
+   0.3 ms with SCHED_BATCH and 3.6 ms without. The command was make bench-game, with frames of
+   16 x 12 and two runs of 10 seconds. */
 RISEI_FN void risei_thread_use_batch_policy(void)
 {
 #ifdef __linux__
@@ -5720,8 +5722,9 @@ RISEI_FN void risei_linear_backward(const risei_device *d, const risei_linear *l
 
 /* Returns the larger of two numbers of bytes. */
 RISEI_FN size_t risei_larger(size_t a, size_t b) { return a > b ? a : b; }
-/* Returns the bytes of scratch with which the products of a layer x W are fastest: of the forward
-   pass and, with `learn`, of the backward pass. x is [rows][in], W is [in][out]. */
+/* Returns the bytes of scratch with which the products of a layer x W are fastest. These are the
+   products of the forward pass and, with `learn`, of the backward pass. x is [rows][in], W is
+   [in][out]. */
 RISEI_FN size_t risei_layer_bytes(int rows, int in, int out, int learn)
 {
     int const in_place = rows <= RISEI_UNPACKED_ROWS || out % RISE_PANEL == 0;
@@ -6708,7 +6711,7 @@ RISEI_FN void risei_conv_initialise(const risei_conv *c, rise_real *w, risei_ran
 }
 /* Draws all parameters uniformly with the variance 1 / (3 fan_in), as PyTorch does. With `he`, the
    weights of the conv layers after the first have the variance 2 / fan_in. Such a conv and a ReLU
-   keep the magnitude of their input (He et al. 2015), so features of deep nets are not smaller than
+   keep the magnitude of their input (He et al. 2015). So features of deep nets are not smaller than
    features of shallow ones. The first layer has the smaller variance: with the larger one, agents
    without memory scored -0.37 instead of -0.09 in corridor-20 (5 seeds, bench/learn.c). Residual
    units have the smaller variance, because each unit adds its output to its input. */
@@ -6994,8 +6997,8 @@ RISEI_FN void risei_encoder_backward(const risei_device *d, const risei_encoder 
 /* ---------------------------------------------------------------------------------------------- */
 /* >>recurrent: recurrent cells (LSTM, GRU, minGRU) and the sequences that they run over
 
-   Main types: risei_cell_kind (a descriptor: what one kind of cell is), risei_cell (the sizes and
-   parameters of one cell) and risei_sequence (the buffers of a batch of windows).
+   Main types: risei_cell_kind describes one kind of cell. risei_cell has the sizes and parameters
+   of one cell. risei_sequence has the buffers of a batch of windows.
    Uses the rooms memory, random, kernels, threads and layers.
    Tests: tests/gradients.c (each cell against its textbook formulas and finite differences),
    tests/kernels.c (risei_transpose_panels).
@@ -7517,9 +7520,9 @@ RISEI_FN int risei_best_action(int n, const rise_real *q, const uint8_t *mask)
     return best < 0 ? 0 : best;
 }
 
-/* Returns the large-margin loss of the demonstrated action e for q [n] (Hester et al. 2018): the
-   maximum over e and all allowed actions a of (q[a] + margin (a != e)) - q[e]. Writes the action of
-   the maximum to *rival; *rival is e if the loss is 0. */
+/* Returns the large-margin loss of the demonstrated action e for q [n] (Hester et al. 2018). The
+   loss is the maximum over e and all allowed actions a of (q[a] + margin (a != e)) - q[e]. Writes
+   the action of the maximum to *rival; *rival is e if the loss is 0. */
 RISEI_FN rise_real risei_loss_margin(int n, const rise_real *q, const uint8_t *mask, int e,
                                      rise_real margin, int *rival)
 {
@@ -7741,7 +7744,7 @@ typedef struct risei_head_kind {
     /* Computes the target of one transition: [taus] or, for C51, [atoms]. */
     void (*target)(const struct risei_heads *h, const risei_bootstrap *b, rise_real *target);
     /* Returns the loss of one transition, not multiplied by `weight`. z and dz point to the outputs
-       of the transition's action and to their gradient: element t * actions * atoms + i belongs to
+       of the transition's action and to their gradient. Element t * actions * atoms + i belongs to
        fraction t and atom i. Writes dz, multiplied by `weight`, and the error *td, from which the
        priority is computed. */
     rise_real (*loss)(const rise_kernels *k, const struct risei_heads *h, const rise_real *z,
@@ -8242,10 +8245,10 @@ typedef struct risei_pass {
 /* -- Spectral normalisation (Miyato et al. 2018) of the convs in residual units --
 
    The weights W [k][f] of a conv are divided by sigma, an estimate of their largest singular value.
-   Each time the normalised weights are derived, one power iteration is done: v = W u / |W u|,
-   sigma = |W^T v|, new u = W^T v / sigma. Only an update stores the new u [f] with the weights, so
-   u changes once per update, as W does. If W did not change, u would converge to the right singular
-   vector of the largest singular value.
+   One power iteration is done each time the normalised weights are derived:
+       v = W u / |W u|, sigma = |W^T v|, new u = W^T v / sigma
+   Only an update stores the new u [f] with the weights, so u changes once per update, as W does. If
+   W did not change, u would converge to the right singular vector of the largest singular value.
 
    The array `s` below holds v [k], the new u [f] and sigma, for one conv after another. The
    backward pass needs them. */
@@ -9203,8 +9206,8 @@ RISEI_FN void risei_history_stack_numbers(const risei_history *h, const risei_st
                                out + s * h->numbers);
     }
 }
-/* Writes the input of the recurrent net at slot `at`: the embedding [embedding_size], then the
-   standardised numbers of the slot if `statistics` is not NULL, then [extras] numbers. If
+/* Writes the input of the recurrent net at slot `at`. This is the embedding [embedding_size], then
+   the standardised numbers of the slot if `statistics` is not NULL, then [extras] numbers. If
    extras > 0, these are the previous action (one-hot) and the reward. */
 RISEI_FN void risei_history_input(const rise_kernels *k, const risei_history *h, int lane,
                                   int64_t at, const risei_statistics *statistics, int extras,
@@ -12425,8 +12428,8 @@ RISEI_FN risei_encoder_input risei_model_input(const risei_model *m, int from)
 /* Takes the scratch of each thread. Play_only agents also run on small machines. So their scratch
    for products is limited to an eighth of the weights' bytes. The limit is at least
    RISEI_PRODUCT_SCRATCH_LEAST bytes, except with RISEI_PLAIN. With 8-bit weights there is no limit.
-   With 8 players and frames of 8 x 8, the limit reduces this scratch from 71 KB to 12 KB, and an
-   action takes 1.1 times as long. */
+   With 8 players and frames of 8 x 8, the limit reduces this scratch from 71 KB to 12 KB. An action
+   then takes 1.1 times as long. */
 RISEI_FN void risei_model_layout_device(risei_arena *arena, risei_model *m,
                                         const risei_pass_size *s, int threads)
 {
@@ -13561,8 +13564,8 @@ RISEI_FN void risei_learner_compute_part(risei_learner *l)
     l->part++;
 }
 /* Sums the gradient over all processes by reduce_fn. RISEI_REDUCED further numbers follow the
-   gradient in l->gradient and are summed by the same call: the metrics, whether to discard the
-   update, and the steps of process 0. So afterwards these are the same in all processes. If
+   gradient in l->gradient and are summed by the same call. They are the metrics, whether to discard
+   the update, and the steps of process 0. So afterwards these are the same in all processes. If
    reduce_fn fails, sets l->reduce_failed. Without reduce_fn, or if reduce_fn failed before, only
    sets l->shared_steps to `now`, this process's environment steps. */
 RISEI_FN void risei_learner_reduce(risei_learner *l, int64_t now)
@@ -15950,8 +15953,8 @@ RISEI_FN void risei_file_write_block(risei_io *f, const risei_layer *l, const ri
             risei_io_numbers(f, pairs, (size_t)outputs * 2, 1);
         }
 }
-/* Measures or writes a layer of floats as a layer of 8-bit weights: the weights, zeros up to a
-   multiple of 4 bytes, then the scales. */
+/* Measures or writes a layer of floats as a layer of 8-bit weights. The order is: the weights,
+   zeros up to a multiple of 4 bytes, the scales. */
 RISEI_FN void risei_file_write_layer(risei_io *f, const risei_layer *l, const rise_real *w)
 {
     rise_matrix const weights = risei_layer_matrix(l, w);
@@ -16142,7 +16145,7 @@ RISEI_FN void risei_file_visit_slot(risei_io *f, risei_replay *r, ptrdiff_t slot
    saved, and their priorities are not renewed yet. They are the draws of a round or, without
    background, the computed parts of the update in progress. Of each transition, a file has only
    what risei_learner_renew_priorities needs: lane, `at`, the td error, and whether the priority
-   stays (before_episode, or a td error that is not finite). */
+   stays. It stays with before_episode, or if the td error is not finite. */
 RISEI_FN void risei_file_visit_draws(risei_io *f, risei_learner *l, int *draws)
 {
     int64_t count = *draws;
@@ -16486,9 +16489,9 @@ RISEI_FN rise_result risei_file_check_shape(const rise_agent_desc *desc,
     }
     return result;
 }
-/* Sets desc->play_only. Then copies from `machine` to `desc` the fields that files do not hold:
-   isa, threads, processes, process, memory_block, memory_bytes, embedding_file, weights, and
-   functions with their user data.
+/* Sets desc->play_only. Then copies the fields that files do not hold from `machine` to `desc`.
+   These are isa, threads, processes, process, memory_block, memory_bytes, embedding_file, weights,
+   and functions with their user data.
 
    Also copies background, players and environments, each only if it is not 0 in `machine`. With
    play_only, first sets desc->background to 0, because the file's value is a setting of learning.
@@ -16597,8 +16600,8 @@ typedef struct risei_file_source {
 } risei_file_source;
 
 /* Returns the address of the weights in `data`, a whole file in memory. Returns NULL if the address
-   is not a multiple of 4, or if this machine is not little-endian or uses doubles: weights must
-   then be copied. The weights are the first numbers of section ACTING. The caller then checks the
+   is not a multiple of 4, or if this machine is not little-endian or uses doubles. The weights must
+   then be copied. They are the first numbers of section ACTING. The caller then checks the
    length of this section before it reads the weights. */
 RISEI_FN const rise_real *risei_file_weights_in(const risei_file_header *header, const void *data)
 {
@@ -17619,7 +17622,7 @@ RISEK_FN void RISEK(norm_forward)(int n, const rise_real *x, const rise_real *ga
         }
     }
 }
-/* Overwrites dy with dx = scale (d - mean(d) - xhat mean(d xhat)), where d = dy gain,
+/* Overwrites dy with dx = scale (d - mean(d) - xhat mean(d xhat)). Here d = dy gain,
    xhat = (x - stats[0]) scale and scale = stats[1]. */
 RISEK_FN void RISEK(norm_backward)(int n, const rise_real *x, const rise_real *gain,
                                    const rise_real *stats, rise_real *dy, rise_real *dgain,
@@ -18321,8 +18324,8 @@ RISEK_INLINE int RISEK(tile_rows)(int left, int max_rows)
     return max_rows < MR && rows < left ? (rows + 3) / 4 * 4 : rows;
 }
 /* Multiplies a block of A by a panel of B. Writes `columns` (1 .. NR) columns of C from j0 on, in
-   `rows` rows that begin at c_at[i]. A tile is an edge tile if `columns` is less than the width of
-   the tile, or if the columns of C are not adjacent in memory. An edge tile is computed in an array
+   `rows` rows that begin at c_at[i]. A tile is an edge tile if `columns` is less than its width, or
+   if the columns of C are not adjacent in memory. An edge tile is computed in an array
    and then copied to C. If columns are not adjacent, tiles of AVX-512 have at most 12 rows instead
    of 14, because store_edge_tile stores four rows at a time.
 

@@ -1,14 +1,15 @@
 #!/usr/bin/env python3
-"""Trains an agent without memory (NONE) and one with RISE in each environment of TASKS, and prints
-a table of their scores. Others wrote the environments: POPGym, MiniGrid, ViZDoom, MinAtar and Atari
-games. All agents have the default fields of examples/atari.c.
+"""Trains an agent without memory (NONE) and one with RISE in each environment of TASKS, and writes
+tables of their scores into bench/environments.md. Others wrote the environments: POPGym, MiniGrid,
+ViZDoom, MinAtar and Atari games. All agents have the default fields of examples/atari.c.
 
-    python3 bench/environments.py --only popgym --seeds 3     trains, and prints the tables
-    python3 bench/environments.py --report                    prints the tables
+    python3 bench/environments.py --only popgym --seeds 3     trains, and writes the tables
+    python3 bench/environments.py --report                    writes the tables
+    python3 bench/environments.py --check                     the page must have these tables
 
 A run is one call of examples/atari.c, and has a folder in build/environments. A run that ends adds
 a line to bench/environments.csv. A run that has a line is not repeated. An interrupted run is
-resumed. bench/environments.md has the results.
+resumed.
 """
 
 import argparse
@@ -25,6 +26,7 @@ import bootstrap
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 RESULTS = os.path.join(ROOT, "bench", "environments.csv")
+PAGE = os.path.join(ROOT, "bench", "environments.md")
 RUNS = os.path.join(ROOT, "build", "environments")
 MEMORIES = ("none", "rise")
 COLUMNS = ("task", "memory", "seed", "steps", "training", "best_agent", "seconds")  # of RESULTS
@@ -64,6 +66,8 @@ def minigrid(name):
 
 
 TASKS = [
+    Task("atari phoenix", "--game phoenix", 150_000, False),
+    Task("atari freeway", "--game freeway", 150_000, False),
     Task("atari pong, half of the frames black", "--game pong --blank 0.5", 150_000, True),
     Task("atari breakout, half of the frames black", "--game breakout --blank 0.5", 100_000, True),
     blank_minatar("Breakout"),
@@ -171,15 +175,35 @@ def row(task, results):
     return f"| {' | '.join(map(str, cells))} | {time:.1f} |"
 
 
-def report(tasks):
-    """Prints a table of the tasks where we expected that memory pays, and one of the others. Prints
-    no table that has no rows."""
+def with_tables(page):
+    """Returns the text of a page with the tables made anew. A comment stands above each table."""
     results = read_results()
-    for memory_pays in (True, False):
-        rows = [row(task, results) for task in tasks if task.memory_pays == memory_pays]
+    for title, memory_pays in (("memory should pay", True), ("other tasks", False)):
+        rows = [row(task, results) for task in TASKS if task.memory_pays == memory_pays]
         rows = [text for text in rows if text is not None]
-        if rows:
-            print("", f"| {' | '.join(HEADS)} |", "|---" * len(HEADS) + "|", *rows, sep="\n")
+        head = [f"| {' | '.join(HEADS)} |", "|---" * len(HEADS) + "|"]
+        table = "\n".join([*head, *rows, ""]) if rows else ""
+        mark = f"<!-- bench/environments.py writes this table: {title} -->\n"
+        if page.count(mark) != 1:
+            sys.exit(f"{PAGE} needs this line once, above the table:\n{mark}")
+        above, below = page.split(mark)
+        page = above + mark + table + re.sub(r"\A(\|.*\n)*", "", below)
+    return page
+
+
+def report(check):
+    """Writes the tables into the page. With `check`, only compares the page with them."""
+    with open(PAGE, encoding="utf-8") as file:
+        page = file.read()
+    changed = with_tables(page) != page
+    if not check:
+        with open(PAGE, "w", encoding="utf-8") as file:
+            file.write(with_tables(page))
+        return
+    if changed:
+        print(f"{PAGE} has other tables than bench/environments.csv gives: run --report")
+    print(f"{int(not changed)} passed, {int(changed)} failed")
+    sys.exit(int(changed))
 
 
 def main():
@@ -188,13 +212,14 @@ def main():
     parser.add_argument("--only", default="", help="tasks whose name contains this text")
     parser.add_argument("--seeds", type=int, default=3, help="of each agent in each task")
     parser.add_argument("--processes", type=int, default=1, help="runs at a time")
-    parser.add_argument("--report", action="store_true", help="trains nothing")
+    parser.add_argument("--report", action="store_true", help="trains nothing, writes the tables")
+    parser.add_argument("--check", action="store_true", help="trains nothing, compares the tables")
     arguments = parser.parse_args()
     tasks = [task for task in TASKS if arguments.only in task.name]
-    if not arguments.report:
+    if not (arguments.report or arguments.check):
         subprocess.run(["make", "-s", "atari"], cwd=ROOT, check=True)
         train(tasks, arguments.seeds, arguments.processes)
-    report(tasks)
+    report(arguments.check)
 
 
 if __name__ == "__main__":
