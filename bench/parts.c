@@ -1,11 +1,11 @@
-/* Measures the parts of an update, for 1 to 32 parts: prints a Markdown table of their times, of
-   the agent's bytes and, where qemu is installed, of the instructions of the longest part.
+/* Measures the parts of an update, for 1 to 32 parts. Prints a Markdown table of their times and of
+   the agent's bytes. Where qemu is installed, it also has the instructions of the longest part.
 
        make bench-parts [BENCH="--quick --isa avx2 --threads 2"]
 
    All fields of the description have their defaults, but for the frame size, the 4 actions, the
-   memory, batch_parts, and what a benchmark needs: random actions, a small replay buffer, and
-   learn_outside = 1. The replay buffer holds random frames of one episode. The step before each
+   memory, batch_parts, and what a benchmark needs. These are random actions, a small replay buffer,
+   and learn_outside = 1. The replay buffer holds random frames of one episode. The step before each
    timed update overwrites the oldest frame, so timed updates have no window with padding. The
    update whose instructions are counted may have a few: there the buffer still begins with the
    episode. A clock that the program sets makes each call of rise_agent_learn_for do one part.

@@ -1,6 +1,6 @@
-/* Measures what demonstrations are worth: an agent learns two games with and without 20 episodes of
-   a scripted expert, and with an expert of which a third of the actions are random. Agents with
-   demonstrations also have the settings `taught`. Prints a Markdown table.
+/* Measures what demonstrations are worth. An agent learns two games without demonstrations, and
+   with 20 episodes of a scripted expert. In further rows, a third of the expert's actions are
+   random. Agents with demonstrations also have the settings `taught`. Prints a Markdown table.
 
        make bench-teach [BENCH="--game corridor --seeds 2 --set demonstration_weight=0.1"]
 

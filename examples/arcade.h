@@ -1,8 +1,7 @@
 /* Preprocesses Gymnasium's environments for an agent: repeated and sticky actions, no-ops at the
-   start of an episode, a limit on the length of an episode, small grey frames, clipped rewards.
-   Each part is a field of arcade_protocol. Numbers of an observation stay unchanged. The
-   environments step in their own process between arcade_send and arcade_receive, while the agent
-   learns. */
+   start of an episode, a limit on its length, small grey frames, clipped rewards. Each part is a
+   field of arcade_protocol. Numbers of an observation stay unchanged. The environments step in
+   their own process between arcade_send and arcade_receive, while the agent learns. */
 #ifndef ARCADE_H
 #define ARCADE_H
 
@@ -293,8 +292,8 @@ static inline int arcade_open(arcade *a, const bridge_options *o, const arcade_p
 /* ---------------------------------------------------------------------------------------------- */
 /* The agent */
 
-/* Sets the default agent for 84 x 84, and for all frames larger than 32 x 32, on a few cores: the
-   conv net of Mnih et al. 2013 and a small recurrent net. */
+/* Sets the default agent for 84 x 84 on a few cores: the conv net of Mnih et al. 2013 and a small
+   recurrent net. It is also the default for all other frames larger than 32 x 32. */
 static inline void arcade_describe(rise_agent_desc *d)
 {
     d->network = RISE_NETWORK_CUSTOM;

@@ -14,14 +14,14 @@
        mpirun -n 4 ./cluster --env ALE/Pong-v5 --steps 1M
 
    Rank 0 prints a line every five seconds: steps, updates, mean return, steps and updates a second,
-   and the share of the time that ranks (with --actors, the actors) wait. With 4 ranks on 2 shared
-   cores, the first command takes about 20 seconds, and its last line says that the greedy agent
-   scores 1.
+   and the share of the time that ranks wait. With --actors, this is the share of the actors. With 4
+   ranks on 2 shared cores, the first command takes about 20 seconds, and its last line says that
+   the greedy agent scores 1.
 
    The folder of the run must be on a disk that all machines share. All ranks save together; with
    --actors, only rank 0 saves: see "Saving" in cluster_run.h. --resume goes on, also with another
    number of ranks. Then a rank without a file of its own starts with rank 0's agent and an empty
-   replay buffer, and learning waits until this buffer has learn_start steps.
+   replay buffer. Learning waits until this buffer has learn_start steps.
 
    If a rank dies, one of the others saves the agent as FOLDER/agent.rise, and all end. With
    --actors, only rank 0 can save. --resume does not read this file. It loads the last complete

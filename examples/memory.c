@@ -331,8 +331,8 @@ static double run_percent(const session *s, const run *r)
 }
 static int run_passed(const session *s, const run *r) { return run_percent(s, r) >= goal; }
 
-/* Returns 1 if all runs were completed, each agent of the kind that decides reached the goal, and
-   no agent without memory scored more than is possible without memory. */
+/* Returns 1 if all runs were completed and each agent of the kind that decides reached the goal.
+   But returns 0 if an agent without memory scored more than is possible without memory. */
 static int session_passed(const session *s)
 {
     int i, good = s->begun == s->run_count && !terminal_interrupted;

@@ -11,8 +11,8 @@
    and kills them a second later. It does the same on Ctrl-C and SIGTERM. A rank that waits for a
    killed one would wait for ever, because shared memory does not tell that a rank is gone. So all
    waiting here is a loop around MPI_Test. After SIGTERM, the loop gives up a wait that has lasted
-   longer than RANKS_PATIENCE. The time before the signal counts, too: if a rank was killed, the
-   others have waited for a second when SIGTERM comes, and need the next second to save.
+   longer than RANKS_PATIENCE. The time before the signal counts, too. If a rank was killed, the
+   others have waited for a second when SIGTERM comes. They need the next second to save.
 
    mpirun passes SIGUSR1 on to all ranks and kills none. So `kill -USR1` of mpirun lets a run end
    without hurry. All machines must have the same order of bytes. */

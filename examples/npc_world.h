@@ -474,9 +474,9 @@ static inline int seeker_turn_to(const seeker *s, int facing)
     return turns[(facing + FACINGS - s->facing) % FACINGS];
 }
 
-/* The scripted seeker plays seeker 0 as a person would: it walks to the place where it saw the
-   player last, and strolls if he is not there. It has random numbers of its own, because those of
-   the world depend on the start and the actions alone. */
+/* The scripted seeker plays seeker 0 as a person would. It walks to the place where it saw the
+   player last. If the player is not there, it walks at random. It has random numbers of its own,
+   because those of the world depend on the start and the actions alone. */
 typedef struct hunt {
     uint32_t random;
     int goal;       /* tile; -1: none */
