@@ -88,7 +88,7 @@
    LIMITS. Frames have at most 1024 x 1024 pixels of 16 bytes. An observation has at most 1024
    numbers besides its frame. An agent has at most 256 actions, 4096 environments, 4096 players,
    windows of 1024 frames, 8 conv layers and 16 stacked frames. The length of an episode is not
-   limited. No function has more than 16 KB on the call stack (tests/build.sh checks this).
+   limited. No function has more than 16 KiB on the call stack (tests/build.sh checks this).
 
    CONTENTS. Search for a title in capitals, or for a mark such as >>replay. Each mark begins one
    section of the code. Comments call such a section a room.
@@ -288,9 +288,9 @@
        if (rise_agent_step_all(agent, frames, NULL, rewards, events, NULL, actions) != RISE_OK)
            puts(rise_agent_error(agent)->text);
 
-   MEMORY AND WINDOW. desc.memory chooses the kind of agent. All else stays equal, except two
-   defaults. One is that of context_decay, so the initial weights of the context differ, too. The
-   other, with raw_frames, is that of context_scale.
+   MEMORY AND WINDOW. desc.memory chooses the kind of agent. All other fields keep their defaults,
+   with two exceptions. The default of context_decay differs, and so do the initial weights of the
+   context. With raw_frames, the default of context_scale differs, too.
 
        RISE  the default: a recurrent net over stored embeddings
        NONE  the baseline, without a recurrent net: the agent sees the last frame_stack frames, 4 by
@@ -343,11 +343,12 @@
    embedding_size is above both 64 and recurrent_units: then the variance is smaller.
 
    Frames are standardised, too. Conv nets see (pixel - its mean) / sigma, where sigma is one number
-   for all pixels. In most games much of the picture never changes, and differences between pixels /
-   255 are small. Without standardisation, the features of all states are at first almost equal. The
-   agent then learns from its recurrent state before it learns from the picture. The mean and sigma
-   come from the first learn_start steps, in which actions are random by default. If the game looks
-   different later, set raw_frames = 1: the conv net then sees pixel / 255.
+   for all pixels. In most games much of the picture never changes, so the values of (pixel / 255)
+   differ little from frame to frame. Without standardisation, the features of all states are at
+   first almost equal. The agent then learns from its recurrent state before it learns from the
+   picture. The mean and sigma come from the first learn_start steps, in which actions are random by
+   default. If the game looks different later, set raw_frames = 1: the conv net then sees pixel /
+   255.
 
        desc.raw_frames = 1;
 
@@ -494,8 +495,8 @@
    the agent will use. bench/game.c passes a block.
 
    On Linux, the thread asks for the scheduling policy SCHED_BATCH. With this policy, a thread that
-   wakes up does not take the core of the game's thread. metrics.waited does not count the time in
-   which another thread has the game's core.
+   wakes up does not preempt the game's thread. metrics.waited does not count the time in which
+   another thread has the game's core.
 
    With both background and learn_outside, a step never waits for the end of an update. A step waits
    only while the thread uses the replay buffer: while the thread copies a batch or embeds stored
@@ -513,9 +514,9 @@
    groups, one after another, and calls wait until the batches of the last group are drawn.
    rise_agent_learn_for starts only one update in each call.
 
-   The agent takes more memory: a second copy of the weights, a pass for acting, and copies of what
-   the batches read. rise_agent_bytes counts this memory. An embed_fn may be called by the thread of
-   the library, but never by two threads at once.
+   The agent takes more memory: a second copy of the weights, activations for acting, and copies of
+   what the batches read. rise_agent_bytes counts this memory. An embed_fn may be called by the
+   thread of the library, but never by two threads at once.
 
    A LOOP FOR RAYLIB. The game draws what the character sees into a texture, and the agent gets a
    small frame of it. OpenGL has the rows of a texture from bottom to top. The agent can use frames
@@ -635,8 +636,9 @@
    processes: set processes, process and reduce_fn in `machine`. Processes that load the same file
    draw the same random actions. adam_epsilon stays that of the file.
 
-   Many actors and one learner need no reduce_fn. The actors are play_only agents. They send their
-   steps to the learner, which passes them to rise_agent_observe, one environment for each actor.
+   Many processes that act and one that learns need no reduce_fn. The processes that act have
+   play_only agents. They send their steps to the learner, which passes them to rise_agent_observe.
+   Each process that acts is one environment of the learner.
    The learner sends its policy at first, after its first update and after each snapshot:
    rise_agent_write with RISE_SAVE_POLICY. At other times, and without spectral_norm, the numbers of
    rise_agent_parameters are enough. examples/cluster.c, with MPI, sends the whole policy each time.
@@ -673,8 +675,9 @@
 
        rise_agent_set_player(agent, i, 0.2, 0); // a fifth of the actions are random
 
-   The agent can also take worse actions in an environment. Set desc.players = desc.environments,
-   let player i choose the action of environment i, and pass the actions to rise_agent_observe:
+   The settings of rise_agent_set_player can also choose the actions of an environment. Set
+   desc.players = desc.environments, let player i choose the action of environment i, and pass the
+   actions to rise_agent_observe:
 
        rise_agent_play_all(agent, frames[0], NULL, rewards, events, NULL, actions);
        rise_agent_observe(agent, frames[0], NULL, rewards, events, NULL, actions);
@@ -699,7 +702,7 @@
        if (q != NULL) printf("left %g, right %g\n", (double)q[0], (double)q[1]);
 
    HOW TO: SHIPPING A POLICY. Save the agent as RISE_SAVE_POLICY. Load the file with play_only = 1:
-   the agent then has no replay buffer and no optimiser, so it plays and does not learn. The
+   the agent then has no replay buffer and no optimizer, so it plays and does not learn. The
    argument `machine` of the load functions is a description with the fields that a file does not
    hold.
 
@@ -730,10 +733,11 @@
    To load a policy from an archive, pass a callback to rise_agent_read. The callback copies exactly
    the next `size` bytes and returns 1, or returns 0 on failure.
 
-   HOW TO: A SMALL PLAYER. For a microcontroller, or a game that never learns, define RISE_PLAY_ONLY
-   in every file. The library then has the functions below and those of >>api-kernels. Errors have a
-   code and no sentence: rise_result_text returns the meaning of the code. Nothing calls malloc or
-   printf. If RISE_NO_RAINBOW is defined, too, playing computes with floats only.
+   HOW TO: A SMALL PLAYER. A small player is a program with a play_only agent and nothing that
+   learns. For a microcontroller, or a game that never learns, define RISE_PLAY_ONLY in every file.
+   The library then has the functions below and those of >>api-kernels. Errors have a code and no
+   sentence: rise_result_text returns the meaning of the code. Nothing calls malloc or printf. If
+   RISE_NO_RAINBOW is defined, too, playing computes with floats only.
 
        rise_agent_open  rise_agent_open_bytes  rise_agent_read  rise_agent_destroy
        rise_agent_play  rise_agent_play_numbers  rise_agent_play_all  rise_agent_set_player
@@ -754,15 +758,15 @@
    Four more macros leave out code (see MACROS). RISE_NO_RAINBOW and RISE_NO_ENCODERS leave out
    parts that the default agents do not have: a policy that needs such a part is refused with
    RISE_UNAVAILABLE. RISE_NO_SIMD and RISE_NO_AVX512 leave out kernels. Compile with -Os, -flto,
-   -ffunction-sections and -Wl,--gc-sections. With newlib, -fno-math-errno saves 1 KB of RAM.
+   -ffunction-sections and -Wl,--gc-sections. With newlib, -fno-math-errno saves 1 kB of RAM.
    bench/embedded.md has the flash and RAM of an agent on three boards.
 
    HOW TO: A QUARTER OF THE BYTES. RISE_SAVE_INT8 saves a policy whose layers have weights of 8
-   bits. The player also rounds the inputs of these layers to whole numbers. Sums of whole numbers
-   are exact, so all fused kernels compute the same bits. Q differs a little from Q of the float
-   policy, so a few actions may differ. Play both policies and compare their scores. For agents of
-   the games in examples/games.h, examples/watch.c plays and compares both: ./watch FILE --export
-   guards8.h --weights int8.
+   bits. An agent with this policy also rounds the inputs of these layers to integers. Sums of
+   integers are exact, so all fused kernels compute the same bits. Q differs a little from Q of the
+   float policy, so a few actions may differ. Play both policies and compare their scores. For
+   agents of the games in examples/games.h, examples/watch.c plays and compares both: ./watch FILE
+   --export guards8.h --weights int8.
 
        rise_agent_save(agent, RISE_SAVE_INT8, "guards8.rise", &error);
 
@@ -782,7 +786,7 @@
 
    HOW TO: SAVING AND RESUMING. A checkpoint has one of five contents.
 
-       RISE_SAVE_AGENT   weights, optimiser, counters, random streams; no replay buffer: small
+       RISE_SAVE_AGENT   weights, optimizer, counters, random streams; no replay buffer: small
        RISE_SAVE_ALL     the same, the replay buffer and the episodes in progress; the run resumes
                          bit for bit, if you save the game too
        RISE_SAVE_POLICY  what playing needs
@@ -940,8 +944,8 @@
    stage, a multiple of 8.
 
    HOW TO: YOUR OWN ENCODER. RISE_EMBED_USER calls desc.embed_fn. This function must depend on the
-   frame alone, because frames are embedded again when the standardisation freezes and after
-   loading. Set embed_fn again in `machine` when the agent is loaded.
+   frame alone, because frames are embedded again when learning starts and after loading. Set
+   embed_fn again in `machine` when the agent is loaded.
 
        static void halves(void *user, const uint8_t *frame, float *embedding, int size)
        {
@@ -1024,7 +1028,7 @@
        RISE_NOT_FINITE: "a weight,  the update diverged and was     a lower learning_rate;
        the loss or a gradient"      discarded                       smaller rewards
 
-       rise_agent_learn_for always  nothing is owed: learn_start    wait; set learn_outside
+       rise_agent_learn_for always  no update is due: learn_start   wait; set learn_outside
        returns 0                    not reached, the buffer is
                                     refilling after loading, or
                                     learn_outside is 0
@@ -1089,7 +1093,7 @@
 
    rise_agent_bytes returns the memory of an agent in bytes before anything is allocated. Creating
    or loading an agent calls calloc once, or not at all with desc.memory_block. Later calls allocate
-   nothing. Only the C library allocates memory, for open files and threads.
+   nothing. After that, only the C library may allocate memory, for open files and threads.
 
        size_t bytes = rise_agent_bytes(&desc, &error);
        if (bytes == 0) return puts(error.text), 1;
@@ -1136,7 +1140,7 @@
        if (action < 0) puts(rise_agent_error(agent)->text);
 
    The library never prints and never aborts. A refused call changes nothing. A reward, number or
-   embedding that is NaN or infinite is rejected by the call that passes it. An update whose loss or
+   embedding that is NaN or infinite is refused by the call that passes it. An update whose loss or
    gradient is NaN or infinite is discarded.
 
    Unless learn_outside is 1, rise_agent_step, rise_agent_step_all and rise_agent_observe also
@@ -1148,9 +1152,9 @@
 
    THREADS. Define RISE_THREADS beside RISE_IMPLEMENTATION and compile with -pthread. With
    desc.threads = 4 an agent computes on its caller's thread and three workers. A worker without a
-   job sleeps after about 50 us, or at once if there are fewer cores than threads. With background,
-   the game's thread counts as one of these threads. The bits are the same for any number of
-   threads.
+   job sleeps after about 50 us. If there are fewer cores than desc.threads, the worker sleeps at
+   once. With background, one more core is needed, for the game's thread. The bits are the same for
+   any number of threads.
 
        desc.threads = 4;
 
@@ -1168,10 +1172,10 @@
    process, load the agent from a file.
 
    PORTING. The code is C99 and also C++11. The tests run with gcc, clang and musl on Linux, with
-   MinGW under wine, and for ARM, RISC-V and s390x (big-endian) under qemu. On bare metal, players
-   run on three boards under qemu. No test runs with MSVC or tcc, on macOS or on Android. The code
-   is only compiled with tcc (tests/build.sh) and for macOS (tests/README.md), and not at all with
-   MSVC. The table shows which kernels are chosen. tcc always takes "c".
+   MinGW under wine, and for ARM, RISC-V and s390x (big-endian) under qemu. On bare metal, play_only
+   agents run on three boards under qemu. No test runs with MSVC or tcc, on macOS or on Android. The
+   code is only compiled with tcc (tests/build.sh) and for macOS (tests/README.md), and not at all
+   with MSVC. The table shows which kernels are chosen. tcc always takes "c".
 
        x86-64        AVX-512 or AVX2 with FMA and F16C if processor and system have them, else "c"
        x86, 32 bits  "c"
@@ -1221,11 +1225,11 @@
 
        emcc -O3 -msimd128 game.c -o game.js
 
-   PORTING: MICROCONTROLLERS. A player fits a Cortex-M4. An agent of 13131 parameters takes 84 kB of
-   flash and 20 kB of RAM, or 45 kB of flash with 8-bit weights (bench/embedded.md). bench/embedded
-   has a complete program with start-up code. Compile as C with -Os -flto -fno-math-errno
-   -ffunction-sections and -Wl,--gc-sections. Define RISE_PLAY_ONLY, RISE_NO_RAINBOW and
-   RISE_NO_ENCODERS (see HOW TO: A SMALL PLAYER).
+   PORTING: MICROCONTROLLERS. A play_only agent fits a Cortex-M4. An agent of 13131 parameters takes
+   84 kB of flash and 20 kB of RAM, or 45 kB of flash with 8-bit weights (bench/embedded.md).
+   bench/embedded has a complete program with start-up code. Compile as C with -Os -flto
+   -fno-math-errno -ffunction-sections and -Wl,--gc-sections. Define RISE_PLAY_ONLY, RISE_NO_RAINBOW
+   and RISE_NO_ENCODERS (see HOW TO: A SMALL PLAYER).
 
        board                processor    options                                         tested
        STM32F4              Cortex-M4F   -mcpu=cortex-m4 -mthumb -mfloat-abi=hard        qemu
@@ -1237,8 +1241,8 @@
        ESP32-S3             Xtensa LX7   those of ESP-IDF: put the C file into a         no
                                          component
 
-   The Cortex-M processors above multiply and add in one instruction, so players compute the bits of
-   a desktop with AVX2. softfp is the option of the Pico's SDK; under qemu, the Cortex-M33 was
+   The Cortex-M processors above have fused multiply-add, so play_only agents compute the same bits
+   as a desktop with AVX2. softfp is the option of the Pico's SDK; under qemu, the Cortex-M33 was
    tested with -mfloat-abi=hard. Keep the policy in flash: `static const`, at a multiple of 64
    bytes.
 
@@ -1262,7 +1266,7 @@
    A play_only agent needs its weights and little more. Take frames of 8 x 8, features = 32,
    head_units = recurrent_units = embedding_size = 16, frame_stack = 1 and carry_state = 1. Then the
    weights are 88 kB and rise_agent_bytes returns 121 kB. The stack frame of each function has at
-   most 16 KB; a call of the library needs the sum of several stack frames. The compiler may make
+   most 16 KiB; a call of the library needs the sum of several stack frames. The compiler may make
    enumerations smaller than int (-fshort-enums).
 
    BINDINGS. Compile rise.h itself to a shared library. The other language needs no struct layout:
@@ -1443,7 +1447,7 @@
    Text, files, range checks and defaults need only the row. Rules that involve several fields
    belong in a risei_check_ function in >>describe. If a field decides no shape but changes what the
    weights mean, add its name to `meaning` in risei_published_differs in >>agent. Then
-   rise_agent_publish refuses a player with another value.
+   rise_agent_publish refuses a play_only agent with another value.
 
    Test: tests/rules.c sets every field from text, reads it back, and checks that values outside the
    range are refused, without an edit. Test what the field does where its code is tested.
@@ -1464,12 +1468,13 @@
    the file. A line that begins with '?' is optional: a reader that does not know the field ignores
    the line.
 
-   `machine` can change players. It can switch background on (1) or off (-1); 0 keeps the file's
-   value, but not with play_only. It can change environments if no replay buffer is loaded.
-   `machine` also has the fields that files do not hold: see rise_agent_read. Another field that
-   decides the shape of arrays, such as frame size, actions, window, units or head, must be 0 or
-   agree with the file. If not, the result is RISE_MISMATCH, and the error sentence names the field.
-   Fields such as learning_rate are ignored: the agent keeps the values of the file.
+   `machine` can change the field players. `machine` can switch background on (1) or off (-1); 0
+   keeps the file's value, but not with play_only. `machine` can change environments if no replay
+   buffer is loaded. `machine` also has the fields that files do not hold: see rise_agent_read.
+   Another field that decides the shape of arrays, such as frame size, actions, window, units or
+   head, must be 0 or agree with the file. If not, the result is RISE_MISMATCH, and the error
+   sentence names the field. Fields such as learning_rate are ignored: the agent keeps the values of
+   the file.
 
        rise_agent_desc machine = {0};
        machine.environments = 4; // RISE_MISMATCH, if the file's replay buffer has 8
@@ -1489,8 +1494,7 @@
        RISE_NO_PRETRAINED    the implementation   leaves out the ResNet-18: RISE_EMBED_RESNET18 is
                                                   then RISE_UNAVAILABLE
        RISE_NO_ENCODERS      the implementation   the same for all frozen encoders but DOWNSAMPLE
-                                                  and SIGNS, the defaults of this version and
-                                                  of earlier ones
+                                                  and SIGNS (see RISE_EMBED_AUTO)
        RISE_NO_RAINBOW       the implementation   the same for the heads C51 and IQN, noisy and
                                                   spectral_norm
        RISE_PLAY_ONLY        every file           agents only play: see HOW TO: A SMALL PLAYER.
@@ -1657,10 +1661,10 @@ typedef enum rise_fusion {
 
 /* The frozen encoder of RISE: a function of one frame that does not learn. */
 typedef enum rise_embedding {
-    /* DOWNSAMPLE. Earlier versions chose SIGNS if a side of the frame had more than 32 pixels. To
-       load a file of such an agent with a resolved `machine`, set SIGNS before you resolve
-       `machine`. Also set SIGNS in a learner that publishes to a play_only agent loaded from such a
-       file.
+    /* DOWNSAMPLE. Before release 0.1, AUTO chose SIGNS if a side of the frame had more than 32
+       pixels. To load a file of such an agent with a resolved `machine`, set SIGNS before you
+       resolve `machine`. Also set SIGNS in a learner that publishes to a play_only agent loaded
+       from such a file.
 
        Why DOWNSAMPLE: each number of a random projection depends on all pixels. So an object of few
        pixels changes each number little. In DOWNSAMPLE, the object changes only the number of its
@@ -1689,7 +1693,7 @@ typedef enum rise_embedding {
     RISE_EMBED_COUNT /* the number of values above */
 } rise_embedding;
 
-/* The learnable encoder: a conv net. */
+/* The conv net of the learnable encoder. */
 typedef enum rise_network {
     /* SMALL if a side of the frame has fewer than 36 pixels, else NATURE */
     RISE_NETWORK_AUTO,
@@ -1751,9 +1755,10 @@ typedef double (*rise_clock_fn)(void *user);
 
 /* Replaces each of `count` numbers by the sum of this number over all processes. Every process must
    get the same sums, to the bit. Each update calls the function once, between the gradient and
-   Adam. The end of the warm-up and each snapshot call it, too. Waits until all processes have
-   called it. Returns 0, or another number if a process cannot be reached; then all further updates
-   fail. With background, the library's thread calls the function. */
+   Adam. The library also calls the function when learning starts, and in each snapshot. The
+   function must wait until all processes have called it. Returns 0, or another number if a process
+   cannot be reached; then all further updates fail. With background, the library's thread calls the
+   function. */
 typedef int (*rise_reduce_fn)(void *user, rise_real *numbers, size_t count);
 
 /* The description of an agent. Start from a struct of zeros and set what you want. Zero means the
@@ -1789,7 +1794,7 @@ typedef struct rise_agent_desc {
     int demonstrators;
     /* characters that rise_agent_play chooses actions for, 1..4096 [1] */
     int players;
-    /* 1: the agent plays and does not learn; no replay buffer and no optimiser, so little memory
+    /* 1: the agent plays and does not learn; no replay buffer and no optimizer, so little memory
        [0] */
     int play_only;
     /* bits of a layer's weight: 32, or 8 in a policy that was saved as RISE_SAVE_INT8 (with
@@ -1917,8 +1922,8 @@ typedef struct rise_agent_desc {
        context_decay * rate / learning_rate, where rate is the current learning rate (Loshchilov and
        Hutter 2019). With `noisy`, the sigmas neither begin at 0 nor decay. With layer_norm and
        CONCAT, the context always changes the mean and the variance that normalise the features.
-       Measurements: bench/README.md (Large frames) and bench/atari.md. In files of earlier
-       versions, which lack this field, context_decay is -1. [RISE: 1e-4; FULL: none] */
+       Measurements: bench/README.md (Large frames) and bench/atari.md. In files from before
+       release 0.1 that lack this field, context_decay is -1. [RISE: 1e-4; FULL: none] */
     double context_decay;
     /* added to the denominator of Adam, up to 1 [0.005 / (batch * processes)] */
     double adam_epsilon;
@@ -2032,9 +2037,9 @@ typedef enum rise_event {
     /* the last frame: the episode was cut, the game would have gone on (bootstrap) */
     RISE_TRUNCATED,
     /* no frame: the environment or player takes no part in this call, and its action is 0. The
-       frame, numbers, reward and mask are not read. But the pointers to the frame and the numbers
-       must not be NULL, unless the agent has none. The next frame continues the episode, as if no
-       time had passed, or is RISE_FIRST. */
+       frame, numbers, reward and mask are not read. But the pointer to the frame must not be NULL
+       if the agent sees frames, and the pointer to the numbers must not be NULL if desc.numbers is
+       above 0. The next frame continues the episode, as if no time had passed, or is RISE_FIRST. */
     RISE_ABSENT
 } rise_event;
 
@@ -2047,7 +2052,7 @@ typedef enum rise_preset {
     RISE_PRESET_DQN,
     /* Hessel et al. 2018: C51, noisy, double, dueling, three steps, prioritised replay */
     RISE_PRESET_RAINBOW,
-    /* Clark et al. 2024: IQN, IMPALA, Munchausen, spectral norm, noisy, 64 environments */
+    /* Clark et al. 2024: IQN, IMPALA, Munchausen, spectral_norm, noisy, 64 environments */
     RISE_PRESET_BTR,
     /* Kapturowski et al. 2019: stored states, burn-in, sequences of 80 steps that overlap by half
        (window 41, window_samples 40), rescaled values. The authors' agent has RISE_MEMORY_FULL.
@@ -2194,19 +2199,20 @@ RISE_API rise_result rise_agent_set_player(rise_agent *agent, int player, double
                                            double temperature);
 
 #ifndef RISE_PLAY_ONLY
-/* Copies what `learner` has learned to `player`. Here `player` is a play_only agent that was made
-   with the same description or loaded from a file of `learner`. Allocates nothing. `player` acts
-   with the copy from the next rise_agent_play or rise_agent_play_all on. If the copy changes
-   embeddings, the frames that `player` stores are embedded again.
+/* Copies what `learner` has learned to `receiver`, a play_only agent that was made with the same
+   description or loaded from a file of `learner`. Allocates nothing. `receiver` acts with the copy
+   from the next rise_agent_play or rise_agent_play_all on. If the copy changes embeddings, the
+   frames that `receiver` stores are embedded again.
 
-   If `player` was made with background = 1, another thread may use `player` during this call. That
-   thread never waits. If the copy is not complete when that thread plays, a later play takes
-   the copy. Until then, saving `player` gives the old state.
+   If `receiver` was made with background = 1, another thread may use `receiver` during this call.
+   That thread never waits. If the copy is not complete when that thread plays, a later play takes
+   the copy. Until then, saving `receiver` gives the old state.
 
-   Returns RISE_MISMATCH if seed differs, or a field that decides a shape or what the weights mean.
-   Returns RISE_BAD_CALL if `player` is not play_only or reads its weights in place (see
+   Returns RISE_MISMATCH if one of these differs: seed, the weights from embedding_file, or a field
+   that decides a shape or what the weights mean. The field environments may differ.
+   Returns RISE_BAD_CALL if `receiver` is not play_only or reads its weights in place (see
    rise_agent_open). rise_agent_error(learner) gives the error. */
-RISE_API rise_result rise_agent_publish(rise_agent *learner, rise_agent *player);
+RISE_API rise_result rise_agent_publish(rise_agent *learner, rise_agent *receiver);
 #endif
 
 /* Returns the Q values [actions] of the player's last rise_agent_play; with value_rescale, h(Q).
@@ -2217,7 +2223,7 @@ RISE_API const rise_real *rise_agent_values(const rise_agent *agent, int player)
 #ifndef RISE_PLAY_ONLY
 /* Does one update now, or finishes the update that rise_agent_learn_for has begun. With
    desc.learn_outside, this counts as an update that is due, if one is due. Otherwise, the update is
-   in addition to those of desc.learn_period. The first update freezes the standardisation of
+   in addition to those of desc.learn_period. The first update freezes the statistics of
    frames, numbers and embeddings, and embeds all stored frames again. While a snapshot is in
    progress, the call does a part of the snapshot instead of an update: up to 4 * batch frames.
 
@@ -2272,7 +2278,7 @@ typedef enum rise_advice {
     RISE_ADVICE_SAME_FRAME = 8,     /* no observation differed from the one before */
     RISE_ADVICE_UNUSED_ACTION = 16, /* there is an action that no mask allowed */
     RISE_ADVICE_THREADS = 32,       /* there are more threads than cores */
-    RISE_ADVICE_NOT_OPTIMIZED = 64  /* gcc or clang compiled the library without optimization */
+    RISE_ADVICE_NOT_OPTIMIZED = 64  /* gcc or clang compiled the library without -O1 or higher */
 } rise_advice;
 
 /* Counters and measurements. For a play_only agent all members are 0, except parameters, bytes,
@@ -2282,7 +2288,7 @@ typedef struct rise_metrics {
     int64_t steps;
     int64_t episodes; /* ended, or truncated by RISE_FIRST */
     int64_t updates;  /* done */
-    /* owed by the schedule and not yet done (learn_outside) */
+    /* updates that are due and not yet done (learn_outside) */
     int64_t updates_owed;
     /* background: seconds that calls have waited for the thread that computes updates. If `waited`
        grows quickly, updates take longer than the steps between them: raise learn_period. */
@@ -2316,7 +2322,7 @@ typedef struct rise_metrics {
        snapshot. */
     int64_t refreshing;
     int64_t replay_ready; /* transitions that can be sampled */
-    size_t parameters;    /* numbers that learn */
+    size_t parameters;    /* learnable */
     size_t bytes;         /* that the agent occupies */
     /* replay bytes of a stored frame: frame, embedding and bookkeeping */
     size_t bytes_per_step;
@@ -2354,7 +2360,7 @@ RISE_API rise_real *rise_agent_parameters(rise_agent *agent);
 
 /* What to save. */
 typedef enum rise_save {
-    /* weights, optimiser, counters, random streams: small; a resumed run refills its replay
+    /* weights, optimizer, counters, random streams: small; a resumed run refills its replay
        buffer */
     RISE_SAVE_AGENT,
     /* RISE_SAVE_AGENT, the replay buffer and the episodes in progress of all environments: a
@@ -2394,8 +2400,7 @@ RISE_API rise_result rise_agent_write(const rise_agent *agent, rise_save what, r
    `machine` (may be NULL) supplies the fields that files do not hold: isa, threads, processes,
    process, memory_block, memory_bytes, embedding_file, play_only, and weights (not for
    RISE_SAVE_FLOAT16). It also supplies log_fn, clock_fn, embed_fn and reduce_fn with their `user`
-   pointers. `players`, if not zero,
-   replaces the file's value.
+   pointers. `players`, if not zero, replaces the file's value.
 
    background = 0 keeps the file's value. If the file's value is 0, background = 1 replaces it; an
    update that rise_agent_learn_for has begun then starts again. If the file's value is 1,
@@ -2417,13 +2422,13 @@ RISE_API rise_result rise_agent_read(rise_agent **agent, rise_read_fn fn, void *
    is ignored.
 
    The agent reads its weights in place if all of these hold:
-   - The weights begin at a multiple of 4 bytes. They do if `data` does, except in some files of
-     early versions, whose descriptions can have any length.
+   - The weights begin at a multiple of 4 bytes. This is true if `data` does, except in some files
+     from before release 0.1. Their descriptions can have any length.
    - The machine is little-endian.
    - RISE_DOUBLE is not defined.
    - The file was not saved as RISE_SAVE_FLOAT16.
-   In place, `data` must stay valid and unchanged until the agent is destroyed, and `weights` of
-   rise_agent_query is not NULL. Otherwise it is NULL, and the weights are copied.
+   Then `weights` of rise_agent_query is not NULL, and `data` must stay valid and unchanged until
+   the agent is destroyed. Otherwise the weights are copied, and `weights` is NULL.
 
    For speed, begin `data` at a multiple of 64 bytes, and save the file as RISE_SAVE_POLICY or
    RISE_SAVE_INT8. In files of RISE_SAVE_AGENT and RISE_SAVE_ALL, the weights do not begin at a
@@ -2590,8 +2595,7 @@ typedef struct rise_int8_product {
    dot and LayerNorm sum in 16 lanes, which are then added in a fixed order. So all tables with the
    same `fused` agree bit for bit. Adam writes 0 for magnitudes of m and v below 2^-100, because
    denormals are slow, and some processors replace them by 0. The backward passes of cells and of
-   the gate do the same for gradients. Only dx of the gate and the candidate's block of du are
-   written as they are.
+   the gate do the same for gradients, except for dx of the gate and the candidate's block of du.
 
    With RISE_PLAY_ONLY, the members that such a build never calls are NULL. `product` then computes
    only what acting needs: parts = 1, no `sums`, `a` not transposed, a B with equally spaced
@@ -2682,14 +2686,14 @@ typedef struct rise_kernels {
     void (*stack)(int pixels, int channels, int stack, const uint8_t *const *frames,
                   const rise_frame_scale *scale, const uint8_t *mean, rise_real *out);
     /* sums[i] = the sum of x[r * stride + i] times a weight, over `rows` rows r of n bytes. The
-       first row has weights[0], the last one weights[2], and all others weights[1]. A single row is
-       a first one. Exact if the weights are whole numbers and no sum exceeds 2^24. */
+       first row has weights[0], the last one weights[2], and all others weights[1]. If `rows` is
+       1, the row has weights[0]. Exact if the weights are integers and no sum exceeds 2^24. */
     void (*sum_rows)(int n, int rows, const uint8_t *x, ptrdiff_t stride, const rise_real *weights,
                      rise_real *sums);
     /* Converts x, 16-bit floats (IEEE 754 binary16), to y. No x may be denormal, infinite or NaN.
        The replay buffer stores such floats. */
     void (*half_to_real)(int n, const uint16_t *x, rise_real *y);
-    /* Rounds factor * x [n] to whole numbers q [n], halves to even numbers. Here factor = limit /
+    /* Rounds factor * x [n] to integers q [n], ties to even. Here factor = limit /
        largest, where largest is the largest |x|, so |q| <= limit. `limit` is in 4..32767: below 4,
        the factor could be denormal. Returns the scale largest / limit: x is about scale * q. If all
        |x| are 0 or so small (below 1e-34) that the factor would be infinite, all q and the result
@@ -2708,7 +2712,7 @@ typedef struct rise_kernels {
        sum overflows int32 */
     void (*project_ternary)(int n, const int32_t *x, int size, const int8_t *w, int32_t *sums);
 
-    /* Adam (Kingma & Ba 2015): updates m and v with the gradient scale * g. Then
+    /* Adam (Kingma & Ba 2015): updates m and v with the gradient, a->scale * g. Then
        w -= rate m / (sqrt(v) root_scale + epsilon). Returns 1 if all weights are finite afterwards,
        else 0. */
     int (*adam)(ptrdiff_t n, const rise_adam *a, rise_real *w, const rise_real *g, rise_real *m,
@@ -2735,13 +2739,13 @@ typedef struct rise_picture {
 } rise_picture;
 
 /* Makes a frame [height][width][channels] from a picture. Each pixel of the frame covers an area of
-   the picture. The pixel is the mean of this area, rounded to nearest, halves to even. The result
-   is exact, so the result is the same on every machine. The sides of the picture and the frame need
-   not have a common ratio, and the frame may be larger than the picture. `width` and `height` are
-   1..1024. `channels` is 1 (grey: 0.299 R + 0.587 G + 0.114 B, ITU-R BT.601, with 15 bits of
-   fraction) or 3 (R, G, B). `kernels` is a table that rise_kernels_of returned, or NULL for plain
-   C (with RISE_DOUBLE, for the reference kernels). `frame` must not overlap the picture. Returns
-   RISE_BAD_CALL if an argument is wrong. `error` may be NULL. */
+   the picture. The pixel is the mean of this area, rounded to nearest, ties to even. The result is
+   exact, so the result is the same on every machine. The sides of the picture need not be multiples
+   of the frame's sides, and the aspect ratios may differ. The frame may be larger than the picture.
+   `width` and `height` are 1..1024. `channels` is 1 (grey: 0.299 R + 0.587 G + 0.114 B, ITU-R
+   BT.601, with 15 bits of fraction) or 3 (R, G, B). `kernels` is a table that rise_kernels_of
+   returned, or NULL for plain C (with RISE_DOUBLE, for the reference kernels). `frame` must not
+   overlap the picture. Returns RISE_BAD_CALL if an argument is wrong. `error` may be NULL. */
 RISE_API rise_result rise_frame_shrink(const rise_kernels *kernels, const rise_picture *picture,
                                        uint8_t *frame, int width, int height, int channels,
                                        rise_error *error);
@@ -3749,11 +3753,11 @@ RISEI_FN rise_result risei_stdio_explain(const char *path, int reason, rise_resu
 #define RISEI_FLUSH_BELOW ((rise_real)7.888609e-31)
 
 /* Block sizes of matrix products, in elements, with the names of Goto and van de Geijn (2008). A
-   packed block of B has up to RISEI_KC * RISEI_NC elements (256 KB) and up to RISEI_B_ROWS rows. A
-   packed block of A has up to RISEI_MC rows of RISEI_KC elements (87 KB with the gaps between
+   packed block of B has up to RISEI_KC * RISEI_NC elements (256 KiB) and up to RISEI_B_ROWS rows. A
+   packed block of A has up to RISEI_MC rows of RISEI_KC elements (87 KiB with the gaps between
    rows). A panel of B has the width of a tile. All tiles of a block of A read the same rows of the
-   panel, at most RISEI_KC: 16 KB with AVX2, 32 KB with AVX-512. Good sizes depend on the first- and
-   second-level caches. No measurement of other sizes is recorded. */
+   panel, at most RISEI_KC: 16 KiB with AVX2, 32 KiB with AVX-512. Good sizes depend on the first-
+   and second-level caches. No measurement of other sizes is recorded. */
 #define RISEI_KC 256
 #define RISEI_NC 256
 /* The template rounds RISEI_MC down to a multiple of a tile's rows. */
@@ -3763,9 +3767,9 @@ RISEI_FN rise_result risei_stdio_explain(const char *path, int reason, rise_resu
    AVX-512 tile (32 columns). No measurement of other values is recorded. */
 #define RISEI_B_ROWS 2048
 /* Rows of A. With at most this number of rows, tiles read B in place if the layout of B allows it.
-   With more rows, the rows of B must also be at most RISE_PANEL apart, and n a multiple of NR (see
-   b_in_place). For few rows, packing B costs more than packing saves. The best limit depends on how
-   often each element of B is read: once for each tile of rows.
+   With more rows, tiles read B in place only if its rows are also at most RISE_PANEL elements apart
+   and n is a multiple of NR (see b_in_place). For few rows, packing B costs more than packing
+   saves. The best limit depends on how often each element of B is read: once for each tile of rows.
    On one image, the second and third conv of RISE_NETWORK_NATURE have 81 and 49 rows. These convs
    were 1.1 times as fast with a limit of 200 rows as with a limit of 4 * MR rows (`make
    bench-kernels`). 4 * MR is 24 with AVX2 and 56 with AVX-512. With AVX-512, the weights of the
@@ -4363,7 +4367,7 @@ RISEI_INLINE RISEI_TARGET("avx2") void risei_avx_int8_store(int32_t *p, __m256i 
 {
     _mm256_storeu_si256((__m256i *)(void *)p, sums);
 }
-/* Stores x, 8 whole numbers, as 16-bit numbers. */
+/* Stores x, 8 numbers with integer values, as 16-bit integers. */
 RISEI_INLINE RISEI_TARGET("avx2") void risei_avx_int16_store(int16_t *q, __m256 x)
 {
     __m256i const n = _mm256_cvtps_epi32(x);
@@ -4428,8 +4432,8 @@ RISEI_INLINE RISEI_TARGET("avx2") void risei_avx_int16_store(int16_t *q, __m256 
 
 #if RISEI_AVX512
 /* avx512: vectors of 16 numbers; tiles of 14 x 2 vectors, for 32 registers. Uses AVX-512F and no
-   other extension of AVX-512. With RISE_PLAY_ONLY, tiles have at most 8 rows, because larger tiles
-   take most of the code. */
+   other extension of AVX-512. With RISE_PLAY_ONLY, tiles have at most 8 rows. Otherwise the code
+   of larger tiles would be the largest part of the code. */
 #define RISEK(name) risek_##name##_avx512
 #define RISEK_NAME "avx512"
 #define RISEK_ISA RISE_ISA_AVX512
@@ -4546,7 +4550,7 @@ RISEI_INLINE void risei_neon_int8_store(int32_t *p, int32x4x2_t sums)
     for (i = 0; i < 2; i++)
         vst1_s32(p + 2 * i, vpadd_s32(vget_low_s32(sums.val[i]), vget_high_s32(sums.val[i])));
 }
-/* Stores x, 4 whole numbers, as 16-bit numbers. */
+/* Stores x, 4 numbers with integer values, as 16-bit integers. */
 RISEI_INLINE void risei_neon_int16_store(int16_t *q, float32x4_t x)
 {
     vst1_s16(q, vmovn_s32(vcvtq_s32_f32(x)));
@@ -4694,10 +4698,10 @@ RISE_API const rise_kernels *rise_kernels_of(rise_isa isa)
 /* ---------------------------------------------------------------------------------------------- */
 /* >>threads: the thread pool, and the device that all computation runs on
 
-   A job is divided by the elements that it writes, not along a sum. Each sum is therefore computed
-   by one thread, in a fixed order. There is one exception: risei_optimizer_sum_squares divides its
-   sum into blocks of a fixed size. The caller's thread adds the sums of the blocks in order. So the
-   number of threads does not change a bit of the result.
+   The parts of a job write different elements, and no sum is divided between parts. So each sum is
+   computed by one thread, in a fixed order. There is one exception: risei_optimizer_sum_squares
+   divides its sum into blocks of a fixed size. The caller's thread adds the sums of the blocks in
+   order. So the number of threads changes no bit of the result.
    Main types: risei_threads (the pool), risei_device (kernels, scratch and pool).
    Uses: platform, kernels. Test: tests/threads.c. */
 
@@ -4711,8 +4715,8 @@ typedef void (*risei_task)(void *job, int part, int parts, void *scratch);
 /* -- The threads, locks and condition variables of the system --
 
    risei_condition_wait releases the lock, waits, and takes the lock again. A wait may end without a
-   wake-up, so callers test their condition in a loop. The functions whose names end in _begin
-   return 1, or 0 if the system refuses. */
+   wake-up (a spurious wakeup), so callers test their condition in a loop. The functions whose names
+   end in _begin return 1, or 0 if the system refuses. */
 
 #ifdef _WIN32
 typedef struct risei_lock {
@@ -4825,11 +4829,11 @@ RISEI_FN int risei_thread_begin(risei_thread *t, void (*run)(void *argument), vo
 }
 /* On Linux, changes the scheduling policy of the calling thread from SCHED_OTHER to SCHED_BATCH,
    whose number is 3. Elsewhere, does nothing. The threads that compute updates in the background
-   call this function. A thread with SCHED_OTHER that wakes up may take the core of the game's
-   thread, and the game's thread then waits for milliseconds. A thread with SCHED_BATCH does not
-   take the core when it wakes up. The longest call of a game that learns in the background took
-   0.3 ms with SCHED_BATCH and 3.6 ms without. The command was make bench-game, with frames of
-   16 x 12 and two runs of 10 seconds. */
+   call this function. A thread with SCHED_OTHER that wakes up may preempt the game's thread, which
+   then waits for milliseconds. A thread with SCHED_BATCH does not preempt another thread when it
+   wakes up. In a game that learns in the background, the longest call of the library took 0.3 ms
+   with SCHED_BATCH and 3.6 ms without. The command was make bench-game, with frames of 16 x 12 and
+   two runs of 10 seconds. */
 RISEI_FN void risei_thread_use_batch_policy(void)
 {
 #ifdef __linux__
@@ -4959,7 +4963,7 @@ RISEI_FN void risei_threads_start(risei_threads *p, risei_task task, void *job)
     risei_condition_wake_all(&p->wake);
     risei_lock_release(&p->lock);
 }
-/* Runs in a worker's thread. Does the worker's part of each job, until the pool stops. */
+/* Runs in a worker. Does the worker's part of each job, until the pool stops. */
 RISEI_FN void risei_threads_worker(void *argument)
 {
     risei_worker *const w = (risei_worker *)argument;
@@ -5153,8 +5157,8 @@ RISEI_FN void risei_statistics_observe(risei_statistics *s, const rise_real *raw
 /* Sets `frozen`, and computes shift and gain from the running statistics. From now on,
    risei_statistics_apply standardises: each number gets the mean 0 and about the standard deviation
    `deviation`. The term 1e-6 keeps gain finite where the variance is 0. If the raw standard
-   deviation of a number is not far above 0.001, its new one is smaller than `deviation`. Without
-   any observation, the mean is 0 and the variance counts as 1. */
+   deviation of a number is not far above 0.001, its standardised deviation is smaller than
+   `deviation`. Without any observation, the mean is 0 and the variance counts as 1. */
 RISEI_FN void risei_statistics_freeze(risei_statistics *s, double deviation)
 {
     int i;
@@ -5295,7 +5299,7 @@ typedef struct risei_shrink {
     double reciprocal;           /* 1 / units, rounded */
 } risei_shrink;
 
-/* Returns total / units, rounded to nearest, halves to even. The quotient is at most 255, so `mean`
+/* Returns total / units, rounded to nearest, ties to even. The quotient is at most 255, so `mean`
    differs from the right integer by at most 1. The remainder total - mean * units is exact. `twice`
    is twice the remainder. If |twice| > units, `mean` is wrong by 1. If |twice| = units, the
    quotient is halfway between two integers, so an odd `mean` moves to the even one. |twice| and
@@ -5330,7 +5334,7 @@ RISEI_FN void risei_shrink_write(const risei_shrink *shrink, const uint32_t *tot
     }
 }
 /* The most columns that are summed at a time, and the most pixels of the frame that are written at
-   a time. The sums of 256 columns need 4 KB of the stack, and the running sums another 4 KB. No
+   a time. The sums of 256 columns need 4 KiB of the stack, and the running sums another 4 KiB. No
    measurement of other numbers is recorded. */
 enum { RISEI_SHRINK_COLUMNS = 256, RISEI_SHRINK_PIXELS = 64 };
 
@@ -5483,7 +5487,8 @@ RISE_API rise_result rise_frame_shrink(const rise_kernels *kernels, const rise_p
    risei_encoder (the layers) and risei_encoder_data (their activations and gradients).
    Uses the rooms: platform, memory, random, kernels (matrices and products), threads.
    Tests: tests/gradients.c (all passes, in double), tests/kernels.c (frames give the same bits as
-   images, bands the same as taps), tests/layers_torch.py (against PyTorch).
+   images; both methods for the data gradient of a conv give the same bits), tests/layers_torch.py
+   (against PyTorch).
 
    Names used in this room:
      w, g      all parameters of a network, and all their gradients; a layer holds offsets into both
@@ -5525,7 +5530,7 @@ RISEI_FN void risei_parameters_draw(rise_real *w, size_t count, int fan_in, rise
 }
 
 /* A linear (dense) layer: y [rows][out] = x [rows][in] W + b. With 8-bit weights, column j of W is
-   scales[j] times whole numbers in -127 .. 127. */
+   scales[j] times integers in -127 .. 127. */
 typedef struct risei_linear {
     int in, out, has_bias;
     int int8; /* 1: the weights have 8 bits, and the layer has no backward pass */
@@ -5572,20 +5577,20 @@ RISEI_FN void risei_linear_initialise(const risei_linear *l, rise_real *w, risei
 
 /* -- 8-bit weights --
 
-   Each row of x (of a conv: each image) is rounded to whole numbers q with a scale: x is about
+   Each row of x (of a conv: each image) is rounded to integers q with a scale: x is about
    scale * q. Then
 
      y[j] = b[j] + scale * scales[j] * (sum over k of q[k] w[j][k]).
 
    The sum is exact, so it does not depend on the instruction set. |q| is at most
-   risei_int8_limit(number of products): 32767 up to 512 products, less for longer sums. With
+   risei_int8_limit(number of terms): 32767 up to 512 terms, less for longer sums. With
    |q| <= 1023 for all layers, the largest error in tests/int8.c was 4 times as large. */
 
-/* risei_check_int8 refuses a layer whose risei_int8_limit is below this number: a layer with more
-   than 266305 products for each output (INT32_MAX / 128 / 63). No measurement of other values is
-   recorded. */
+/* risei_check_int8 refuses a layer whose risei_int8_limit is below this number: a layer whose sums
+   have more than 266305 terms (INT32_MAX / 128 / 63). The length of each run of weights is rounded
+   up to even first. No measurement of other values is recorded. */
 enum { RISEI_INT8_LEAST = 63 };
-/* Returns the largest |q| for which a sum of n products fits into 32 bits, but at most 32767. A
+/* Returns the largest |q| for which a sum of n terms fits into 32 bits, but at most 32767. A
    weight counts as 128, because a forged file may hold -128. n must be above 0. Returns 0 if n is
    above 16777215. */
 RISEI_FN int risei_int8_limit(int n) { return risei_minimum(INT32_MAX / 128 / n, 32767); }
@@ -6158,9 +6163,9 @@ RISEI_FN risei_conv_phase risei_conv_tap_rows(const risei_conv *c, int k, int le
     tap.count = (end < out_length ? end : out_length) - tap.first;
     return tap;
 }
-/* Computes dx with one product per tap. No zeros are multiplied, and each weight is packed once.
-   But dx is read and written once per tap. The taps go from the last to the first, as in bands, so
-   that each sum has the same order. */
+/* Computes dx with one product per tap. No zeros are multiplied, and each weight is in one product
+   only. But dx is read and written once per tap. The taps go from the last to the first, as in
+   bands, so that each sum has the same order. */
 RISEI_FN void risei_conv_backward_taps(const risei_device *d, const risei_conv *c,
                                        const rise_real *w, int count, const risei_image *dy,
                                        const risei_image *dx)
@@ -6198,11 +6203,11 @@ RISEI_FN void risei_conv_backward_taps(const risei_device *d, const risei_conv *
    fewer rows. The best limit depends on the share of edge rows and on the rows of a tile. No
    measurement of other limits is recorded.
 
-   GROUP_IMAGES: dx of a large batch is computed in groups of this number of images. Each product
-   of a phase reads dy and writes dx of all images of a group. In a small group, dy and dx stay in
-   the cache. The best size depends on the size of the cache. With groups of 32, the data gradient
-   of 256 images of Nature's second layer was 1.2 times as fast as without groups. The command was
-   `make bench-kernels`, row nature2, b256, data. */
+   GROUP_IMAGES: dx of a large batch is computed in groups of this number of images. Each product of
+   a phase reads dy and writes dx of all images of a group. In a small group, dy and dx stay in the
+   cache. The best size depends on the size of the cache. With groups of 32, the data gradient of
+   256 images of the second conv of RISE_NETWORK_NATURE was 1.2 times as fast as without groups. The
+   command was `make bench-kernels`, row nature2, b256, data. */
 enum { RISEI_CONV_BANDS_IMAGES = 8, RISEI_CONV_GROUP_IMAGES = 32 };
 
 /* Computes dx band by band. With at least BANDS_IMAGES images, row bands are cut at the edges of
@@ -6232,17 +6237,17 @@ RISEI_FN void risei_conv_backward_bands(const risei_device *d, const risei_conv 
             }
         }
 }
-/* Computes dx, tap by tap or band by band. With fewer than BANDS_IMAGES images, bands are not cut,
-   so bands multiply zeros. Tap by tap multiplies no zeros, but reads and writes dx once per tap.
+/* Computes dx with one product per tap or with bands. With fewer than BANDS_IMAGES images, bands
+   are not cut, so bands multiply zeros. Taps multiply no zeros, but read and write dx once per tap.
 
-   Tap by tap is faster under two conditions. First, zeros must be a large share of the patches of
+   Taps are faster under two conditions. First, zeros must be a large share of the patches of
    dy. Zeros are a large share if the conv has no padding and dy has at most 16 columns. Second,
    each tap must have enough multiplications: at least 32 filters. The residual units of IMPALA have
-   padding, so their dx is computed band by band.
+   padding, so their dx is computed with bands.
 
-   For one image of Nature's third layer, tap by tap was 1.4 times as fast as bands (`make
-   bench-kernels`, row nature3, b1, data). For four images, tap by tap executed 0.63 times the
-   instructions of bands. No measurement of other limits for columns and filters is recorded. */
+   For one image of the third conv of RISE_NETWORK_NATURE, taps were 1.4 times as fast as bands
+   (`make bench-kernels`, row nature3, b1, data). For four images, taps executed 0.63 times as many
+   instructions as bands. No measurement of other limits for columns and filters is recorded. */
 RISEI_FN void risei_conv_backward_images(const risei_device *d, const risei_conv *c,
                                          const rise_real *w, int count, const risei_image *dy,
                                          const risei_image *dx)
@@ -6254,8 +6259,8 @@ RISEI_FN void risei_conv_backward_images(const risei_device *d, const risei_conv
 }
 /* The job of the data gradient of a large batch. Each part computes dx of some of the images. So
    the threads need one job for all products. If the threads divided each product instead, each
-   product would be a job. In the second conv of RISE_NETWORK_NATURE, that is 36 jobs for each group
-   of images. */
+   product would be a job. In the second conv of RISE_NETWORK_NATURE, there would be 36 jobs for
+   each group of images. */
 typedef struct risei_conv_data_job {
     const rise_kernels *kernels;
     const risei_conv *conv;
@@ -6322,7 +6327,7 @@ typedef struct risei_encoder_input {
 } risei_encoder_input;
 
 /* FRAMES_CHUNK: the most numbers (rise_real) in a chunk of images. A thread converts one chunk at a
-   time. 32768 floats are 128 KB. A larger image is a chunk of its own. A chunk is written and then
+   time. 32768 floats are 128 KiB. A larger image is a chunk of its own. A chunk is written and then
    read by a product, so the best size depends on the cache. Frames are converted at 0.90 to 0.95 of
    the speed of memcpy (`make bench-replay`). No measurement of other sizes is recorded.
 
@@ -7011,8 +7016,8 @@ RISEI_FN void risei_encoder_backward(const risei_device *d, const risei_encoder 
    forward pass, dh, dc, dgates and du are NULL. */
 typedef struct risei_cell_row {
     int units;
-    /* [gates][units]. Before forward: the inputs of the activations; with `separate`, without u.
-       After forward: the outputs of the activations. */
+    /* [gates][units]. Before forward: the inputs of the activations. If `separate` is 1, u is
+       not yet added to them. After forward: the outputs of the activations. */
     rise_real *gates;
     /* [gates][units]: the recurrent product, h times the recurrent matrix plus its bias; NULL
        unless `separate` is 1 */
@@ -7045,7 +7050,8 @@ typedef struct risei_cell_kind {
     int cell_state;     /* 1: there is a cell state c beside h */
     /* 1: the recurrent product has its own buffer u. 0: the product is added into the gates. */
     int separate;
-    /* 1: h_next also depends on h without the recurrent product, so h's gradient has two terms.
+    /* 1: h_next also depends on h directly, not only through the recurrent product. So the gradient
+       of h has two terms.
        Backward writes the direct term to dh, and the caller adds the recurrent term. 0: only the
        recurrent term exists, and it replaces dh. Without a recurrent matrix, `direct` has no
        effect, and backward must always write dh. */
@@ -7199,11 +7205,11 @@ RISEI_FN void risei_cell_initialise(const risei_cell *c, rise_real *w, int windo
    A sequence has `rows` window rows of `steps` steps. A window row, here "row", is one window of
    the batch. Row r begins at step start[r]. The steps of row r before start[r] are padding.
 
-   An entry is one row at one step that has a place in the arrays. Step t has the entries begin[t]
-   .. begin[t + 1] - 1, and row r at step t is entry begin[t] + r. The last entry of a step belongs
-   to the last row that has started. If the rows are sorted by start, padding has no entries, so
-   padding takes no time. If the rows are not sorted, a row that has not started has an entry when a
-   row with a higher index has started. The state after such an entry is zero.
+   An entry is a pair of a row and a step for which the arrays have a place. Step t has the entries
+   begin[t] .. begin[t + 1] - 1, and row r at step t is entry begin[t] + r. The last entry of a step
+   belongs to the last row that has started. If the rows are sorted by start, padding has no
+   entries, so padding takes no time. If the rows are not sorted, a row that has not started has an
+   entry when a row with a higher index has started. The state after such an entry is zero.
 
    These statements hold for the `start` that risei_sequence_plan used. After the plan, the caller
    may set `start` to later steps. A row then also has entries before its start. */
@@ -7932,8 +7938,8 @@ RISEI_FN risei_heads risei_heads_make(risei_parameters *p, const rise_agent_desc
     if (h.noisy) risei_parameters_reserve(p, (size_t)h.sigmas);
     return h;
 }
-/* Takes the buffers from the arena: activations of `rows` batch rows, gradients of `learn` of them.
-   x [rows][in] and dx [learn][in] belong to the caller. */
+/* Takes the buffers from the arena: activations of `rows` batch rows, and gradients of the first
+   `learn` batch rows. x [rows][in] and dx [learn][in] belong to the caller. */
 RISEI_FN void risei_heads_layout(risei_arena *arena, const risei_heads *h, risei_heads_data *a,
                                  int rows, int learn, rise_real *x, rise_real *dx)
 {
@@ -8192,9 +8198,9 @@ typedef struct risei_memory_kind {
     const char *name;
     int recurrent;      /* 1: a recurrent net runs over a window of frames */
     /* 1: the recurrent net's inputs are the numbers of observations and, if there are frames, their
-       embeddings by the frozen encoder */
+       embeddings from the frozen encoder */
     int embeds;
-    int encodes_window; /* 1: the recurrent net's inputs are features by the learnable encoder */
+    int encodes_window; /* 1: the recurrent net's inputs are features from the learnable encoder */
     /* default of desc.context_scale with raw_frames: [0] for frames up to 32 x 32 pixels, [1] for
        larger frames */
     double context_scale[2];
@@ -8208,7 +8214,7 @@ RISEI_CHECK_TABLE_SIZE(risei_memory_kinds, RISE_MEMORY_COUNT);
 
 typedef struct risei_net {
     const risei_memory_kind *memory;
-    int embeds; /* 1: the agent embeds frames by the frozen encoder */
+    int embeds; /* 1: the agent embeds frames with the frozen encoder */
     rise_fusion fusion;
     risei_encoder encoder; /* the learnable encoder: a stack of observations -> features */
     /* sizes of the cell's input: the embedding or the features, then the numbers (RISE only), then
@@ -8398,8 +8404,8 @@ RISEI_FN void risei_net_make_memory(risei_net *n, risei_parameters *p, const ris
     if (n->fusion != RISE_FUSION_CONCAT) n->fuse = risei_linear_make(p, n->cell.units, features, 1);
 }
 /* Writes the sizes of a network's layers and the offsets of its parameters to *n. Allocates no
-   weights. A risei_net takes about 2 kB. Returning it by value could need a second copy on the
-   stack, and the stack of a microcontroller is small. */
+   weights. A risei_net takes about 2 kB. Returning a risei_net by value could need a second copy on
+   the stack, and the stack of a microcontroller is small. */
 RISEI_FN void risei_net_make(risei_net *n, const rise_agent_desc *desc)
 {
     int const channels = desc->frame_channels * desc->frame_stack;
@@ -8511,8 +8517,8 @@ RISEI_FN void risei_fusion_decay(const risei_net *n, rise_real *w, rise_real fac
     }
 }
 /* Draws the initial w [weights_size]: all parameters, and each u of the spectral normalisation.
-   With desc->context_decay above 0, the weights of the context are 0. They are drawn nevertheless,
-   so that all other weights are those of context_decay = -1. */
+   With desc->context_decay above 0, the weights of the context are 0. These weights are drawn
+   nevertheless, so that all other weights have the same values as with context_decay = -1. */
 RISEI_FN void risei_net_initialise(const risei_net *n, rise_real *w, const rise_agent_desc *desc,
                                    risei_random *random)
 {
@@ -8551,8 +8557,8 @@ RISEI_FN int risei_pass_window_before(const rise_agent_desc *d)
    History in room replay. */
 RISEI_FN int risei_pass_lanes(const rise_agent_desc *d)
 {
-    /* The most rows that a pass gets for players alone, because more rows take more memory. No
-       measurement of other numbers is recorded. */
+    /* The most batch rows that a pass has for players alone. Each batch row takes memory, so there
+       is a limit. No measurement of other limits is recorded. */
     enum { RISEI_PLAYERS = 32 };
     int const players = d->players < RISEI_PLAYERS ? d->players : RISEI_PLAYERS;
     int const environments = d->play_only ? 0 : d->environments;
@@ -8564,8 +8570,8 @@ RISEI_FN int risei_pass_act_steps(const rise_agent_desc *d)
 {
     return d->carry_state || !risei_memory_kinds[d->memory].recurrent ? 1 : d->window;
 }
-/* Returns the sizes of a pass in which `lanes` lanes act and `learn` transitions are learned. Each
-   of the two may be 0. */
+/* Returns the sizes of a pass in which `lanes` lanes act, and which learns from `learn`
+   transitions. Each of the two may be 0. */
 RISEI_FN risei_pass_size risei_pass_size_of(const rise_agent_desc *d, int lanes, int learn)
 {
     int const acting = risei_pass_act_steps(d) * lanes;
@@ -8743,7 +8749,7 @@ RISEI_FN void risei_norm_backward(const risei_device *d, const risei_net *n, con
 {
     int r;
     if (!n->norm) return;
-    risei_zero(g + n->gain, n->fused_size); /* the kernel adds the gradient of each row */
+    risei_zero(g + n->gain, n->fused_size); /* the kernel adds the gradient of each batch row */
     risei_zero(g + n->bias, n->fused_size);
     for (r = 0; r < rows; r++)
         d->kernels->norm_backward(n->fused_size, a->fused + (ptrdiff_t)r * n->fused_size,
@@ -9247,7 +9253,8 @@ RISEI_FN int risei_history_window_start(const risei_history *h, int lane, int64_
    - a slot that the transition needs is overwritten
    - `window_stride` skips the transition.
    All other transitions are enabled: risei_replay_sample can draw them, each as the last sample of
-   a window. The earlier samples of the window are learned with it, even if they are disabled. */
+   a window. An update also learns from the earlier samples of the window, even if they are
+   disabled. */
 
 /* Levels of the largest tree. Each level has an eighth of the entries of the level below. As
    8^21 = 2^63, the tree has room for every int64_t number of slots. */
@@ -9415,7 +9422,8 @@ typedef struct risei_transition {
     int steps;          /* number of rewards: n, or fewer if the episode ended */
     rise_real reward;   /* r_1 + discount r_2 + discount^2 r_3 + ... */
     rise_real discount; /* factor on the value of slot at + steps: discount^steps; 0: terminated */
-    /* priority^exponent of the window's last sample. Windows are drawn in proportion to it. */
+    /* priority^exponent of the window's last sample. The probability of drawing the window is
+       proportional to this leaf. */
     double leaf;
     /* 1: this sample would lie before the episode's first frame. The fields above are then copied
        from the window's last sample, and this sample's weight in the loss is 0. */
@@ -9648,9 +9656,9 @@ struct risei_frozen_kind {
     int (*final_size)(const rise_agent_desc *desc);
     /* Checks the fields of a description that this kind uses. */
     rise_result (*check_desc)(const rise_agent_desc *desc, rise_error *error);
-    /* Takes the encoder's memory from the arena. Sets those of these members that the kind uses:
-       product_bytes, chunk_bytes, state, weights, next_weights, snapshot_weights. Requires that
-       the members before `seed` are set. */
+    /* Takes the encoder's memory from the arena. Of the members product_bytes, chunk_bytes, state,
+       weights, next_weights and snapshot_weights, sets those that the kind uses. Requires that the
+       members before `seed` are set. */
     void (*layout)(risei_arena *arena, risei_frozen *f, const rise_agent_desc *desc);
     /* Draws the weights from the random stream, or reads them from a file. */
     rise_result (*initialise)(risei_frozen *f, risei_random *random, const rise_agent_desc *desc,
@@ -10275,8 +10283,8 @@ RISEI_FN void risei_resnet_forward(const risei_device *d, const risei_resnet *r,
    come from the description, never from the file. Error sentences may start with "it" or "its",
    because risei_stdio_explain puts the path before them. */
 
-/* Bytes. The header of torchvision's ResNet-18 has 11 KB: 122 entries of about 90 bytes each. A
-   file whose header is longer than this limit is rejected: it probably holds another network, or
+/* Bytes. The header of torchvision's ResNet-18 has 11 kB: 122 entries of about 90 bytes each. A
+   file whose header is longer than this limit is refused: it probably holds another network, or
    it is not a .safetensors file. No measurement of other limits is recorded. */
 enum { RISEI_TENSORS_HEADER_MAX = 1 << 20 };
 
@@ -10308,7 +10316,7 @@ typedef struct risei_tensor_dtype {
 } risei_tensor_dtype;
 /* The format's number types that the reader knows. A needed tensor must be F32, F16 or BF16. An
    ignored tensor may have any dtype of the table. A file with another dtype, such as F8_E4M3, is
-   rejected. */
+   refused. */
 enum {
     RISEI_TENSOR_F32,
     RISEI_TENSOR_F16,
@@ -10659,7 +10667,7 @@ RISEI_FN int risei_tensors_header(risei_tensors *t, const risei_resnet *r)
 }
 
 /* Converts the bits of an F32, F16 or BF16 number. An F16 NaN becomes infinite.
-   risei_tensors_fill rejects all numbers that are not finite. */
+   risei_tensors_fill refuses all numbers that are not finite. */
 RISEI_FN rise_real risei_tensor_number(uint32_t bits, int dtype)
 {
     uint32_t const sign = (bits & 0x8000u) << 16, magnitude = bits & 0x7FFFu;
@@ -10869,8 +10877,9 @@ RISEI_FN uint64_t risei_frozen_resnet18_fingerprint(const risei_frozen *f)
 
 #endif /* !RISE_NO_PRETRAINED */
 
-/* RISE_NO_PRETRAINED leaves out the part of this room above. RESNET18 then keeps its name, default
-   size and checks, so the macro changes no description. Creating an agent with RESNET18 fails. */
+/* RISE_NO_PRETRAINED leaves out all code of this room above this comment. RESNET18 then keeps its
+   name, default size and checks, so the macro changes no description. Creating an agent with
+   RESNET18 fails. */
 
 /* Pixels. Five strides of 2 lead from the frame to the images of the last stage. So a frame of
    32 x 32 has one pixel in the last stage. */
@@ -10946,9 +10955,10 @@ static const risei_frozen_kind risei_frozen_kind_resnet18 = {
    recurrent net have variance 1 / (3 units). So the embedding adds at most `most` / (3 units) to
    the variance of a gate's input. Adam changes each weight by about the learning rate. So an update
    can change a gate's input by about the learning rate times the sum of |x| over all numbers x of
-   the embedding. With variance 1, this sum grows as size. With the scale above, each |x| is about
-   sqrt(most / size). So the sum grows only as the square root of size. An agent whose statistics
-   were frozen by an earlier version, and saved, keeps variance 1 until a snapshot.
+   the embedding. With variance 1, this sum is proportional to `size`. With the scale above, each
+   |x| is about sqrt(most / size). So the sum is proportional only to the square root of `size`. A
+   file from before release 0.1 may have frozen statistics with variance 1. An agent from such a
+   file keeps this variance until a snapshot.
 
    Until learning starts, these statistics are gathered and embeddings are raw. When learning
    starts, the statistics are frozen, and all stored frames are embedded again. If frames are
@@ -10965,10 +10975,10 @@ static const risei_frozen_kind risei_frozen_kind_resnet18 = {
    Main type: risei_embedder. Uses rooms statistics, random, replay, frozen, pretrained. Tests:
    tests/agent.c, tests/snapshot.c. */
 
-/* Largest sum of the variances of an embedding's numbers; recurrent_units, if that is larger. With
-   64 units and embeddings of 512 numbers by SIGNS, Pong at 42 x 42 scores 0.91 with this sum, 0.76
-   with 512 and 0.65 with 16. lock-catch scores 0.79, and 0.91 with 512 (bench/README.md). With
-   DOWNSAMPLE, only this sum was measured. */
+/* Largest sum of the variances of an embedding's numbers; recurrent_units, if that is larger. It
+   was measured at 42 x 42, with 64 units and SIGNS embeddings of 512 numbers (bench/README.md). In
+   Pong, RISE scores 0.91 with this sum, 0.76 with 512 and 0.65 with 16. In lock-catch, RISE scores
+   0.79 with this sum and 0.91 with 512. With DOWNSAMPLE, only this sum was measured. */
 #define RISEI_EMBEDDING_VARIANCE_SUM 64
 
 /* The table, indexed by rise_embedding. AUTO has no descriptor, because no resolved description has
@@ -11012,7 +11022,7 @@ RISEI_FN rise_result risei_embedder_check(const rise_agent_desc *desc, rise_erro
     const risei_frozen_kind *kind = risei_embedder_kinds[desc->embedding];
 #if defined(RISE_NO_ENCODERS) || defined(RISE_PLAY_ONLY)
     /* With RISE_PLAY_ONLY alone, only RESNET18 is left out, and the sentence would name the wrong
-       macro. But such a build has no sentences (see risei_fail). */
+       macro. But such a build has no error sentences (see risei_fail). */
     if (kind->embed == NULL)
         return risei_fail(error, RISE_UNAVAILABLE,
                           "embedding is %s, which RISE_NO_ENCODERS leaves out; compile without it",
@@ -11169,18 +11179,18 @@ RISEI_FN int risei_embedder_takes_snapshots(const risei_embedder *e)
    After a snapshot, all stored frames must be embedded again. This work takes as long as many
    updates. So the learner spreads the work over many calls of risei_learner_prepare. Each of these
    calls processes up to 4 * batch frames instead of beginning an update. The frames to process are
-   numbered from 0 on. A snapshot has four steps:
+   numbered from 0 on. A snapshot has four stages:
    1. risei_embedder_snapshot_begin copies the conv layers to next_weights.
    2. The frames with numbers below RISEI_SAMPLE_FRAMES come from evenly spaced slots. Their
-      embeddings with next_weights are added to the new statistics and are not stored. Acting still
-      uses the old weights.
+      embeddings with next_weights are added to the new statistics; they are not stored. Acting
+      still uses the old weights.
    3. risei_embedder_snapshot_switch makes the new weights and statistics current. Immediately after
       the switch, the learner embeds again the frames that acting reads: the players' history and
       the newest window of each lane.
    4. The frame with number RISEI_SAMPLE_FRAMES + i is the frame of slot i. The embedding of this
       frame is computed again and stored.
-   With `background`, the end of the warm-up (risei_learner_end_warm_up) uses steps 3 and 4 without
-   the switch, to embed all stored frames again. */
+   With `background`, stages 3 and 4 also run at the end of the warm-up (risei_learner_end_warm_up),
+   to embed all stored frames again. There is no switch then. */
 
 /* Returns how many frame numbers a snapshot has. Numbers of slots that were never written count,
    too. */
@@ -11244,8 +11254,8 @@ typedef struct risei_field {
     risei_value value_before;
 #ifndef RISE_PLAY_ONLY
     /* The values that replace 0: for SMALL (see rise_agent_desc), and for all other networks. If
-       they are 0, risei_fill computes the default, or 0 is a valid value, or the field is required
-       (see RISEI_FIELDS_REQUIRED). */
+       for_small and for_others are 0, there are three cases: risei_fill computes the default, 0 is
+       a valid value, or the field is required (see RISEI_FIELDS_REQUIRED). */
     double for_small, for_others;
 #endif
     uint16_t at;     /* offset of the member in rise_agent_desc or rise_conv */
@@ -11516,7 +11526,7 @@ RISEI_FN void risei_natural_times(risei_natural *x, uint32_t factor, uint32_t mo
     }
     if (carry > 0) x->limb[x->used++] = (uint32_t)carry;
 }
-/* Returns a value below 0, 0, or above 0, if x is less than y, equal to y, or greater. */
+/* Returns a negative number if x < y, 0 if x = y, and a positive number if x > y. */
 RISEI_FN int risei_natural_compare(const risei_natural *x, const risei_natural *y)
 {
     int i = x->used > y->used ? x->used : y->used;
@@ -12026,9 +12036,9 @@ RISEI_FN void risei_fill(rise_agent_desc *d)
 }
 
 #else
-/* Completes a description that was read from a file, and is therefore resolved. Sets play_only to
-   1, because files store 0, and threads to 1. Sets the fields that only learning reads to the
-   values with which a pass is smallest. */
+/* Completes a description that was read from a file, and is therefore resolved. Sets threads to 1.
+   Sets play_only to 1, because files store play_only = 0. Sets the fields that only learning reads
+   to the values with which a pass is smallest. */
 RISEI_FN void risei_fill(rise_agent_desc *d)
 {
     d->play_only = d->threads = d->environments = 1;
@@ -12171,7 +12181,7 @@ RISEI_FN rise_result risei_check_size(const rise_agent_desc *d, rise_error *erro
 {
     int const learn = d->play_only ? 0 : risei_pass_batch(d);
     risei_pass_size const size = risei_pass_size_of(d, risei_pass_lanes(d), learn);
-    /* a float has 24 bits, so the smaller limit allows for errors of rounding */
+    /* a float's mantissa has 24 bits, so the smaller limit leaves room for rounding errors */
     risei_value const limit = (risei_value)(RISEI_FLOATS ? INT_MAX / 2 : INT_MAX);
     risei_value largest;
     risei_net net;
@@ -12211,7 +12221,7 @@ RISEI_FN rise_result risei_check_windows(const rise_agent_desc *d, rise_error *e
     return RISE_OK;
 }
 /* Checks weight_bits. Only files written as RISE_SAVE_INT8 have 8-bit weights. Such a file has
-   neither noise nor spectral norms: see risei_file_int8_desc. */
+   neither noise nor spectral normalisation: see risei_file_int8_desc. */
 RISEI_FN rise_result risei_check_weight_bits(const rise_agent_desc *d, rise_error *error)
 {
     if (d->weight_bits == 32) return RISE_OK;
@@ -12368,8 +12378,9 @@ enum {
     RISEI_RANDOM_EMBEDDER,
     RISEI_RANDOM_EXPLORE,
     RISEI_RANDOM_SAMPLE,
-    /* Updates use this number and larger ones, below 2^48. These streams follow from the seed and
-       the number of updates, so they are not saved. See risei_model_random. */
+    /* The noise of networks and the fractions of IQN use this number and larger ones, below 2^48.
+       These streams follow from the seed and the number of updates, so they are not saved. See
+       risei_model_random. */
     RISEI_RANDOM_UPDATE
 };
 /* The actions of players. Updates never reach this number. */
@@ -12393,8 +12404,8 @@ typedef struct risei_model {
     rise_real *target;  /* [net.weights_size] of the target network: see target_period */
     int64_t updates;    /* number of updates that made `weights` */
     risei_update_metrics metrics; /* of the last update */
-    /* Used if risei_net_derives. derived [net.weights_size]: the weights with noise added and with
-       spectral norms applied. noise, spectral: the values that `derived` was made with.
+    /* Used if risei_net_derives. derived [net.weights_size]: the weights with noise and with
+       spectral normalisation. noise, spectral: the values that `derived` was made with.
        derived_for: the update and use that `derived` is valid for; 0: none. */
     rise_real *derived, *noise, *spectral;
     uint64_t derived_for;
@@ -12425,11 +12436,11 @@ RISEI_FN risei_encoder_input risei_model_input(const risei_model *m, int from)
     input.numbers = m->numbers + (ptrdiff_t)from * m->net.encoder.numbers.in;
     return input;
 }
-/* Takes the scratch of each thread. Play_only agents also run on small machines. So their scratch
+/* Takes the scratch of each thread. A play_only agent may run on a small machine, so its scratch
    for products is limited to an eighth of the weights' bytes. The limit is at least
    RISEI_PRODUCT_SCRATCH_LEAST bytes, except with RISEI_PLAIN. With 8-bit weights there is no limit.
-   With 8 players and frames of 8 x 8, the limit reduces this scratch from 71 KB to 12 KB. An action
-   then takes 1.1 times as long. */
+   With 8 players and frames of 8 x 8, the limit reduces this scratch from 71 kB to 12 kB. An action
+   then takes 1.1 times as long. The command of this measurement is not recorded. */
 RISEI_FN void risei_model_layout_device(risei_arena *arena, risei_model *m,
                                         const risei_pass_size *s, int threads)
 {
@@ -12447,8 +12458,9 @@ RISEI_FN void risei_model_layout_device(risei_arena *arena, risei_model *m,
     d->threads = threads > 1 ? RISEI_TAKE(arena, risei_threads, 1) : NULL;
 #endif
 }
-/* Takes the arrays of a model in which `lanes` lanes act and `learn` transitions are learned, with
-   `threads` threads. lanes = 0: the model only learns. learn = 0: it only acts. */
+/* Takes the arrays of a model in which `lanes` lanes act, and which learns from `learn`
+   transitions, with `threads` threads. lanes = 0: the model only learns. learn = 0: the model only
+   acts. */
 RISEI_FN void risei_model_layout(risei_arena *arena, risei_model *m, int lanes, int learn,
                                  int threads)
 {
@@ -12489,8 +12501,8 @@ RISEI_FN rise_result risei_model_initialise(risei_model *m, rise_error *error)
                                      risei_random_stream(d->seed, RISEI_RANDOM_EMBEDDER), d, error);
 }
 
-/* Returns the random stream of one use in the current update. `fractions`: 0 for noise, 1 for the
-   fractions of IQN. */
+/* Returns the random stream of one use after the current number of updates. `fractions`: 0 for
+   noise, 1 for the fractions of IQN. */
 RISEI_FN risei_random risei_model_random(const risei_model *m, risei_use use, int fractions)
 {
     uint64_t const number = (uint64_t)m->updates * 2 + (uint64_t)fractions;
@@ -12587,7 +12599,7 @@ RISEI_FN void risei_states_layout(risei_arena *arena, risei_states *s, const ris
     s->array[0] = RISEI_TAKE(arena, rise_real, numbers);
     s->array[1] = RISEI_TAKE(arena, rise_real, numbers);
 }
-/* The lanes that act in one pass: row r of the pass is lane[r]. */
+/* The lanes that act in one pass. Batch row r and window row r of the pass belong to lane[r]. */
 typedef struct risei_acting {
     risei_history *history;
     const int *lane; /* [count] */
@@ -12642,7 +12654,8 @@ RISEI_FN void risei_model_load_states(risei_model *m, const risei_acting *a)
         }
     }
 }
-/* Copies the states after the last step to a->states, to carry them to the next step. */
+/* Copies the states after the window's last step to a->states. Acting starts from these states at
+   the next environment step. */
 RISEI_FN void risei_model_store_states(const risei_model *m, const risei_acting *a)
 {
     const risei_sequence *s = &m->pass.sequence;
@@ -12710,8 +12723,8 @@ RISEI_FN double risei_model_clock(const rise_agent_desc *d)
     return (double)clock() / CLOCKS_PER_SEC;
 #endif
 }
-/* Moves a moving average: the first value has weight 1, each later one weight 1/8. An average that
-   is not above 0 has no value yet. */
+/* Adds `value` to an exponential moving average: the first value has weight 1, each later one
+   weight 1/8. An average that is not above 0 has no value yet. */
 RISEI_FN void risei_model_average(double *average, double value)
 {
     *average += (value - *average) / (*average > 0 ? 8 : 1);
@@ -12753,7 +12766,7 @@ typedef struct risei_batch {
     int before;                   /* steps of a window before its last sample */
     risei_transition *transition; /* [size]; points into risei_learner.transitions */
     risei_transition *drawn;      /* [windows] each window's last sample, in the order drawn */
-    int *start;                   /* [windows] first step without padding; points to model.start */
+    int *start;                   /* [windows] first step that is no padding; in model.start */
     int *next_start;              /* [windows] first step in a pass over next states only */
     rise_real *importance;        /* [size]: importance weights */
     rise_real *td;                /* [size]; points into risei_learner.errors */
@@ -13101,8 +13114,8 @@ RISEI_FN int risei_learner_snapshot_poll(risei_learner *l, int64_t now)
 /* -- The batch -- */
 
 /* Fills in transition i, an earlier sample of its window. If this sample lies before the episode's
-   first frame, transition i is a copy of the last sample with before_episode = 1. Later,
-   risei_replay_weights gives such a copy weight 0. */
+   first frame, copies the last sample to transition i, and sets before_episode of the copy to 1.
+   Later, risei_replay_weights gives such a copy weight 0. */
 RISEI_FN void risei_batch_fill_earlier(risei_batch *b, const risei_replay *r, int i)
 {
     const risei_history *h = &r->history;
@@ -13184,7 +13197,7 @@ RISEI_FN void risei_learner_gather_part(void *job, int part, int parts, void *sc
         risei_model_gather_image(m, h, lane, t->at + t->steps, b->size + i);
     }
 }
-/* Sets start and next_start. start: the first step of each window that is not padding. next_start:
+/* Sets start and next_start. start: each window's first step that is not padding. next_start:
    the first step in the target network's pass over next states. This is the larger of start and
    the transition's `steps`, so the window has at most before + 1 steps. (With Munchausen, there is
    no such pass: the target network runs on states and next states together, from start.) In two
@@ -13633,9 +13646,9 @@ RISEI_FN rise_result risei_learner_finish(risei_learner *l, int64_t now, rise_er
 /* Adds the time since `before`, a time of risei_model_clock, to the moving average of the time that
    an update takes. A time of 0 or less is ignored, because a clock may go back. Without background,
    rise_agent_learn measures each call as one update. The call may do only a part of a snapshot, or
-   only the rest of an update that rise_agent_learn_for began. The time of such a call includes the
-   end of the warm-up (risei_learner_end_warm_up). In risei_background_update, the time does not
-   include drawing the batch. */
+   only the rest of an update that rise_agent_learn_for began. The time of a call of
+   rise_agent_learn includes the end of the warm-up (risei_learner_end_warm_up). In
+   risei_background_update, the time does not include drawing the batch. */
 RISEI_FN void risei_learner_measure_time(risei_learner *l, double before)
 {
     double const seconds = risei_model_clock(l->model->desc) - before;
@@ -13931,7 +13944,7 @@ RISEI_FN void risei_background_compute(risei_background *b)
 }
 
 #ifdef RISE_THREADS
-/* The worker's thread: computes one round after another until b->stop is 1. */
+/* Runs in the worker: computes one round after another until b->stop is 1. */
 RISEI_FN void risei_background_work(void *argument)
 {
     risei_background *const b = (risei_background *)argument;
@@ -14305,10 +14318,10 @@ RISEI_FN int risei_actor_observe(risei_actor *a, const risei_call *c)
 }
 /* Writes the actions of all environments to c->actions: given actions stay, others are chosen.
    Writes 0 for absent environments and for environments whose episode ended. Stores each action in
-   the lane's newest slot, unless the lane is absent. The net computes Q for all lanes that are
-   neither absent nor given. If epsilon is 1, all chosen actions are random and the net does not
-   run. With carry_state the net always runs, for all lanes that are not absent, because it updates
-   the carried states. */
+   the lane's newest slot, unless the lane is absent. The network computes Q for all lanes that are
+   neither absent nor given. If epsilon is 1, all chosen actions are random and the network does not
+   run. With carry_state the network always runs, for all lanes that are not absent, because it
+   updates the carried states. */
 RISEI_FN void risei_actor_act(risei_actor *a, const risei_call *c)
 {
     risei_history *h = &a->replay->history;
@@ -14820,8 +14833,8 @@ RISEI_FN int risei_published_begin(risei_published *p)
     return p->has_lock = risei_lock_begin(&p->lock);
 }
 #endif
-/* Lets a play_only agent act with what was published since its last call. Does not wait: if the
-   publisher holds the lock, does nothing, and a later call takes what was published. */
+/* Lets a play_only agent act with what was published since its last call. Does not wait: if
+   rise_agent_publish holds the lock, does nothing, and a later call takes what was published. */
 RISEI_FN void risei_published_take(rise_agent *a)
 {
 #ifdef RISE_THREADS
@@ -14839,9 +14852,9 @@ RISEI_FN void risei_published_take(rise_agent *a)
 }
 /* Compares the fields that must be equal for publishing. Returns the name of the first that
    differs, or NULL. Of embedding_file, compares the weights, not the file name. */
-RISEI_FN const char *risei_published_differs(const rise_agent *learner, const rise_agent *player)
+RISEI_FN const char *risei_published_differs(const rise_agent *learner, const rise_agent *receiver)
 {
-    const rise_agent_desc *a = &learner->desc, *b = &player->desc;
+    const rise_agent_desc *a = &learner->desc, *b = &receiver->desc;
     /* fields that change the number or the meaning of the weights, but have no `shape` in
        risei_fields */
     static const char *const meaning[] = {"noisy",         "spectral_norm", "raw_frames",
@@ -14857,40 +14870,40 @@ RISEI_FN const char *risei_published_differs(const rise_agent *learner, const ri
     for (l = 0; l < a->conv_count; l++)
         if (memcmp(&a->conv[l], &b->conv[l], sizeof a->conv[l]) != 0) return "conv";
     if (risei_embedder_fingerprint(&learner->embedder) !=
-        risei_embedder_fingerprint(&player->embedder))
+        risei_embedder_fingerprint(&receiver->embedder))
         return "embedding_file";
     return a->seed != b->seed ? "seed" : NULL;
 }
-RISE_API rise_result rise_agent_publish(rise_agent *learner, rise_agent *player)
+RISE_API rise_result rise_agent_publish(rise_agent *learner, rise_agent *receiver)
 {
     risei_policy from, own;
     const char *differs;
-    if (learner == NULL || player == NULL) return RISE_BAD_CALL;
-    if (!player->desc.play_only)
-        return risei_fail(&learner->error, RISE_BAD_CALL, "player is not play_only");
-    if (player == learner) return RISE_OK;
-    if (player->desc.weights != NULL)
+    if (learner == NULL || receiver == NULL) return RISE_BAD_CALL;
+    if (!receiver->desc.play_only)
+        return risei_fail(&learner->error, RISE_BAD_CALL, "receiver is not play_only");
+    if (receiver == learner) return RISE_OK;
+    if (receiver->desc.weights != NULL)
         return risei_fail(&learner->error, RISE_BAD_CALL,
-                          "the player reads its weights in place, so they cannot change; load the "
-                          "player with rise_agent_load");
-    differs = risei_published_differs(learner, player);
+                          "the receiver reads its weights in place, so they cannot change; load "
+                          "the receiver with rise_agent_load");
+    differs = risei_published_differs(learner, receiver);
     if (differs != NULL)
         return risei_fail(&learner->error, RISE_MISMATCH,
-                          "%s of the player is not that of the learner; make the player with the "
-                          "learner's description and play_only = 1",
+                          "%s of the receiver is not that of the learner; make the receiver with "
+                          "the learner's description and play_only = 1",
                           differs);
     risei_background_leave_replay(&learner->background);
-    from = risei_policy_of(learner), own = risei_policy_of(player);
+    from = risei_policy_of(learner), own = risei_policy_of(receiver);
 #ifdef RISE_THREADS
-    if (player->published.has_lock) {
-        risei_lock_take(&player->published.lock);
-        risei_policy_copy(player, &player->published.policy, &from);
-        player->published.fresh = 1;
-        risei_lock_release(&player->published.lock);
+    if (receiver->published.has_lock) {
+        risei_lock_take(&receiver->published.lock);
+        risei_policy_copy(receiver, &receiver->published.policy, &from);
+        receiver->published.fresh = 1;
+        risei_lock_release(&receiver->published.lock);
         return RISE_OK;
     }
 #endif
-    risei_policy_use(player, risei_policy_copy(player, &own, &from));
+    risei_policy_use(receiver, risei_policy_copy(receiver, &own, &from));
     return RISE_OK;
 }
 
@@ -15112,8 +15125,8 @@ RISEI_FN rise_result risei_agent_start(rise_agent *a, rise_error *error)
         a->desc.seed, risei_random_of_process(&a->desc, RISEI_RANDOM_PLAY));
     return result;
 }
-/* Makes an agent of a resolved description. On failure, frees what was allocated and leaves *agent
-   unchanged. */
+/* Makes an agent from a resolved description. On failure, frees what was allocated and leaves
+   *agent unchanged. */
 RISEI_FN rise_result risei_agent_make(rise_agent **agent, const rise_agent_desc *resolved,
                                       rise_error *error)
 {
@@ -15518,7 +15531,8 @@ RISEI_FN const char *risei_learner_wrong(const risei_learner *l, int64_t steps)
     if (!(l->optimizer.power1 >= 0 && l->optimizer.power1 <= 1 && l->optimizer.power2 >= 0 &&
           l->optimizer.power2 <= 1))
         return "the optimizer's powers are out of range";
-    if (m->desc->background) return NULL; /* the worker of room background changes l->part */
+    /* between rounds, l->part is 0; risei_background_wrong checks the draws of the round */
+    if (m->desc->background) return NULL;
     if (l->part < 0 || l->part >= m->desc->batch_parts) return "the parts of an update are wrong";
     return risei_learner_wrong_draws(l, l->part);
 }
@@ -16489,7 +16503,7 @@ RISEI_FN rise_result risei_file_check_shape(const rise_agent_desc *desc,
     }
     return result;
 }
-/* Sets desc->play_only. Then copies the fields that files do not hold from `machine` to `desc`.
+/* Sets desc->play_only. Then copies from `machine` to `desc` the fields that files do not hold.
    These are isa, threads, processes, process, memory_block, memory_bytes, embedding_file, weights,
    and functions with their user data.
 
@@ -16559,10 +16573,10 @@ RISEI_FN rise_result risei_file_read_sections(rise_agent *a, rise_read_fn fn, vo
 /* Checks the lengths of the sections ACTING and LEARNING (with play_only, of ACTING alone) against
    the lengths that the description requires. Allocates no memory, so a forged description of a
    large network is refused before the agent is made. These lengths do not depend on
-   replay_capacity, environments or players. If such a field is forged, risei_agent_make refuses the
-   agent only if its memory exceeds memory_bytes or the system refuses the memory. The length of
-   section EPISODES depends on the number of stored frames, so only risei_file_read_section checks
-   that length. */
+   replay_capacity, environments or players. A forged value of these fields passes this check.
+   risei_agent_make then fails if the agent exceeds the address space or memory_bytes, or if the
+   system has too little memory. The length of section EPISODES depends on the number of stored
+   frames, so only risei_file_read_section checks that length. */
 RISEI_FN rise_result risei_file_check_lengths(const risei_file_header *header,
                                               const rise_agent_desc *resolved, rise_error *error)
 {
@@ -16599,10 +16613,10 @@ typedef struct risei_file_source {
     const void *data; /* NULL; or the whole file, whose weights are to be used in place */
 } risei_file_source;
 
-/* Returns the address of the weights in `data`, a whole file in memory. Returns NULL if the address
-   is not a multiple of 4, or if this machine is not little-endian or uses doubles. The weights must
-   then be copied. They are the first numbers of section ACTING. The caller then checks the
-   length of this section before it reads the weights. */
+/* Returns the address of the weights in `data`, a whole file in memory. The weights are the first
+   numbers of section ACTING. The caller must check the length of this section before it reads the
+   weights. Returns NULL if the weights must be copied: if the address is not a multiple of 4, if
+   this machine is not little-endian, or if rise_real is double. */
 RISEI_FN const rise_real *risei_file_weights_in(const risei_file_header *header, const void *data)
 {
     uint16_t const little = 1;
@@ -16615,8 +16629,8 @@ RISEI_FN const rise_real *risei_file_weights_in(const risei_file_header *header,
                ? (const rise_real *)address
                : NULL;
 }
-/* Reads the start of a file up to section ACTING, and checks that an agent can be made of the file.
-   Sets *header, and *desc to the agent's resolved description. */
+/* Reads the start of a file up to section ACTING, and checks that an agent can be made from the
+   file. Sets *header, and *desc to the agent's resolved description. */
 RISEI_FN rise_result risei_file_begin(const risei_file_source *source,
                                       const rise_agent_desc *machine, risei_file_header *header,
                                       rise_agent_desc *desc, rise_error *error)
@@ -17237,7 +17251,8 @@ RISE_API rise_result rise_self_test(rise_isa isa, rise_error *error)
    vbytes(p)              VL bytes as numbers (where VL >= 4)
    vhalves(p)             VL 16-bit floats as numbers (only where there is an instruction)
    RISEK_INT8(name)       `name` with the suffix of the pass whose 8-bit functions this table uses
-                          (default: this pass; VI .. vint16_store, for vector code: all or none)
+                          (default: this pass). A pass defines all of the macros VI ..
+                          vint16_store, and then has vector code for 8-bit weights, or none
    VI                     32-bit sums of VIL / 2 outputs (NEON: two lanes for each sum)
    VIW, VIL               a vector of 16-bit integers, and its number of lanes
    VIC                    the most rows of x that int8_tile computes together: 1, 2 or 4
@@ -17247,7 +17262,7 @@ RISE_API rise_result rise_self_test(rise_isa isa, rise_error *error)
    vint8_add(sum, w, x)   `sum`, with w[2 j] x[2 j] + w[2 j + 1] x[2 j + 1] added for output j
    vint8_store(p, sum)    stores the VIL / 2 sums of a VI as 32-bit integers
    vints(p)               the VL 32-bit integers at p as a V
-   vint16_store(q, x)     stores a V of whole numbers as VL 16-bit integers
+   vint16_store(q, x)     stores a V of integers as VL 16-bit integers
    vadd vsub vmul vdiv    (a, b)
    vsqrt vabs             (x)
    vfma(a, b, c)          a b + c
@@ -17668,7 +17683,8 @@ RISEK_FN void RISEK(stack)(int pixels, int channels, int stack, const uint8_t *c
 #if VL >= 4
     V const factor = vset1(scale->factor), limit = vset1(scale->limit);
     const uint8_t *const means[4] = {mean, mean, mean, mean};
-    /* vectors for the usual cases: a stack of four grey frames, or one frame with any channels */
+    /* vectors for the usual cases: a stack of four grey frames, or one frame with any number of
+       channels */
     for (; stack == 4 && channels == 1 && x + 16 <= pixels; x += 16) {
         uint8_t interleaved[64], mean4[64];
         risei_interleave4(frames, x, interleaved);
@@ -17739,7 +17755,8 @@ RISEK_FN rise_real RISEK(int8_round)(int n, const rise_real *x, int limit, int16
     return factor > 0 ? largest / (rise_real)limit : 0;
 }
 
-/* Computes sums[j], the sum of x times weight over one row x, for a block of `outputs` outputs. */
+/* Computes sums[j], the dot product of the row x and the weights of output j, for a block of
+   `outputs` outputs. */
 RISEK_FN void RISEK(int8_row)(const rise_int8_product *p, const int8_t *w, int outputs,
                               const int16_t *x, int32_t *sums)
 {
@@ -17776,7 +17793,8 @@ RISEK_INLINE int RISEK(int8_tile)(const rise_int8_product *p, const int8_t *w, i
             vint8_store(sums + row * RISEI_INT8_BLOCK + i * VIL / 2, sum[row][i]);
     return count;
 }
-/* Computes the sums of the first 1, 2 or 4 of the `left` rows from x on. Returns this number. */
+/* Computes the sums of the first 4, 2 or 1 of the `left` rows from x on. Returns how many rows it
+   computed. */
 RISEK_FN int RISEK(int8_rows)(const rise_int8_product *p, const int8_t *w, int left,
                               const int16_t *x, int32_t *sums)
 {
@@ -17862,12 +17880,12 @@ RISEK_FN void RISEK(butterflies)(int groups, int32_t *RISEI_RESTRICT a, int32_t 
     }
 }
 /* Computes a subsampled randomised Hadamard transform (see rise_sign). First negates the inputs
-   whose sign d(i) is -1. Now the index of an element of x is the number i of an input. Each round
-   of butterflies works on one bit of the index, from the top bit down to bit 4. After the round,
-   this bit is a bit of a row number r of H. The lowest four bits have no rounds. Instead, each
-   sums[j] adds the 16 elements whose indices have the upper bits of r(j). Element l of these 16 is
-   negated if l & r(j) has an odd number of 1 bits. So these sums are computed only for the rows
-   r(j). */
+   whose sign d(i) is -1. Before the first round, the index of an element of x is the number i of an
+   input. Each round of butterflies works on one bit of the index, from the top bit down to bit 4.
+   After the round, this bit is a bit of a row number r of H. The lowest four bits have no rounds.
+   Instead, each sums[j] adds the 16 elements whose indices have the upper bits of r(j). Element l
+   of these 16 is negated if l & r(j) has an odd number of 1 bits. So these sums are computed only
+   for the rows r(j). */
 RISEK_FN void RISEK(project_signs)(int n, int32_t *x, int size, uint32_t seed, int32_t *sums)
 {
     int const bits = rise_sign_bits(n, size), padded = 1 << bits;
@@ -18014,7 +18032,7 @@ RISEK_FN int RISEK(adam)(ptrdiff_t n, const rise_adam *a, rise_real *w, const ri
    rows of p->a. p->sums must be NULL. All products of acting satisfy these conditions. Each part
    computes the whole product, because RISE_PLAY_ONLY has no threads. */
 
-/* Computes `columns` (1 or 4) adjacent numbers of a row of C. With 4, each element of A is loaded
+/* Computes `columns` (1 or 4) adjacent elements of a row of C. With 4, each element of A is loaded
    once for all four. */
 RISEK_FN void RISEK(product_columns)(const rise_product *p, const rise_real *a, const rise_real *b,
                                      const rise_real *from, rise_real *c, int columns)
@@ -18149,7 +18167,7 @@ typedef struct RISEK(a_block) {
    iterations take consecutive lines from `prefetch` on. `prefetch` points to the next tile's part
    of C, or into the next run of columns of a B that is read in place. Without such data, `prefetch`
    is b (see block_times_panel). If A is by rows, an iteration also prefetches one cache line of the
-   next run of the tile's first row. If run_stride is 0, that is the row itself. */
+   next run of the tile's first row. If run_stride is 0, this is a line of the row itself. */
 #define RISEK_TILE_BEGIN(name, rows, vectors)                                                      \
     RISEK_FN void RISEK(name)(int depth, const RISEK(a_block) * block, const rise_real *a,         \
                               const rise_real *b, ptrdiff_t ldb, const rise_real *prefetch,        \
@@ -18415,7 +18433,7 @@ RISEK_FN void RISEK(copy_columns)(rise_real *to, const rise_matrix *x, ptrdiff_t
    [rows / MR][depth][MR], panel_distance apart. Column k of the block begins at offset k_at[k].
 
    Panels are copied by whole vectors where A has enough further rows to load. Such a vector may be
-   longer than the MR numbers of a panel's row; the panel's next row then overwrites the rest. */
+   longer than the MR elements of a panel's row; the panel's next row then overwrites the rest. */
 RISEK_FN void RISEK(pack_a)(const rise_product *p, const ptrdiff_t *k_at, int i0, int rows,
                             int depth, int panel_distance, rise_real *to)
 {
@@ -18483,7 +18501,7 @@ RISEK_FN void RISEK(block_by_rows)(const rise_product *p, const risei_blocks *w,
                                    RISEK(a_block) * block)
 {
     const rise_matrix *x = &p->a;
-    /* Rows that are a multiple of 512 elements (2 KB of floats) apart share a few sets of the
+    /* Rows that are a multiple of 512 elements (2 KiB of floats) apart share a few sets of the
        first-level cache and evict each other. Packing such rows made a product of two 1024 x 1024
        matrices 1.29 times as fast. The backward pass of an LSTM became 1.08 times as fast. */
     int const rows_share_sets = !few_columns && x->rows.stride[0] % 512 == 0;
@@ -18614,8 +18632,8 @@ RISEK_FN void RISEK(sum_columns)(int depth, const rise_real *b, ptrdiff_t ldb, i
 /* ---------------------------------------------------------------------------------------------- */
 /* A single row of C. */
 
-/* Panels of B that are multiplied together by one row of A. One panel has only NV vectors of sums,
-   too few to hide the latency of multiply-adds. */
+/* How many panels of B row_times_panels multiplies by a row of A at the same time. One panel has
+   only NV vectors of sums, too few to hide the latency of multiply-adds. */
 enum { RISEK(row_panels) = 4 };
 /* Computes `panels` (up to row_panels) times NR columns of one row of C, from column j0 on. `a` is
    the row of A, and `c` is the row of C. Panel q begins at column j0 + q * NR. */

@@ -616,7 +616,7 @@ static void publishing_needs_the_same_weights(void)
     d.play_only = 1;
     player = created(&d);
     CHECK(rise_agent_publish(other, player) == RISE_MISMATCH &&
-          strstr(rise_agent_error(other)->text, "embedding_file of the player") != NULL);
+          strstr(rise_agent_error(other)->text, "embedding_file of the receiver") != NULL);
     CHECK(rise_agent_publish(same, player) == RISE_OK);
     rise_agent_destroy(same), rise_agent_destroy(other), rise_agent_destroy(player);
     remove(PATH);
