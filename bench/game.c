@@ -504,21 +504,23 @@ static void say_head(int count, char **arguments)
     say("| learning | what the loop does |\n|---|---|\n");
     for (i = 0; i < WAYS; i++)
         if (plays(i)) say("| %s | %s |\n", ways[i].name, ways[i].text);
-    say("\n- **longest call**: of a single call, by the clock. **Own time**: the processor time of "
-        "the game's thread in a call, plus the time in which the call waited for the worker. It "
-        "leaves out the time that other programs had the processor. "
-        "**Longest tick**, the quantiles and the "
-        "histogram: of all calls of a tick together, by the clock.\n"
+    say("\n- **longest call**: the time of the longest single call, by the clock.\n"
+        "- **own time**: the processor time of the game's thread in a call, plus the time in which "
+        "the call waited for the worker. The time that other programs had the processor is left "
+        "out.\n"
+        "- **longest tick**, the quantiles and the histogram: the time of all calls of a tick "
+        "together, by the clock.\n"
         "- **updates**: done and in effect. **owed**: due, but not done. **to embed**: "
         "metrics.refreshing at the end. While it is not 0, no update is done.\n"
         "- **waited**: metrics.waited. **missed**: ticks that could not begin in time.\n"
-        "- **empty call**: in each tick, a loop that only reads the clock, for as long as an "
-        "acting call takes (median), but at most 1 ms. What the longest empty call "
-        "takes above this time, the system gave to other programs or to the agent's own worker.\n"
+        "- **empty call**: in each tick, a loop that only reads the clock. It lasts as long as the "
+        "median of 60 acting calls, made one after another before the game, but at least 0.02 ms "
+        "and at most 1 ms. What the longest empty call takes above this time, the system gave to "
+        "other programs or to the agent's own worker.\n"
         "- All agents: `replay_capacity = 20000`, `learn_start = 200`, `carry_state = 1`, no "
-        "random actions, memory that was written before the game begins. With frames of 84 x 84, "
-        "an update for every %d steps of an environment: "
-        "so often that one core can compute all updates%s. Other fields have their defaults.\n",
+        "random actions. All bytes of an agent are written once before the game begins. With "
+        "frames of 84 x 84, there is one update for every %d steps of an environment, so one core "
+        "can compute all updates%s. Other fields have their defaults.\n",
         LARGE_PERIOD, option.field_count > 0 ? ", and" : "");
     for (i = 0; i < option.field_count; i++) say("  `%s`\n", option.fields[i]);
 }
@@ -578,8 +580,8 @@ int main(int count, char **arguments)
             done++;
         }
     say("\n## Condition: longest call with background <= longest acting call + 1 ms\n\n");
-    say("By own time, and by the clock. By the clock, the answer means little if an empty call "
-        "took more than 1 ms longer than it should.\n\n");
+    say("The table answers twice: by own time and by the clock. The answer by the clock means "
+        "little if an empty call took more than 1 ms longer than it should.\n\n");
     say("| frame | environments | learning | own time | own time, acting | condition | "
         "by the clock | by the clock, acting | condition by the clock | longest empty call | "
         "the same while acting | updates in ticks | updates in ticks, inside the step |\n"

@@ -494,9 +494,9 @@ static inline void export_play_function(const exported *e)
 }
 
 /* Writes the function that checks an agent. With 8-bit weights, inputs of layers are rounded to
-   integers. Where the last bits of an input differ, it may be rounded to the next of these
-   numbers, so unfused kernels have a wider limit. The largest difference was 1.8e-7 * (1 + |Q|), in
-   seven kinds of agents with 20 seeds each. In an earlier version, it was 2.3e-4 * (1 + |Q|). */
+   integers. Where the last bits of an input differ, it may be rounded to the next integer, so
+   unfused kernels have a wider limit. The largest difference was 1.8e-7 * (1 + |Q|), in seven kinds
+   of agents with 20 seeds each. In an earlier version, it was 2.3e-4 * (1 + |Q|). */
 static inline void export_check_agent(const exported *e)
 {
     const char *const limit = e->bits == 8 ? "5e-3f" : "1e-5f";
