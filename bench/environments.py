@@ -121,7 +121,7 @@ def result(text):
     """Returns the steps, the two scores and the seconds, which a run prints at its end."""
     steps, time = re.findall(r": (\S+) steps in (\S+), \d", text)[-1]
     training = re.findall(r"training episodes scored (\S+) on average", text)[-1]
-    best = re.findall(r"more episodes greedily, the best agent scored (\S+) ", text)[-1]
+    best = re.findall(r"evaluation episodes, the best agent scored (\S+) ", text)[-1]
     hours, minutes, seconds = map(int, time.split(":"))
     return steps, float(training), float(best), hours * 3600 + minutes * 60 + seconds
 

@@ -26,7 +26,7 @@ report() {
         [ -e "$log" ] || continue
         run=$(basename "$(dirname "$log")")
         game=${run%%-*} kind=${run#*-}
-        more=$(sed -n 's/.* more episodes greedily, the best agent scored \([-0-9.]*\) .*/\1/p' \
+        more=$(sed -n 's/.* evaluation episodes, the best agent scored \([-0-9.]*\) .*/\1/p' \
             "build/minatar/$run.txt" 2> /dev/null | tail -n 1)
         echo "$published" | awk -v game="$game" -v kind="${kind%-*}" -v seed="${run##*-}" \
             -v more="$more" '

@@ -54,8 +54,9 @@ static const char *const usage =
     "  --resume                   goes on with the run in the folder. Options that are not\n"
     "                             given keep their values in its run.txt, except --plain,\n"
     "                             --python and --bridge\n"
-    "  --play FILE                no training: a saved agent plays --last-episodes, and a film of\n"
-    "                             the first one is written beside FILE: episode.gif\n"
+    "  --play FILE                no training: a saved agent plays as many episodes as\n"
+    "                             --last-episodes says. A GIF of the first one is written\n"
+    "                             beside FILE, or into --folder: episode.gif\n"
     "  --self-test                no training: checks this build on this machine\n"
     "Files\n"
     "  --folder PATH              [runs/GAME-MEMORY-SEED, with the whole name of the game; with\n"
@@ -90,10 +91,10 @@ static const char *const usage =
     "  --blank P                  probability that a frame is black [0]\n"
     "  --environments N           environments that are played at once [8]\n"
     "  --protocol dopamine|btr    of --game. dopamine: the game's own actions; btr: all 18\n"
-    "                             actions, and up to 30 frames without action at the start.\n"
-    "                             Both: 4 frames a step, sticky actions 0.25, 108000 frames an\n"
-    "                             episode, rewards clipped to their sign [dopamine]. With --env,\n"
-    "                             none of this is done\n"
+    "                             actions, and 1 to 30 no-ops at the start of an episode.\n"
+    "                             Both: 4 frames a step, sticky actions 0.25, at most 108000\n"
+    "                             frames an episode, rewards clipped to their sign\n"
+    "                             [dopamine]. With --env, none of this is done\n"
     "Agent\n"
     "  --preset dqn|rainbow|btr|r2d2   an agent of the literature, instead of the default, which\n"
     "                             is made for a small machine\n"
@@ -314,7 +315,7 @@ static int describe(const options *o, const arcade *a, rise_agent_desc *d)
     d->memory = o->memory;
     d->threads = o->threads;
     d->seed = (uint64_t)o->seed;
-    d->learn_outside = 1, d->batch_parts = 1; /* nobody waits between the parts of an update */
+    d->learn_outside = 1, d->batch_parts = 1; /* no game waits for a part of an update */
     if (!command_set_fields(o->settings, d, &error))
         return fprintf(stderr, "atari: %s\n", error.text), 0;
     if (o->preset >= 0) {
@@ -353,7 +354,7 @@ typedef struct session {
 } session;
 
 /* Draws numbers as bars, one below the other: to the left if negative, to the right if positive.
-   The largest magnitude of the last pictures reaches the edge. This magnitude falls by 1% with each
+   A bar that reaches the edge has the largest magnitude so far. This maximum falls by 1% with each
    picture. If there are many numbers, draws the first TRAIN_PICTURE / 2. */
 static void draw_numbers(session *s, const float *numbers, int count, uint8_t *picture)
 {
@@ -412,7 +413,7 @@ static void film_end(session *s, const char *path, int whole)
     int const good = s->film_file.file != NULL && gif_end(&s->film);
     if (path == NULL || s->evaluated.width == 0) return;
     if (replace_end(&s->film_file, good && whole))
-        printf("Film of one episode: %s\n", path);
+        printf("GIF of one episode: %s\n", path);
     else if (whole)
         fprintf(stderr, "atari: %s cannot be written: %s\n", path, strerror(errno));
 }
@@ -579,7 +580,7 @@ static int play(session *s, const char *path)
         good = 0;
     }
     if (good && evaluate(s, agent, s->options.last_episodes, film, &score))
-        printf("Playing %d more episodes greedily, the %s scored %.4g on average.\n",
+        printf("In %d evaluation episodes, the %s scored %.4g on average.\n",
                s->options.last_episodes, s->options.play != NULL ? "agent" : "best agent", score);
     else
         good = good && terminal_interrupted;
@@ -602,7 +603,7 @@ static int has_run(const session *s)
     return has_file(s, "agent.rise") || has_file(s, "best.rise");
 }
 
-/* Keeps the options of the run in the folder, if there is one. Returns 0, after a message, if
+/* Takes the options of the run in the folder, if there is a run. Returns 0, after a message, if
    --resume is missing, run.txt cannot be read, or command_resume refuses an option. */
 static int resume_options(session *s)
 {
@@ -767,7 +768,7 @@ static int run(session *s)
     if (!find_run(s, &found, &desc)) return 0;
     snprintf(s->title, sizeof s->title, "%.60s, memory %s, seed %d",
              o->game != NULL ? o->game : o->environment, memory_names[o->memory], o->seed);
-    printf("Starting %d games.\n", o->environments);
+    printf("Starting %d environments.\n", o->environments);
     fflush(stdout);
     if (!open_arcade(&s->games, o, o->environments, o->seed)) return 0;
     if (!found && !describe(o, &s->games, &desc)) return 0;

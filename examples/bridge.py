@@ -33,7 +33,7 @@ HEAD = struct.Struct("<4sIII")  # "RISE", type, number, length of what follows
 HELLO, STEP, SPEC, STATE, ERROR, BYE = range(1, 7)
 RESET = 1  # of a STEP
 TERMINATED, TRUNCATED = 1, 2  # of a STATE
-ENVIRONMENTS, FRAMES = 256, 8  # largest values, down to MAX_REWARD
+ENVIRONMENTS, FRAMES = 256, 8  # limits: these and the next ones, up to MAX_REWARD
 SIDE, CHANNELS, ACTIONS, NUMBERS = 1024, 16, 256, 1024
 MAX_BYTES = ENVIRONMENTS * (2 + 255)  # of a message from the program: a STEP for all environments
 MAX_NAMES = 8000  # bytes of the text in a SPEC
@@ -76,16 +76,16 @@ def why_no_image(space):
         return f"{type(space).__name__} is not a Box"
     shape = tuple(space.shape)
     if len(shape) not in (2, 3) or 0 in shape:
-        return f"the shape {shape} is no image"
+        return f"the shape {shape} is not an image"
     if numpy.any(space.low != 0):
         return f"values begin at {numpy.min(space.low)}, not at 0"
     if not numpy.all(numpy.isfinite(space.high)) or numpy.max(space.high) <= 0:
         return f"values end at {numpy.max(space.high)}"
     sides = shape[1:] if channels_first(shape) else shape[:2]
     if len(shape) == 3 and (shape[0] if channels_first(shape) else shape[2]) > CHANNELS:
-        return f"the shape {shape} has neither first nor last 1 to {CHANNELS} channels"
+        return f"neither the first nor the last number of {shape} is 1 to {CHANNELS} channels"
     if max(sides) > SIDE:
-        return f"{sides[1]} x {sides[0]} pixels are too many: {SIDE} x {SIDE} are possible"
+        return f"{sides[1]} x {sides[0]} pixels are too many: at most {SIDE} x {SIDE} are possible"
     return ""
 
 
@@ -155,7 +155,8 @@ class Picture:
 
     def stretched(self, image):
         if image.dtype.kind not in "biuf":
-            raise Refusal(f"{self.text} has values of the type {image.dtype}, which are no numbers")
+            raise Refusal(f"{self.text} has values of the type {image.dtype}, which are not "
+                          "numbers")
         values = image * self.scale  # may exceed the limits by rounding errors below 0.5
         outside = ~((values >= -0.5) & (values < 255.5))  # also NaN
         if outside.any():
@@ -177,8 +178,8 @@ class NoPicture:
 class Vector:
     """Turns the part of the observation that `path` leads to into numbers.
 
-    The numbers of a Box or MultiBinary are its values. A variable of a Discrete or MultiDiscrete
-    becomes one number for each of its values: 1 for the value that it has, else 0.
+    The numbers of a Box or MultiBinary are its values. A variable of a Discrete or MultiDiscrete is
+    one-hot: one number for each possible value, which is 1 for the variable's value, else 0.
     """
 
     def __init__(self, name, path, space, spaces):
@@ -190,8 +191,8 @@ class Vector:
     def __call__(self, observation):
         values = part_of(observation, self.path, self.shape, self.text).ravel()
         if values.dtype.kind not in ("biu" if self.sizes is not None else "biuf"):
-            raise Refusal(f"{self.text} has values of the type {values.dtype}, which are no "
-                          f"{'whole ' if self.sizes is not None else ''}numbers")
+            raise Refusal(f"{self.text} has values of the type {values.dtype}, which are not "
+                          f"{'integers' if self.sizes is not None else 'numbers'}")
         if self.sizes is not None:
             return self.chosen(values)
         with numpy.errstate(over="ignore"):
@@ -226,13 +227,13 @@ class Rendering:
         picture = self.env.render()
         if not isinstance(picture, numpy.ndarray) or picture.dtype != numpy.uint8:
             kind = picture.dtype if isinstance(picture, numpy.ndarray) else type(picture).__name__
-            raise Refusal(f"{self.text} is no array of uint8, but {kind}: leave out --render")
+            raise Refusal(f"{self.text} is not an array of uint8 but {kind}: leave out --render")
         if picture.ndim != 3 or not 1 <= picture.shape[2] <= CHANNELS or 0 in picture.shape:
-            shape = f"the shape {picture.shape}, which is no image"
+            shape = f"the shape {picture.shape}, which is not an image"
             raise Refusal(f"{self.text} has {shape}: leave out --render")
         if max(picture.shape) > SIDE:
             pixels = f"{picture.shape[1]} x {picture.shape[0]} pixels"
-            most = f"{SIDE} x {SIDE} are possible"
+            most = f"at most {SIDE} x {SIDE} are possible"
             raise Refusal(f"{self.text} has {pixels}: {most}: leave out --render")
         self.shape = self.shape or picture.shape
         if picture.shape != self.shape:
@@ -261,7 +262,8 @@ def chosen_parts(name, parts, wanted):
     for key in keys:
         if key not in parts:
             listed = ", ".join(parts)[:150]
-            raise Refusal(f"--observation {key}: the observations of {name} have {listed}")
+            raise Refusal(f"--observation {key}: the observations of {name} have the parts "
+                          f"{listed}")
     return keys
 
 
@@ -270,7 +272,7 @@ def counted(name, vectors):
     total = sum(vector.count for vector in vectors)
     if total <= NUMBERS:
         return vectors
-    most = f"{NUMBERS} are possible"
+    most = f"at most {NUMBERS} are possible"
     if not vectors[0].path:
         raise Refusal(f"{vectors[0].text} has {total} numbers: {most}. A wrapper can offer fewer "
                       "(--wrap)")
@@ -296,7 +298,7 @@ def view_of(name, space, spaces, wanted):
                       f"numbers: {reasons[neither[0]]}")
     if not images and not numbers:
         why = "; ".join(f"{key}: {why}".removeprefix(": ") for key, why in reasons.items())[:100]
-        flat = "--wrap gymnasium.wrappers:FlattenObservation makes one of them"
+        flat = "--wrap gymnasium.wrappers:FlattenObservation makes a vector"
         way = "--render shows the agent the rendered picture, which may show what it should not see"
         raise Refusal(f"the observations of {name} hold no image and no vector ({why}): {flat}; "
                       f"{way}")
@@ -392,7 +394,10 @@ class Environment:
 
 
 class Atari(Environment):
-    """The Arcade Learning Environment without Gymnasium's wrappers. Reads only frames to send."""
+    """The Arcade Learning Environment without Gymnasium's wrappers.
+
+    Reads a frame from the emulator only if the frame is sent.
+    """
 
     @staticmethod
     def fits(env):
@@ -654,7 +659,7 @@ class Stream:
         magic, kind, number, size = HEAD.unpack(self.exactly(HEAD.size))
         expected, self.number = self.number, (self.number + 1) % (1 << 32)
         if magic != b"RISE" or number != expected or size > MAX_BYTES:
-            raise Refusal("the environment's process was sent something that is no message")
+            raise Refusal("the environment's process was sent something that is not a message")
         return kind, self.exactly(size)
 
     def send(self, kind, body):
@@ -689,7 +694,7 @@ class Server:
         facts = [*first.facts(), *request.versions(first.env)]
         text = "\n".join([*names, "", *facts]).encode(errors="backslashreplace")
         if len(text) > MAX_NAMES:
-            size = f"{len(text)} bytes: {MAX_NAMES} are possible"
+            size = f"{len(text)} bytes: at most {MAX_NAMES} are possible"
             raise Refusal(f"the names of the actions of {request.name} have {size}")
         height, width, channels = image.shape
         sizes = (width, height, channels, self.actions, first.count)
@@ -752,8 +757,8 @@ class Server:
             at += 2 + body[at + 1]
             moves.append((reset, actions))
             if reset > RESET or max(actions, default=0) >= self.actions:
-                possible = f"0 to {self.actions - 1} are possible"
-                raise Refusal(f"an environment was sent an action that it has not: {possible}")
+                have = f"does not have: 0 to {self.actions - 1} are possible"
+                raise Refusal(f"an environment was sent an action that it {have}")
         if len(moves) != len(self.served) or at != len(body):
             count = len(self.served)
             raise Refusal(f"the actions for {count} environments are incomplete, or too many")
@@ -789,7 +794,7 @@ def ignore_signals():
     """Leaves SIGINT, SIGHUP and SIGTERM to the program, which saves its work and sends BYE."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     for number in (signal.SIGHUP, signal.SIGTERM):
-        signal.signal(number, lambda *_: None)  # unlike SIG_IGN, new programs do not inherit it
+        signal.signal(number, lambda *_: None)  # new programs inherit SIG_IGN only
         signal.siginterrupt(number, False)
         os.register_at_fork(after_in_child=functools.partial(signal.signal, number, signal.SIG_DFL))
 

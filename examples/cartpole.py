@@ -1,12 +1,13 @@
-"""Learns CartPole-v1 of Gymnasium from its four numbers, and prints the score of 100 greedy games.
+"""Learns CartPole-v1 of Gymnasium from its four numbers, and prints the score of 100 greedy
+episodes.
 
     pip install gymnasium numpy
     python3 examples/cartpole.py [--hide-velocities] [--memory none|rise] [seed [field=value ...]]
 
 A field such as n_step=5 replaces its value in FIELDS. rise.h explains the fields. After every 5000
-steps, 100 greedy games are played. Training stops when their mean score is at least 490, or after
-50,000 steps (150,000 with --hide-velocities). The highest possible score is 500. The printed score
-is the mean of 100 other greedy games, played by the agent with the best mean score so far.
+steps, 100 greedy episodes are played. Training stops when their mean score is at least 490, or
+after 50,000 steps (150,000 with --hide-velocities). The highest possible score is 500. The printed
+score is the mean of 100 other greedy episodes, played by the agent with the best mean score so far.
 
 With --hide-velocities, the agent sees only the position and the angle, and needs memory: the
 velocities follow from earlier numbers and actions. Add --memory none to see the score without
@@ -23,9 +24,9 @@ import rise
 
 STEPS, PART = 50_000, 5000
 FIELDS = {
-    "numbers": 4,  # position, speed, angle, angular speed
+    "numbers": 4,  # position, velocity, angle, angular velocity
     "actions": 2,
-    "players": 100,  # games that are played at once to measure the score
+    "players": 100,  # episodes that are played at once to measure the score
     "memory": "none",  # nothing is hidden
     "frame_stack": 1,
     "n_step": 10,
@@ -48,8 +49,9 @@ HIDDEN = {  # what differs when the velocities are hidden
 }
 # With random actions, the cart stays near the middle: the standard deviation of its position is
 # 0.07 m. rise.h clamps standardised numbers at 8 standard deviations, which is 0.57 m here, and
-# the track ends at 2.4 m. Times 0.003, the standard deviation is far below 0.001. rise.h then
-# divides the position by about 0.001 instead: +-2.4 m becomes +-7, and nothing is clamped.
+# the track ends at 2.4 m. HIDDEN_SCALE multiplies the position by 0.003, so that its standard
+# deviation is far below 0.001. rise.h then divides the position by about 0.001: +-2.4 m becomes
+# +-7, and nothing is clamped.
 HIDDEN_SCALE = np.array([0.003, 1], np.float32)
 
 
@@ -65,7 +67,7 @@ def train(agent, steps, env, seed=None):
         action = agent.step(numbers=shown(agent, numbers), reward=reward, event=event)
         numbers, reward, terminated, truncated, _ = env.step(action)
         event = rise.MIDDLE
-        if terminated or truncated:  # the agent also sees the last numbers of a game
+        if terminated or truncated:  # the agent also sees the last numbers of an episode
             event = rise.TERMINATED if terminated else rise.TRUNCATED
             agent.step(numbers=shown(agent, numbers), reward=reward, event=event)
             numbers, _ = env.reset()
@@ -73,7 +75,7 @@ def train(agent, steps, env, seed=None):
 
 
 def evaluate(agent, seed, game="CartPole-v1"):
-    """Returns the mean score of one greedy game of each player."""
+    """Returns the mean score of one greedy episode of each player."""
     count = agent.players
     env = gymnasium.make_vec(game, count)
     numbers, _ = env.reset(seed=seed)

@@ -24,7 +24,7 @@
    replay buffer. Learning waits until this buffer has learn_start steps.
 
    If a rank dies, one of the others saves the agent as FOLDER/agent.rise, and all end. With
-   --actors, only rank 0 can save. --resume does not read this file. It loads the last complete
+   --actors, only rank 0 can save. --resume does not read this file, but loads the last complete
    save. After a rank dies, and after Ctrl-C, mpirun gives the ranks one second. A run that saves
    large replay buffers needs longer. End such a run by `kill -USR1` of mpirun. */
 #include "cluster_run.h" /* first: defines _DEFAULT_SOURCE */
@@ -427,8 +427,8 @@ static int take_policies(session *s, int *ends)
     }
 }
 
-/* Sends the step that the actor sees, or event -1 when the actor ends. Waits if rank 0 has not yet
-   received the last SENDING steps. */
+/* Sends the step that the actor sees, or event -1 when the actor ends. Waits while rank 0
+   still has to receive SENDING earlier steps. */
 static int send_step(session *s, int event, int action)
 {
     const arcade *const a = &s->games;

@@ -107,7 +107,7 @@ static inline int fail(session *s, const char *format, ...)
 /* ---------------------------------------------------------------------------------------------- */
 /* Environments */
 
-/* Opens small games. Their seeds differ between ranks, and after a resume. */
+/* Opens small games. Game i gets the seed `seed` + i. */
 static inline int open_small(session *s, int count, uint64_t seed)
 {
     arcade *const a = &s->games;

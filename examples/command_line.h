@@ -81,7 +81,8 @@ static inline int command_find(const command_line *c, const char *name)
 /* ---------------------------------------------------------------------------------------------- */
 /* Values */
 
-/* Reads a number; "k" and "M" stand for thousands and millions. Returns 0 if the text is none. */
+/* Reads a number; "k" and "M" stand for thousands and millions. Returns 0 if the text
+   is not a number. */
 static inline int command_parse_number(const char *text, double *number)
 {
     char *end;
@@ -352,7 +353,7 @@ static inline int command_resume(command_line *now, const command_line *old)
         if (now->given[i]) {
             printf("Changed:");
             command_print(stdout, o, now->texts[i]);
-            printf(", before");
+            printf(", previously");
         } else {
             printf("Kept from the run:");
             strcpy(now->texts[i], old->texts[i]);

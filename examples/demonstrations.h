@@ -168,7 +168,7 @@ static inline int demonstrations_read_line(demonstrations *d, char *text, const 
             return demonstrations_fail(d, "line %d of %s ends before its episode does", line, path);
         action = demonstrations_number(&text, ' ', d->game.actions - 1);
         if (action < 0)
-            return demonstrations_fail(d, "action %d in line %d of %s must be a number of 0..%d",
+            return demonstrations_fail(d, "action %d in line %d of %s must be from 0 to %d",
                                        steps + 1, line, path, d->game.actions - 1);
         over = d->game.step(state, action, &score);
         actions[steps++] = (uint8_t)action;

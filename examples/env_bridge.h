@@ -17,14 +17,14 @@
 
    If the child fails in any way, the call returns 0 and b.error is a sentence that says why. No
    signal is raised. A call waits at most `patience` seconds, and bridge_open ten times as long. If
-   the child does not end after a failure, the call waits for two more seconds and kills the child.
-   What the child writes to stderr is not shown: the newest 2 KB or more are kept for b.error.
-   POSIX only.
+   the child has closed its connection but does not end, the call waits for at most two more seconds
+   and kills the child. Otherwise bridge_close ends the child. What the child writes to stderr is
+   not shown: the newest 2 KB or more are kept for b.error. POSIX only.
 
    THE PROTOCOL, version 3. The bytes go over a socket, which is the child's standard input and
-   output. Numbers are little-endian. A message is a head of 16 bytes ("RISE", u32 type, u32 number,
-   u32 length), then `length` bytes. The program asks and the child answers, in turn. An answer has
-   the number of its question; questions count from 0.
+   output. Numbers are little-endian. A message is a header of 16 bytes ("RISE", u32 type, u32
+   number, u32 length), then `length` bytes. The program asks and the child answers, in turn. An
+   answer has the number of its question; questions count from 0.
 
        1 HELLO  program  u32 version, u32 environments, u32 frames, u64 seed; text: Gymnasium's name
                          of the environment, then its settings, "key=value", a line each. Lines that
@@ -32,10 +32,10 @@
                          it, "--observation=key,key" chooses parts of the observation, and
                          "--render" sends the rendered picture
        2 STEP   program  for each environment: u8 reset, u8 count, count bytes, an action each. With
-                         reset 1, a new episode begins first. Each time an episode ends, also with
-                         the last action, another begins for the remaining actions. The seed of
-                         the first episode of environment i is seed + i. With reset 0 and count 0,
-                         the environment does not step
+                         reset 1, a new episode begins before the actions. If it ends, another
+                         begins, even after the last action. With reset 0, playing stops when
+                         the episode ends. The seed of the first episode of environment i is seed +
+                         i. With reset 0 and count 0, the environment does not step
        3 SPEC   child    answers HELLO: u32 version, u32 width, u32 height, u32 channels, u32
                          actions, u32 numbers; text: the name, then the names of the actions, a
                          line each. After an empty line: facts for a log, such as "python 3.11.7",
@@ -78,7 +78,7 @@
 
 enum {
     BRIDGE_VERSION = 3,
-    BRIDGE_ENVIRONMENTS = 256, /* largest values, down to BRIDGE_TEXT */
+    BRIDGE_ENVIRONMENTS = 256, /* limits: this number and the next ones, up to BRIDGE_TEXT */
     BRIDGE_FRAMES = 8,
     BRIDGE_SIDE = 1024,
     BRIDGE_CHANNELS = 16,
@@ -86,7 +86,7 @@ enum {
     BRIDGE_NUMBERS = 1024,
     BRIDGE_PLAYED = 255, /* actions of one environment in one STEP */
     BRIDGE_TEXT = 8192,  /* bytes of names and errors */
-    BRIDGE_WORDS = 4096, /* at most so many of the newest bytes of the child's stderr are kept */
+    BRIDGE_WORDS = 4096, /* most bytes of the child's stderr that are kept, the newest ones */
     BRIDGE_HEAD = 16,
     BRIDGE_SPEC_HEAD = 24 /* bytes of a SPEC before its text */
 };
@@ -120,7 +120,8 @@ typedef struct bridge_state {
     /* [frames][height][width][channels], newest last; owned by the bridge, valid until the next
        bridge_receive. NULL: the observations have no frames */
     const uint8_t *frames;
-    /* [numbers] of the newest observation, all finite; as long as `frames`. NULL: there are none */
+    /* [numbers] of the newest observation, all finite; valid as long as `frames`. NULL: there are
+       none */
     const float *numbers;
 } bridge_state;
 
@@ -255,8 +256,8 @@ static inline void bridge_become(int socket, int said, const char *python, const
     char text[300];
     uint8_t head[BRIDGE_HEAD] = {'R', 'I', 'S', 'E', BRIDGE_ERROR};
     int length;
-    /* If the program has closed descriptors 0, 1 or 2, these two may have their numbers, and dup2
-       below would overwrite them. So both move to 3 or above. */
+    /* If the program has closed descriptor 0, 1 or 2, `socket` or `said` may have that number, and
+       dup2 below would overwrite the descriptor. So both move to 3 or above. */
     socket = fcntl(socket, F_DUPFD_CLOEXEC, 3);
     said = fcntl(said, F_DUPFD_CLOEXEC, 3);
     dup2(said, 2);
@@ -277,8 +278,8 @@ static inline void bridge_become(int socket, int said, const char *python, const
     _exit(2);
 }
 
-/* Returns 1 and a pipe, of which both ends are closed when another program starts. The program's
-   end, ends[0], does not block. */
+/* Creates a pipe. Both ends are close-on-exec. The program's end, ends[0], does not block. Returns
+   0 on failure. */
 static inline int bridge_pipe(int ends[2])
 {
     if (pipe(ends) != 0) return 0;
@@ -428,8 +429,8 @@ static inline int bridge_ask(bridge *b, int type, const uint8_t *body, size_t si
     return bridge_write(b, head, sizeof head) && bridge_write(b, body, size);
 }
 
-/* Reads the head of an answer, which must have this type and `least` to `most` bytes. Returns 1 and
-   the size. */
+/* Reads the header of an answer, which must have this type and `least` to `most` bytes. Returns 1
+   and the size. */
 static inline int bridge_answer(bridge *b, int type, size_t least, size_t most, size_t *size)
 {
     uint8_t head[BRIDGE_HEAD];
@@ -439,7 +440,7 @@ static inline int bridge_answer(bridge *b, int type, size_t least, size_t most, 
     kind = bridge_get(head + 4);
     *size = bridge_get(head + 12);
     if (memcmp(head, "RISE", 4) != 0)
-        return bridge_fail(b, "the environment's process sent something that is no message");
+        return bridge_fail(b, "the environment's process sent something that is not a message");
     if (bridge_get(head + 8) != b->number - 1)
         return bridge_fail(b, "the environment's process answered question %u where %u was asked",
                            (unsigned)bridge_get(head + 8), (unsigned)(b->number - 1));
@@ -528,7 +529,7 @@ static inline int bridge_sizes(bridge *b, const uint8_t *spec)
 static inline int bridge_greet(bridge *b, const bridge_options *o)
 {
     uint8_t body[BRIDGE_TEXT];
-    size_t const most = sizeof body - 20; /* the head of a HELLO has 20 bytes */
+    size_t const most = sizeof body - 20; /* the numbers of a HELLO have 20 bytes */
     const char *const settings = o->settings != NULL ? o->settings : "";
     int const length = snprintf((char *)body + 20, most, "%s\n%s", o->name, settings);
     size_t size, text;
@@ -540,7 +541,8 @@ static inline int bridge_greet(bridge *b, const bridge_options *o)
     bridge_put(body + 8, (uint64_t)b->frames, 4);
     bridge_put(body + 12, o->seed, 8);
     if (!bridge_ask(b, BRIDGE_HELLO, body, 20 + (size_t)length)) return 0;
-    if (!bridge_answer(b, BRIDGE_SPEC, 20, sizeof body, &size)) return 0; /* 20: of version 2 */
+    /* a SPEC of version 2 has only 20 bytes before its text */
+    if (!bridge_answer(b, BRIDGE_SPEC, 20, sizeof body, &size)) return 0;
     if (!bridge_read(b, body, size)) return 0;
     if (bridge_get(body) != BRIDGE_VERSION)
         return bridge_fail(b,
@@ -557,7 +559,7 @@ static inline int bridge_greet(bridge *b, const bridge_options *o)
     return bridge_names(b);
 }
 
-/* Allocates the buffers of answers. The size of an answer must fit into the u32 of a head. */
+/* Allocates the buffers of answers. The size of an answer must fit into the u32 of a header. */
 static inline int bridge_room(bridge *b)
 {
     uint64_t const frames = (uint64_t)b->frames * (uint64_t)(b->height * b->width * b->channels);

@@ -460,7 +460,7 @@ static inline void export_expected(const exported *e)
     fputs("};\n", e->file);
 }
 
-/* Writes the function that draws an observation and plays it. */
+/* Writes the function that makes a random observation and plays one step with it. */
 static inline void export_play_function(const exported *e)
 {
     const rise_agent_desc *const d = rise_agent_query(e->agent);

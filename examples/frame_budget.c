@@ -77,7 +77,7 @@ int main(void)
     }
     rise_agent_metrics(agent, &metrics);
     rise_agent_destroy(agent);
-    printf("A tick of the game and the agent took %.0f of %d microseconds on average, with %ld "
+    printf("Game and agent together took %.0f of %d microseconds a tick on average, with %ld "
            "updates\n"
            "in %d ticks; %ld more updates are due. The agent caught %.0f of the last 100 balls.\n",
            learning / TICKS, BUDGET, (long)metrics.updates, TICKS, (long)metrics.updates_owed,

@@ -118,7 +118,7 @@ static inline void trainer_desc_taught(rise_agent_desc *d, const demonstrations 
     double const frames = ((double)shown->steps + shown->count) * (double)TRAINER_LANES;
     d->environments = TRAINER_LANES;
     d->demonstrators = 1;
-    d->epsilon_start = 0.3; /* random actions show which demonstrations are wrong */
+    d->epsilon_start = 0.3; /* default 1; the random ones show which demonstrations are wrong */
     d->demonstration_weight = 0.3;
     d->priority_exponent = -1;
     d->learn_start = shown->steps > 100 ? (int)shown->steps : 100;

@@ -46,7 +46,7 @@ typedef enum game_kind {
 } game_kind;
 
 /* Games with the same rules differ in what is seen. In Lock-Catch, the first actions also have no
-   effect; in Catch, they have. */
+   effect. In Catch, all actions have an effect. */
 typedef enum game_rules {
     GAME_BLINKING,
     GAME_WALKING,

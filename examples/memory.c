@@ -65,7 +65,7 @@ typedef struct run {
     chart_point almost, solved; /* first evaluation of 90%, of 99%; steps 0: none */
 } run;
 
-/* The speed of the run: exponential means with a time constant of 3 s. */
+/* The speed of the run: exponential moving averages with a time constant of 3 s. */
 typedef struct pace {
     double at, steps, updates, epsilon; /* the last reading */
     double steps_a_second, updates_a_second;
@@ -505,7 +505,7 @@ static void print_help(void)
         printf("    %-13s %+5.2f %+5.2f  %s\n", spec->name, spec->without_memory, spec->best,
                spec->text);
     }
-    printf("  --length L       length of the delay in steps. Possible are:\n");
+    printf("  --length L       length of the delay or corridor in steps. Possible values:\n");
     for (i = 0; i < GAME_KINDS; i++) {
         const game_spec *const spec = game_spec_of((game_kind)i);
         if (spec->most_length > 0)
@@ -513,18 +513,18 @@ static void print_help(void)
                    spec->length);
     }
     printf(
-        "  --memory KIND    train only rise, none or full, and stop when the game is solved\n"
+        "  --memory KIND    train only rise, none or full, and stop at 99% of the best score\n"
         "  --set F=V        a field of rise_agent_desc, such as cell=lstm or fusion=gate; may be\n"
         "                   repeated\n"
         "  --seed N         the first seed [1]\n"
-        "  --seeds N        train with N seeds, and stop each run when the game is solved\n"
+        "  --seeds N        train with N seeds, and stop each run at 99% of the best score\n"
         "  --steps N        at most N steps for each agent\n"
         "  --minutes M      at most M minutes for each agent\n"
         "  --svg PATH       write the learning curves\n"
         "  --save PATH      save the best agent of the kind given by --memory [rise], for\n"
         "                   watch.c. Without --memory and --seeds, --svg and --save are on: their\n"
         "                   files have the name of the game, and its length if it has one\n"
-        "  --teach FILE     no training: play the game with the keys of the terminal, and write\n"
+        "  --teach FILE     no training: play the game with the keyboard, and write\n"
         "                   the episodes into FILE, after those that it already holds\n"
         "  --demonstrations FILE\n"
         "                   each agent learns from the episodes of FILE first\n"

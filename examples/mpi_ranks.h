@@ -9,13 +9,14 @@
 
    When a rank is killed, mpirun (Open MPI 4.1) waits a second, sends SIGTERM to all other ranks,
    and kills them a second later. It does the same on Ctrl-C and SIGTERM. A rank that waits for a
-   killed one would wait for ever, because shared memory does not tell that a rank is gone. So all
-   waiting here is a loop around MPI_Test. After SIGTERM, the loop gives up a wait that has lasted
-   longer than RANKS_PATIENCE. The time before the signal counts, too. If a rank was killed, the
-   others have waited for a second when SIGTERM comes. They need the next second to save.
+   killed one would wait for ever, because MPI over shared memory does not report that a rank is
+   gone. So all waiting here is a loop around MPI_Test. After SIGTERM, the loop gives up a wait that
+   has lasted longer than RANKS_PATIENCE. The time before the signal counts, too. If a rank was
+   killed, the others have waited for a second when SIGTERM comes. They need the next second to
+   save.
 
    mpirun passes SIGUSR1 on to all ranks and kills none. So `kill -USR1` of mpirun lets a run end
-   without hurry. All machines must have the same order of bytes. */
+   without hurry. All machines must have the same byte order. */
 #ifndef MPI_RANKS_H
 #define MPI_RANKS_H
 

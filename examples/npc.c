@@ -179,7 +179,7 @@ static rise_agent_desc crew_desc(void)
     desc.demonstrators = 1;      /* the last environment is the teacher's */
     desc.players = SEEKERS;      /* seekers in a match */
     desc.background = 1;         /* a thread computes updates while the game goes on */
-    desc.window = 32;            /* remembers up to 3.1 seconds */
+    desc.window = 32;            /* learns from windows of 3.1 seconds */
     desc.carry_state = 1;        /* an action costs the same for any window */
     desc.discount = 0.98;        /* looks about 5 seconds ahead */
     desc.n_step = 5;
@@ -193,7 +193,7 @@ static void crew_desc_taught(rise_agent_desc *desc, const demonstrations *d)
 {
     double const frames = ((double)d->steps + d->count) * ENVIRONMENTS;
     desc->demonstration_weight = 0.3;
-    desc->epsilon_start = 0.3; /* most actions follow the demonstrations */
+    desc->epsilon_start = 0.3; /* default 1: most actions would be random */
     desc->learn_start = d->steps > 100 ? (int)d->steps : 100;
     if (frames > 50000) desc->replay_capacity = (int)fmin(frames, 1e9); /* all demonstrations fit */
 }
@@ -566,7 +566,7 @@ static void draw_histogram(canvas *c, const crew *of)
         canvas_text(c, LEFT + 10 + i * BAR, BASE + 3, INK_FAINT, text);
     }
     canvas_text(c, LEFT + WIDE - 18, BASE + 3, INK_FAINT, "ms");
-    canvas_text(c, LEFT + 88, BASE + 13, INK_FAINT, "mean    99 in 100  worst");
+    canvas_text(c, LEFT + 88, BASE + 13, INK_FAINT, "mean    p99        worst");
     draw_summary(c, LEFT + 8, BASE + 23, inks[0], "agent      ", kinds[0]);
     draw_summary(c, LEFT + 8, BASE + 33, inks[1], "empty loop ", kinds[1]);
 }
@@ -1049,7 +1049,7 @@ static const char *const usage =
     "  --frames N         ends after N frames\n"
     "  --screenshot FILE  saves the last picture as a BMP file\n"
     "  --fast MINUTES     trains without a window; with --teach, a script teaches\n"
-    "  --match MINUTES    no window: plays level 1 and then level 5 for so long, without\n"
+    "  --match MINUTES    no window: plays level 1 and then level 5, MINUTES each, without\n"
     "                     learning; with --fast, after the training\n"
     "  --seed N           of the game and of a new agent [1]\n";
 

@@ -75,8 +75,8 @@ typedef struct seeker {
     uint8_t lit[VIEW][VIEW]; /* 1: the seeker sees this point of its view */
 } seeker;
 
-/* The scripted player runs behind the nearest corner when he is seen, stays there for a while, and
-   then walks to another place. */
+/* When the scripted player has been seen for REACTION frames, he walks to a hiding place
+   (script_hiding_place). He stays there for a while, and then walks to another place. */
 typedef struct script {
     int goal;      /* tile; -1: none */
     int alarm;     /* frames in which he was seen; 0 again after 2 * REACTION frames unseen */
@@ -439,7 +439,8 @@ static inline void world_tick(world *w, int dx, int dy, int player_speed)
 }
 
 /* ---------------------------------------------------------------------------------------------- */
-/* Lessons: a person plays seeker 0, and the scripted player hides from it. The other seekers are
+/* Lessons. A lesson is a round in which a person plays seeker 0, and the scripted player hides from
+   it. The file of demonstrations stores a lesson as one episode. The other seekers are
    absent, so the start and the actions determine the whole round. */
 
 /* In lessons, and in rounds of the scripted player, seekers begin at this distance, so that they

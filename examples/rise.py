@@ -8,11 +8,11 @@ Copy this file and rise.h beside your program, or add this folder to PYTHONPATH.
 
     import rise
     agent = rise.Agent(numbers=4, actions=2, memory="none")
-    action = agent.step(numbers=[0.1, 0.2, 0.3, 0.4], event=rise.FIRST)  # a game begins
+    action = agent.step(numbers=[0.1, 0.2, 0.3, 0.4], event=rise.FIRST)  # an episode begins
     action = agent.step(numbers=[0.2, 0.2, 0.3, 0.4], reward=1.0, event=rise.MIDDLE)
 
-The reward is that of the last action. Give the last state of a game too, as TERMINATED or
-TRUNCATED. The first frame of a game of MinAtar, and of a window of pygame:
+The reward is that of the last action. Give the last state of an episode too, as TERMINATED or
+TRUNCATED. The first frame of an episode of MinAtar, and of a window of pygame:
 
     agent = rise.Agent(frame_width=10, frame_height=10, frame_channels=env.state_shape()[2],
                        actions=env.num_actions())
@@ -204,8 +204,8 @@ class Agent:
     def step(
         self, frame: Any = None, numbers: Any = None, reward: float = 0.0, *, event: int
     ) -> int:
-        """Does one step of one game, and the updates that are due. Returns the action to take,
-        which has no meaning after the last state of a game."""
+        """Does one step of the environment, and the updates that are due. Returns the action to
+        take, which has no meaning after the last state of an episode."""
         seen = self._see(1, frame, numbers)
         return self._check(_lib.rise_agent_step_numbers(self._agent, *seen, reward, event))
 

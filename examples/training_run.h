@@ -83,7 +83,7 @@ typedef struct train_run {
     train_best best;
     double latest[TRAIN_LATEST]; /* scores of episodes, a ring buffer */
     int latest_count;
-    chart_curve curves[2];  /* of the greedy agent, and of training with exploration */
+    chart_curve curves[2];  /* of evaluations, and of training with exploration */
     double seconds_before;  /* seconds of earlier sessions of this run */
     double began;           /* terminal_seconds() at the start of this session */
     double first_steps;     /* steps at the start of this session */
@@ -578,7 +578,8 @@ static inline void train_write_best(FILE *file, const train_best *best)
 /* Sets t->best to the score of best.rise, from the line of best.txt with the hash of this file.
    Without such a line, t->best stays the highest score in log.csv, because old runs have no
    best.txt. Without best.rise, there is no best score. Returns 0 if a file exists but cannot be
-   read; errno says why. A worse agent could then replace best.rise. */
+   read; errno says why. The run must not begin then, because a worse agent could replace
+   best.rise. */
 static inline int train_read_best(train_run *t)
 {
     char path[TRAIN_PATH], line[200];
@@ -654,7 +655,7 @@ static inline void train_save_curve(train_run *t)
 /* ---------------------------------------------------------------------------------------------- */
 /* The run */
 
-/* Fills in t->now. Speeds are exponential means with a time constant of 5 s. */
+/* Fills in t->now. Speeds are exponential moving averages with a time constant of 5 s. */
 static inline void train_refresh(train_run *t)
 {
     double const seconds = t->seconds_before + terminal_seconds() - t->began;
@@ -720,7 +721,7 @@ static inline void train_episode(train_run *t, double score)
     t->latest[t->latest_count++ % TRAIN_LATEST] = score;
 }
 
-/* Records an evaluation: the mean score of the greedy agent. */
+/* Records an evaluation: the mean score without the exploration of training. */
 static inline void train_evaluated(train_run *t, double score)
 {
     int const best = !(score <= t->best.score);
@@ -728,9 +729,9 @@ static inline void train_evaluated(train_run *t, double score)
     train_refresh(t);
     t->now.score = score;
     train_log(t);
-    train_say(t, "After %s steps the greedy agent scores %.4g%s.",
+    train_say(t, "After %s steps, the agent scores %.4g in an evaluation%s.",
               train_count(t->now.steps, steps, sizeof steps), score,
-              best ? ", its best so far" : "");
+              best ? ", the best so far" : "");
     if (best) train_save_best(t, score);
 }
 
@@ -751,7 +752,7 @@ static inline int train_open(train_run *t, const train_options *options, rise_ag
     t->best.score = t->best.steps = (double)NAN;
     t->logged = -1;
     t->curves[0].name = "score";
-    t->curves[0].text = "greedy agent, at each evaluation";
+    t->curves[0].text = "at each evaluation";
     t->curves[0].colour = 0xE8710A;
     t->curves[1].name = "training";
     t->curves[1].text = "with random actions, mean of 100 episodes";
@@ -802,7 +803,7 @@ static inline int train_close(train_run *t)
         printf("The last %d training episodes scored %.4g on average, with exploration.\n",
                t->latest_count < TRAIN_LATEST ? t->latest_count : TRAIN_LATEST, t->now.training);
     if (!isnan(t->best.score))
-        printf("Playing greedily it scored %.4g at best, after %s steps.\n", t->best.score,
+        printf("The best evaluation scored %.4g, after %s steps.\n", t->best.score,
                train_count(t->best.steps, steps, sizeof steps));
     if (saved) puts(t->note);
     for (file = 0; file < TRAIN_FILES; file++)

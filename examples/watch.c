@@ -11,9 +11,9 @@
        ./watch lock-catch.rise --export catcher.h
 
    With --weights float16, the header has half the bytes, but the weights are copied to RAM. With
-   --weights int8, the header has a quarter of the bytes. If the agent plays one of the small games,
-   watch plays it with the weights of the file and with those of the header, and prints both scores
-   and the share of equal actions.
+   --weights int8, the header has a quarter of the bytes. If the agent plays a small game, watch
+   plays the game twice: with the weights of the file and with those of the header. Then watch
+   prints both scores and the share of equal actions.
 
        ./watch lock-catch.rise --export catcher8.h --weights int8
 */
@@ -48,8 +48,9 @@ static void print_usage(void)
           "    Shows how a saved agent plays. Ctrl-C ends watch.\n"
           "watch FILE --export HEADER.h [--weights float32|float16|int8]\n"
           "    Writes the agent as a C header [float32]. A file with 8-bit weights keeps them.\n"
-          "    With float16 and int8, watch also plays the game of --game or of the file name\n"
-          "    with the weights of the file and with those of the header, and prints both scores.\n"
+          "    With float16 and int8, watch then plays the game twice: with the weights of the\n"
+          "    file and with those of the header. It prints both scores. --game or the file name\n"
+          "    says which game.\n"
           "watch --self-test\n"
           "    Checks this build on this machine.\n"
           "Small games:",
@@ -168,7 +169,7 @@ static void play(const options *o, rise_agent *agent, episode *e, terminal *t)
             while (episode_step(e, agent, 0)) continue;
         if (!e->state.done) break; /* interrupted */
         if (!t->live)
-            printf("episode %d: start %d, score %+.2f\n", i + 1, e->state.start + 1, e->score);
+            printf("episode %d: start %d, score %+.2f\n", i + 1, e->state.start, e->score);
         sum += e->score;
     }
     if (i > 0)

@@ -339,7 +339,7 @@ static void wrong_demonstrations_are_refused(void)
         {"rise.h demonstrations 1 blink 8\n0: 0 0 0 0 0 0 0 0 0 0 0\n",
          "line 2 of w.txt goes on after its episode ended"},
         {"rise.h demonstrations 1 blink 8\n0: 0 0 2\n",
-         "action 3 in line 2 of w.txt must be a number of 0..1"},
+         "action 3 in line 2 of w.txt must be from 0 to 1"},
         {"rise.h demonstrations 1 blink 8\n0: 0 -1\n", "action 2 in line 2 of w.txt must be"},
         {"rise.h demonstrations 1 blink 8\n0: 99999999999999999999\n", "action 1 in line 2"},
     };

@@ -285,7 +285,7 @@ static void wrong_files_are_refused(void)
          "holds demonstrations of corridor with length 10, not of hide-and-seek"},
         {"rise.h demonstrations 1 hide-and-seek 300\n", "w.txt holds no episode"},
         {"rise.h demonstrations 1 hide-and-seek 300\n0: 0\n", "ends before its episode does"},
-        {"rise.h demonstrations 1 hide-and-seek 300\n0: 3\n", "must be a number of 0..2"},
+        {"rise.h demonstrations 1 hide-and-seek 300\n0: 3\n", "must be from 0 to 2"},
     };
     int i;
     CHECK(play("--path none --demonstrations none.txt", 0, 0) == 1);

@@ -184,7 +184,7 @@ static void whole_run_leaves_its_files(void)
 {
     int rows;
     CHECK(tool("--steps 400") == 0);
-    CHECK(tool_said("the greedy agent scores") && tool_said("Playing 3 more episodes greedily"));
+    CHECK(tool_said("in an evaluation") && tool_said("In 3 evaluation episodes, the best"));
     CHECK(saved_steps() >= 400 && saved_steps() <= 402);
     CHECK(file_bytes("best.rise") > 0 && file_bytes("best.rise") < file_bytes("agent.rise"));
     CHECK(file_bytes("curve.svg") > 500 && file_bytes("episode.gif") > 100);
@@ -195,7 +195,7 @@ static void whole_run_leaves_its_files(void)
     CHECK(tool("--steps 800 --resume") == 0 && saved_steps() >= 800 && log_rows() > rows);
     CHECK(tool("--steps 900 --resume --save-every 0") == 0);
     /* nothing is logged or saved after the end */
-    CHECK(tool_said_after("Playing greedily it scored", "Saved after") == 1);
+    CHECK(tool_said_after("The best evaluation scored", "Saved after") == 1);
 }
 static void wrong_arguments_are_refused(void)
 {
@@ -294,12 +294,13 @@ static void resumed_run_keeps_its_options(void)
     }
     check_about("%s", "");
     CHECK(tool("--steps 0.2k --resume --seed 1.0 --threads 2 --blank 0.0") == 0);
-    CHECK(tool_said("Changed: --steps 0.2k, before --steps 100.") && saved_steps() >= 200);
-    CHECK(tool_said("Changed: --threads 2, before --threads 1.") && !tool_said("before --seed"));
+    CHECK(tool_said("Changed: --steps 0.2k, previously --steps 100.") && saved_steps() >= 200);
+    CHECK(tool_said("Changed: --threads 2, previously --threads 1."));
+    CHECK(!tool_said("previously --seed"));
     CHECK(tool("--hours 1e-9 --resume") == 0);
     CHECK(tool_said("Kept from the run: --threads 2."));
-    CHECK(tool_said("Changed: --hours 1e-9, before no --hours."));
-    CHECK(tool_said("Changed: no --steps, before --steps 0.2k."));
+    CHECK(tool_said("Changed: --hours 1e-9, previously no --hours."));
+    CHECK(tool_said("Changed: no --steps, previously --steps 0.2k."));
     /* a run from before there was a run.txt: its agent tells what it can */
     CHECK(remove(in_folder("run.txt")) == 0);
     CHECK(tool("--steps 300 --resume --memory none") == 1 && tool_said("has 2 environments and"));
@@ -375,8 +376,8 @@ static void numbers_reach_the_agent(void)
         CHECK(desc.learning_rate_steps == (blind ? 160 : 0));
         CHECK((desc.target_period == 500) == blind);
         CHECK((file_bytes("episode.gif") > 100) == !blind); /* numbers have no film */
-        CHECK(tool_said("Film of one") == !blind && !tool_said("cannot be written"));
-        CHECK(tool_plays() == 0 && tool_said("more episodes greedily, the agent scored"));
+        CHECK(tool_said("GIF of one") == !blind && !tool_said("cannot be written"));
+        CHECK(tool_plays() == 0 && tool_said("evaluation episodes, the agent scored"));
         CHECK(tool("--steps 300 --resume") == 0 && saved_steps() >= 300);
     }
     CHECK(tool_in("set", "--steps 100 --set n_step=2 --set frame_stack=3 --blank 0.5") == 1 &&
@@ -510,7 +511,7 @@ static void interrupts_save_the_run(void)
         if (early)
             wait_a_while(2 * attempt);
         else
-            tool_wait(pid, "the greedy agent scores"); /* after the first steps */
+            tool_wait(pid, "in an evaluation"); /* after the first steps */
         if (kill(-pid, number) != 0) kill(pid, number);
         status = process_end(pid);
         check_about("signal %d, attempt %d", number, attempt);
@@ -759,7 +760,7 @@ static void film_is_beside_the_agent(void)
     no_folder = 1;
     CHECK(tool_plays() == 0);
     no_folder = 0;
-    snprintf(line, sizeof line, "Film of one episode: %s\n", in_folder("episode.gif"));
+    snprintf(line, sizeof line, "GIF of one episode: %s\n", in_folder("episode.gif"));
     CHECK(tool_said(line) && file_bytes("episode.gif") > 100);
     for (i = 0; i < sizeof paths / sizeof *paths; i++) {
         check_about("%s", paths[i][0]);
@@ -800,7 +801,7 @@ static void failed_evaluation_says_why_once(void)
     CHECK(tool_in("failing", "--steps 200") == 0);
     setenv("BRIDGE_TEST", "crashes", 1);
     CHECK(tool_plays() == 1 && tool_said("atari: the environment's process was ended by signal 9"));
-    CHECK(!tool_said("more episodes greedily"));
+    CHECK(!tool_said("evaluation episodes, the"));
     setenv("BRIDGE_TEST", "is good", 1);
 }
 

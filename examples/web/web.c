@@ -51,7 +51,8 @@ WEB_API const char *web_game(int kind)
 }
 
 /* Returns the number of frames from the cue to the frame where the agent needs the cue, both
-   counted, if the agent makes no detour. A shorter window cannot hold both. */
+   counted, if the agent makes no detour. A shorter window cannot hold both.
+   Pairs and Pong have no single cue: returns the library's default window. */
 WEB_API int web_needed(int kind, int length)
 {
     switch (game_spec_of((game_kind)kind)->rules) {
