@@ -1,6 +1,6 @@
-/* Measures Atari's steps a second: through the bridge, with frames shrunk to 84 x 84 for an agent,
-   and beside that ALE alone in Python. The game is Pong, with 4 frames a step and random actions.
-   Needs python3 with ale-py and gymnasium.
+/* Measures Atari's steps a second through the bridge, with frames shrunk to 84 x 84 for an agent.
+   Compares them with ALE alone in Python. The game is Pong, with 4 frames a step and random
+   actions. Needs python3 with ale-py and gymnasium.
 
        make bench-bridge [BENCH=--quick]
 

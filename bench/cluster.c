@@ -31,7 +31,8 @@ typedef struct network {
     int ranks;
     double numbers; /* of the last call */
     double waited;  /* seconds of the last call */
-    double busy;    /* processor time of the last call, because the end of a wait is a loop */
+    /* processor time of the last call; the end of a wait is a busy loop, which is not work */
+    double busy;
 } network;
 
 static double bytes_of(const network *w, int ranks)
@@ -129,8 +130,8 @@ static int measure(const char *name, rise_agent_desc *d, network *w, int updates
         }
     printf("\n%s: %.0f numbers\n\n", name, w->numbers);
     printf("| ranks | messages of a rank | MB of a rank | network, ms | update, ms: model "
-           "| measured | steps a second, all ranks: model | measured | share of n times one rank: "
-           "model | measured |\n|---|---|---|---|---|---|---|---|---|---|\n");
+           "| measured | steps a second, all ranks: model | measured | efficiency: model "
+           "| measured |\n|---|---|---|---|---|---|---|---|---|---|\n");
     for (i = 0; i < SIZES; i++) {
         int const n = sizes[i], period = rise_agent_query(agent)->learn_period;
         double const alone = quartile(times[0], updates), real = quartile(times[i], updates);

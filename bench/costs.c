@@ -2,7 +2,7 @@
 
        make bench-costs [BENCH="--quick --isa avx2 --threads 2"]
 
-   All fields of the description have their defaults, but for the frame size, the 4 actions and
+   All fields of the description have their defaults, except the frame size, the 4 actions and
    learn_outside = 1. With learn_outside, this program calls each update itself. The replay buffer
    is filled with learn_start + 2 window random frames of one episode, so only the first windows
    contain padding. The three kinds of agent take turns within a round. Each time is the median over

@@ -4,7 +4,7 @@
        embedded FOLDER
 
    The folders FOLDER/float32 and FOLDER/int8 must exist. Each gets echo.rise, echo.h and
-   desktop.txt, which the board's output must equal. Ends with 1 if a call failed. */
+   desktop.txt, which the board's output must equal. The exit status is 1 if a call failed. */
 #include "../examples/export.h" /* first: defines _DEFAULT_SOURCE */
 
 #define RISE_IMPLEMENTATION

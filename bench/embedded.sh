@@ -9,7 +9,8 @@
 # Prints a table, and ends with "N passed, N failed". The checks:
 # * the exported test vector passes on the board;
 # * with each policy, the board prints the same actions and the same bits of Q as the desktop;
-# * with 8-bit weights, 99% of the actions and the score equal those with floats;
+# * with 8-bit weights, at least 99% of the actions equal those with floats;
+# * with 8-bit weights, the score is the same as with floats, and at least 950 of 1000;
 # * the limits of flash and RAM, in bytes: see limit().
 # Needs arm-none-eabi-gcc with newlib, and qemu-system-arm.
 cd "$(dirname "$0")/.." || exit 1

@@ -176,7 +176,7 @@ def row(task, results):
 
 
 def with_tables(page):
-    """Returns the text of a page with the tables made anew. A comment stands above each table."""
+    """Returns the text of a page with new tables. A comment stands above each table."""
     results = read_results()
     for title, memory_pays in (("memory should pay", True), ("other tasks", False)):
         rows = [row(task, results) for task in TASKS if task.memory_pays == memory_pays]

@@ -506,8 +506,8 @@ static void say_head(int count, char **arguments)
         if (plays(i)) say("| %s | %s |\n", ways[i].name, ways[i].text);
     say("\n- **longest call**: the time of the longest single call, by the clock.\n"
         "- **own time**: the processor time of the game's thread in a call, plus the time in which "
-        "the call waited for the worker. The time that other programs had the processor is left "
-        "out.\n"
+        "the call waited for the worker. The time in which other programs had the processor is "
+        "left out.\n"
         "- **longest tick**, the quantiles and the histogram: the time of all calls of a tick "
         "together, by the clock.\n"
         "- **updates**: done and in effect. **owed**: due, but not done. **to embed**: "
@@ -515,13 +515,13 @@ static void say_head(int count, char **arguments)
         "- **waited**: metrics.waited. **missed**: ticks that could not begin in time.\n"
         "- **empty call**: in each tick, a loop that only reads the clock. It lasts as long as the "
         "median of 60 acting calls, made one after another before the game, but at least 0.02 ms "
-        "and at most 1 ms. What the longest empty call takes above this time, the system gave to "
-        "other programs or to the agent's own worker.\n"
+        "and at most 1 ms. If the longest empty call takes longer, the system gave the rest of its "
+        "time to other programs or to the agent's own worker.\n"
         "- All agents: `replay_capacity = 20000`, `learn_start = 200`, `carry_state = 1`, no "
         "random actions. All bytes of an agent are written once before the game begins. With "
         "frames of 84 x 84, there is one update for every %d steps of an environment, so one core "
-        "can compute all updates%s. Other fields have their defaults.\n",
-        LARGE_PERIOD, option.field_count > 0 ? ", and" : "");
+        "can compute all updates. Other fields have their defaults%s\n",
+        LARGE_PERIOD, option.field_count > 0 ? ", except these:" : ".");
     for (i = 0; i < option.field_count; i++) say("  `%s`\n", option.fields[i]);
 }
 static void usage(const char *program)

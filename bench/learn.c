@@ -63,10 +63,10 @@ static const task ablation_tasks[] = {{"corridor-20", 30000}, {"key-door", 50000
                                       {"pong", 60000},        {NULL, 0}};
 static const task quick_tasks[] = {{"blink", 4000}, {"corridor", 6000}, {"catch", 6000}, {NULL, 0}};
 
-/* Of enlarged frames. With these budgets, the better settings reach the best play and the worse
-   ones do not. For example, after 20000 steps of key-door at 84 x 84, one run scored 1 with the
-   defaults, and one -0.11 without standardised frames and with context_scale 0.05. All runs of NONE
-   and RISE take about an hour of processor time. */
+/* The games with enlarged frames. With these budgets, the better settings reach the best play and
+   the worse ones do not. For example, after 20000 steps of key-door at 84 x 84, one run scored 1
+   with the defaults, and one -0.11 without standardised frames and with context_scale 0.05. All
+   runs of NONE and RISE take about an hour of processor time. */
 static const task size_tasks[] = {{"blink", 8000},          {"corridor", 15000},
                                   {"key-door", 20000},      {"lock-catch", 40000},
                                   {"catch", 20000},         {"pong", 25000},
@@ -82,14 +82,14 @@ static const variant kinds[] = {
     {"FULL/4", "memory=full", "FULL with a quarter of the steps", 0x8250DF, 0.25},
     {NULL, NULL, NULL, 0, 0}};
 
-/* Of enlarged frames, where a run of FULL takes too long. */
+/* The kinds with enlarged frames. FULL is left out, because a run takes too long. */
 static const variant size_kinds[] = {
     {"NONE", "memory=none", "no memory: sees the last 4 frames", 0x8C8C8C, 0},
     {"RISE", "memory=rise", "stored embeddings", 0xE8710A, 0},
     {NULL, NULL, NULL, 0, 0}};
 
-/* Each differs from the first in one setting, but those with raw frames also in context_scale. All
-   are compared to the first. */
+/* Each kind differs from the first in one setting. Kinds with raw frames also differ in
+   context_scale. All are compared to the first. */
 static const variant ablations[] = {
     {"RISE", "memory=rise", "standardised frames, downsampled to 64 half floats, GRU 32, concat", 0,
      0},
@@ -371,7 +371,7 @@ static int run_train(const bench *b, int t, int v, const rise_agent_desc *desc, 
         rise_agent_metrics(training.agent, &m);
         fprintf(file, "%.0f,%.3f,%.0f,%.6f\n", now.steps, now.seconds, (double)m.updates,
                 trainer_score(training.agent, &b->games[t]));
-        fflush(file); /* for a reader who cannot wait */
+        fflush(file); /* the file can be read during the run */
     }
     rise_agent_destroy(training.agent);
     return 1;
@@ -575,7 +575,7 @@ static stats_scores gather(const bench *b, int v, group which, int only, measure
 typedef struct cost {
     double runs, seconds, updates;
     double solved; /* share of the runs that reached 0.9 */
-    /* IQM of the share of the game's budget after which they did; 1 for runs that did not */
+    /* IQM of the share of the game's budget at which a run first reached 0.9; 1 if it never did */
     double solved_at;
 } cost;
 
@@ -716,9 +716,9 @@ static int write_table(const bench *b, const char *path)
             for (i = 0; i < b->seeds; i++) counted += paired(b, t, v, i);
     fprintf(file,
             "# %s\n\nMade from %d runs: %d games, up to %d seeds, %d kinds of agent. A run counts "
-            "if there is a run of\n%s with the same seed. The settings for each game are in "
-            "examples/game_trainer.h. Kinds differ\nonly in the settings that the table names. The "
-            "command:\n\n    %s\n\n",
+            "if %s\nhas a run with the same seed, and if every kind has such a run. The settings "
+            "for each game are in\nexamples/game_trainer.h. Kinds differ only in the settings that "
+            "the table names. The command:\n\n    %s\n\n",
             b->title, counted, games, b->seeds, b->variant_count,
             b->variants[reference_of(b)].name, b->command);
     if (games < b->task_count)

@@ -3,7 +3,7 @@
 
        make bench-parts [BENCH="--quick --isa avx2 --threads 2"]
 
-   All fields of the description have their defaults, but for the frame size, the 4 actions, the
+   All fields of the description have their defaults, except the frame size, the 4 actions, the
    memory, batch_parts, and what a benchmark needs. These are random actions, a small replay buffer,
    and learn_outside = 1. The replay buffer holds random frames of one episode. The step before each
    timed update overwrites the oldest frame, so timed updates have no window with padding. The
@@ -152,7 +152,8 @@ static void part_times(const subject *s, double *middle, double *longest)
 
 /* Under qemu: does an update, with a mark before and after each part. Prints the name of the
    kernels; the plugin then prints the instructions at each mark. The first update is enough: later
-   ones take the same number, but for a few dozen and for the copies to the target network. */
+   updates execute the same number, except a few dozen instructions and the copies to the target
+   network. */
 static int count_marked(char **arguments)
 {
     subject *const s = (subject *)malloc(sizeof *s);

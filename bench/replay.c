@@ -101,8 +101,8 @@ static void gather_run(void *user)
     risei_device_run(&agent->model.device, 1e9, stack_part, NULL);
 }
 
-/* Copies the frames of both stacks by memcpy, and the embeddings of the window but for its
-   padding. */
+/* Copies the frames of both stacks by memcpy, and the embeddings of the window without its padding.
+   */
 static void copy_part(void *job, int part, int parts, void *scratch)
 {
     const risei_transition *const batch = *(const risei_transition *const *)job;

@@ -1,17 +1,17 @@
 #!/usr/bin/env python3
-"""Measures rise_frame_shrink beside OpenCV's INTER_AREA and beside memcpy of the same picture.
+"""Compares rise_frame_shrink with OpenCV's INTER_AREA and with memcpy of the same picture.
 
     make bench-shrink [BENCH="--quick --isa avx2"]
 
 Needs numpy, opencv-python and a C compiler, $CC or cc. All use one thread and take turns within a
 round. A time is processor time, the median over all rounds. A ratio is the median of the rounds'
 ratios. "cached": the same picture again and again. "memory": 64 MB of pictures in turn. Each sample
-takes 3 ms and goes on with the picture after the last one of the sample before. So all other
-pictures are read before a picture is read again, and most come from memory. OpenCV has no call that
-resizes and converts colours. So it does one after the other, in the order that is faster here. Its
-time includes the calls from Python, about half a microsecond each. rise.h is called from a loop in
-C. The frames of both differ by at most 1, because OpenCV's weights are floats; otherwise the
-benchmark ends with an error.
+takes 3 ms. It begins with the picture that follows the last picture of the previous sample. So all
+other pictures are read before a picture is read again, and most come from memory. OpenCV has no
+call that resizes and converts colours. So it does one after the other, in the order that is faster
+here. Its time includes the calls from Python, about half a microsecond each. rise.h is called from
+a loop in C. The frames of both differ by at most 1, because OpenCV's weights are floats; otherwise
+the benchmark ends with an error.
 """
 import argparse
 import ctypes

@@ -1,6 +1,6 @@
 #!/bin/sh
 # Measures what rise.h adds to a program: bytes of code and seconds of compilation, for each macro
-# that leaves parts out, beside other libraries of one header.
+# that leaves parts out. Compares them with other single-header libraries.
 #
 #     make bench-size        some minutes
 #

@@ -1,4 +1,5 @@
-/* Measures the time of an update and of an action, beside PyTorch and beside the machine's limits.
+/* Measures the time of an update and of an action, and compares it with PyTorch and with the
+   machine's limits.
 
        make bench-step [BENCH="--quick --isa avx2 --threads 2"]
 

@@ -513,11 +513,11 @@ static void print_help(void)
                    spec->length);
     }
     printf(
-        "  --memory KIND    train only rise, none or full, and stop at 99% of the best score\n"
+        "  --memory KIND    train only rise, none or full, and stop at 99%% of the best score\n"
         "  --set F=V        a field of rise_agent_desc, such as cell=lstm or fusion=gate; may be\n"
         "                   repeated\n"
         "  --seed N         the first seed [1]\n"
-        "  --seeds N        train with N seeds, and stop each run at 99% of the best score\n"
+        "  --seeds N        train with N seeds, and stop each run at 99%% of the best score\n"
         "  --steps N        at most N steps for each agent\n"
         "  --minutes M      at most M minutes for each agent\n"
         "  --svg PATH       write the learning curves\n"

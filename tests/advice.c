@@ -91,8 +91,8 @@ typedef struct dull_game {
     const char *name, *fields;
     const char *line; /* part of the expected log line; advice 0: no line may contain it */
     unsigned advice;  /* bits that are expected */
-    /* 1: the reward or the observation is constant, and the mask never allows action 2. frame 2:
-       only the last number changes */
+    /* reward = 1: the reward is constant. frame = 1: the observation is constant. frame = 2: only
+       the last number changes. mask = 1: action 2 is never allowed. */
     int reward, frame, mask;
     int length;              /* frames of an episode */
 } dull_game;
@@ -372,7 +372,7 @@ static unsigned advice_at_start(int threads, const char *words)
     rise_agent_destroy(a);
     return m.advice;
 }
-/* More threads than cores cause advice. The thread of the background counts, if there is one. */
+/* More threads than cores cause advice. The background thread counts, if there is one. */
 static void threads_are_noticed(void)
 {
 #ifdef sysconf

@@ -1,8 +1,8 @@
-/* Tests a whole agent. It acts as it learns, learns the same on every instruction set, resumes
-   exactly, stays within its memory, runs with every frozen encoder, and refuses wrong calls without
-   changing.
+/* Tests a whole agent. Acting and learning compute the same values. The agent learns the same on
+   every instruction set, resumes exactly, stays within its memory, runs with every frozen encoder,
+   and refuses wrong calls without changing.
        cc -O2 tests/agent.c -o agent -lm && ./agent
-   `./agent --golden` prints the table of golden hashes anew. */
+   `./agent --golden` prints a new table of golden hashes. */
 #if defined(__unix__) || defined(__APPLE__)
 #define _POSIX_C_SOURCE 200809L /* clock_gettime */
 #include <time.h>
@@ -360,7 +360,7 @@ static void plays_without_a_trace(const char *words)
             rise_event const event =
                 toy_next(&other, action < 0 ? 0 : action, frame, allowed, &reward);
             action = rise_agent_play(busy.agent, player, frame, reward, event, NULL);
-            /* the event did not fit, so the episode begins anew */
+            /* the event did not fit, so the episode begins again */
             if (action < 0)
                 CHECK(rise_agent_play(busy.agent, player, frame, reward, RISE_FIRST, NULL) >= 0);
         }
@@ -486,7 +486,7 @@ static void bytes_are_as_promised(void)
     d = described("memory=rise");
     a = created(&d);
     rise_agent_metrics(a, &m);
-    /* frame, embedding in halves, reward, action, event, index in the episode, and the tree */
+    /* frame, embedding in 16-bit floats, reward, action, event, index in the episode, tree */
     CHECK(m.bytes_per_step == PIXELS + 2 * 9 + 4 + 2 + 1 + 4 + 64 / 7);
     rise_agent_destroy(a);
     d = described("memory=rise stored action_masks=1 embedding_f32=1");
@@ -777,7 +777,8 @@ static void heads_must_fit_together(void)
     refused_for("munchausen and value_rescale", &d);
     d.head = RISE_HEAD_MEAN;
     refused_for("munchausen and value_rescale", &d);
-    /* each of the two goes with noise, spectral norm and soft copies; no residual unit is needed */
+    /* munchausen and value_rescale each work with noise, spectral norm and soft copies, also
+       without residual units */
     d.value_rescale = 0, d.noisy = d.spectral_norm = 1, d.target_rate = 0.01;
     accepted(&d);
     d.munchausen = 0, d.value_rescale = 1;
@@ -1111,7 +1112,8 @@ static void refuses_weights(const char *words)
             }
             CHECK(rise_agent_error(a)->result == RISE_NOT_FINITE &&
                   rise_agent_error(a)->text[0] != '\0');
-            /* only the sample stream may move, so that the same batch is not drawn again */
+            /* only the random stream of sampling may advance, so that the same batch is not drawn
+               again */
             a->learner.sample_random = sample;
             CHECK(state_of(a) == before);
         }

@@ -1,7 +1,7 @@
 /* Tests background: the bits depend neither on the worker's speed nor on the number of threads, a
-   round takes effect when the next update is due, saving in the midst of a round loses nothing, and
-   with learn_outside no step waits. Some tests delay the worker. Jobs of any size are divided among
-   the threads. */
+   round takes effect when the next update is due, saving in the middle of a round loses nothing,
+   and with learn_outside no step waits. Some tests delay the worker. Jobs of any size are divided
+   among the threads. */
 #ifndef _WIN32
 #define _POSIX_C_SOURCE 200809L /* fork, pipe, nanosleep */
 #endif
@@ -178,9 +178,9 @@ static void a_round_takes_effect_when_the_next_is_due(void)
     rise_agent_destroy(w.agent);
 }
 
-/* An agent that is loaded goes on as the agent that was saved, in the midst of a round, too. Saving
-   changes nothing: an agent that was saved has, MORE steps later, the state of an agent that was
-   not saved before. */
+/* An agent that is loaded goes on as the agent that was saved, in the middle of a round, too.
+   Saving changes nothing: an agent that was saved has, MORE steps later, the state of an agent that
+   was not saved before. */
 static void saving_loses_no_round(void)
 {
     enum { LAST = 130, MORE = 34 }; /* MORE is a multiple of the steps between later cuts */
@@ -544,7 +544,7 @@ static void failures_are_reported(void)
     CHECK(risei_agent_wrong(w.agent) == NULL);
     rise_agent_destroy(w.agent);
 }
-/* Agents can be destroyed at any time, also in the midst of a round. */
+/* Agents can be destroyed at any time, also in the middle of a round. */
 static void agents_come_and_go(void)
 {
     int i;
@@ -643,8 +643,9 @@ static int batch_threads(void)
     closedir(folder);
     return count;
 }
-/* All threads that compute updates while the game goes on give way to it: the thread of the
-   background and the workers of its pool. Without a game beside them, none does. */
+/* With background, all threads that compute updates have the scheduling policy SCHED_BATCH: the
+   background thread and the workers of its thread pool. Without background, no thread has this
+   policy. */
 static void threads_give_way_to_the_game(void)
 {
     int background;

@@ -914,7 +914,7 @@ static void failed_start_is_reported(void)
     for (i = 0; i < 10; i++) { /* either child or program may be faster */
         open_fails("no/such/python could not be started (No such file", "is good", "no/such/python",
                    self);
-        open_fails("last line of its stderr: NameError: no such luck", "ends at once", self, self);
+        open_fails("of its stderr: NameError: x is not defined", "ends at once", self, self);
     }
     open_fails("could not be started", "is good", nowhere, self);
     open_fails("not answered for 0.2 seconds", "hangs at once", self, self);

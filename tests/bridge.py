@@ -6,9 +6,9 @@
 Needs Gymnasium, ale-py, MinAtar, MiniGrid, ViZDoom and pygame for all tests, and says what it
 skips.
 
-Made-up environments, in a stand-in for Gymnasium, do what real ones cannot be made to do. With them
-the child is also sent nonsense. Whatever it receives, it answers or ends, and it gives the reason
-before a traceback.
+A replacement for Gymnasium has made-up environments that fail in ways that real ones do not. With
+it, the child also receives corrupted messages. The child must answer each message or end. If it
+prints a traceback, it must send an ERROR first.
 """
 
 import importlib.util
@@ -800,7 +800,7 @@ def test_bad_numbers():
 
 
 def test_no_images():
-    """Each reason for which a space is no image, and the way out."""
+    """Each reason why a space is not an image. The error names the option that helps."""
     for space, words in {
         "Box(0, 255, (0,), uint8)": "the shape (0,) is not an image",
         "Box(0, 255, (2, 4, 5, 3), uint8)": "the shape (2, 4, 5, 3) is not an image",

@@ -6,7 +6,7 @@ out=build/build passed=0 failed=0
 mkdir -p "$out"
 strict='-Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wsign-conversion -Werror'
 c_only='-Wstrict-prototypes -Wmissing-prototypes'
-# Warnings that only rise.h is to be free of, because a user may compile it with them.
+# Warnings that are enabled for rise.h only, because a user may compile it with them.
 users='-Wdouble-promotion -Wredundant-decls -Wduplicated-branches -Wswitch-default'
 
 check() { # check NAME COMMAND...: passes if the command succeeds
@@ -141,7 +141,7 @@ if found gcc; then
     done
     check "gcc -fshort-enums" gcc -O1 -fshort-enums -DCHECK_QUICK tests/rules.c -o "$out/rules" -lm
     check "gcc -fshort-enums runs" sh -c "cd $out && ./rules"
-    # a * b + c after the header is what the user's flags make of it
+    # after the header, the user's flags decide whether a * b + c is fused
     printf '#define RISE_IMPLEMENTATION\n#include "rise.h"\n' > "$out/fused.c"
     echo 'double fused(double a, double b, double c); double fused(double a, double b, double c)' \
         '{ return a * b + c; }' >> "$out/fused.c"

@@ -2,12 +2,12 @@
    episodes to list. Dynamic programming over what a player knows finds the policies. These then
    play the real game from its frames alone.
 
-   Pairs, with memory: a player knows how many cards it has seen, and with which of their mates. All
-   orders of the other cards are equally likely, whatever it did. Without memory, it knows the cards
-   in the last GAME_STACK frames. The best policy is found among those that choose at random among
-   cards that they do not see: for these, all orders are equally likely again. It is not proved that
-   knowing the places is worth nothing. A policy that goes through the cards in order is tried, and
-   is not better.
+   Pairs, with memory: a player knows how many pairs are left, of how many pairs it has seen one
+   card, and of how many both cards. All orders of the other cards are equally likely, whatever it
+   did. Without memory, it knows the cards in the last GAME_STACK frames. The best policy is found
+   among those that choose at random among cards that they do not see: for these, all orders are
+   equally likely again. It is not proved that knowing the places is worth nothing. A policy that
+   goes through the cards in order is tried, and is not better.
 
    Pong: one frame tells everything, and what follows is certain up to the next serve, which is
    always seen. So with memory the player knows everything at any rate of blank frames. Without

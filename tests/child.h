@@ -133,7 +133,7 @@ static void child_chatters(void)
     int i;
     for (i = 0; i < 20000; i++) {
         printf("%d: a line that is longer than what the environment has to say about itself\n", i);
-        fprintf(stderr, "%d: and another one, of which nobody cares to read more than the last\n",
+        fprintf(stderr, "%d: a line on stderr; the bridge reports only the last line\n",
                 i);
     }
     fflush(stdout);
@@ -247,7 +247,8 @@ static int child_main(void)
     child.out = dup(1);
     dup2(2, 0);
     dup2(2, 1);
-    if (child_is("ends at once")) return fputs("Traceback\nNameError: no such luck\n", stderr), 1;
+    if (child_is("ends at once"))
+        return fputs("Traceback\nNameError: x is not defined\n", stderr), 1;
     if (child_is("hangs at once")) child_hangs();
     child_greets();
     for (;;) {

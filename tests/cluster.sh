@@ -1,7 +1,7 @@
 #!/bin/sh
 # Tests examples/cluster.c with Open MPI: several ranks learn to the same bits as one process, and a
-# run survives the death of any rank at any moment. Ends with "N passed, N failed". Without mpicc,
-# says so and skips. Takes about three minutes.
+# run can be resumed after any rank was killed at any moment. Ends with "N passed, N failed".
+# Without mpicc, says so and skips. Takes about three minutes.
 #
 #   sh tests/cluster.sh
 #   TRIALS=100 SEED=7 sh tests/cluster.sh     more kills, at other moments

@@ -5,7 +5,7 @@
 #include <stdio.h>
 int main(void) { return puts("skipped: this is no POSIX system\n0 passed, 0 failed"), 0; }
 #else
-#define _FILE_OFFSET_BITS 64 /* readdir on 32-bit machines whose disk has 64-bit numbers */
+#define _FILE_OFFSET_BITS 64 /* else readdir fails on 32-bit machines with 64-bit inode numbers */
 #include "faults.h"
 #define RISE_THREADS
 #define RISEI_THREADS_MINIMUM 0
@@ -63,8 +63,8 @@ static int save_with_fault(world *w, long at, fault_kind kind)
         CHECK(folder_count(PATH) == 1);
     else
         CHECK(folder_count(PATH) <= 2); /* the new file could not be removed */
-    /* A save succeeds without these calls: PATH is no link, the file gets the usual mode, or the
-       disk syncs the folder later. */
+    /* A save succeeds if one of these calls fails. It then treats PATH as no link, gives the file
+       the usual mode, or leaves the folder unsynced. */
     if (result == RISE_OK && failed != NULL && kind == FAULT_ONCE)
         CHECK(strcmp(failed, "readlink") == 0 || strcmp(failed, "stat") == 0 ||
               strcmp(failed, "fchmod") == 0 || strcmp(failed, "open a folder") == 0 ||
@@ -265,8 +265,7 @@ static int threads_become(int count)
     for (tries = 0; tries < 1000 && threads_there() != count; tries++) pause_for(1000);
     return threads_there() == count;
 }
-/* Creates an agent with fewer threads, which asks for fewer things than the number of the call that
-   fails. */
+/* Creates an agent with so few threads that it makes fewer than `at` calls. So no call fails. */
 static void fewer_threads_are_possible(rise_agent_desc d, long at, fault_kind kind)
 {
     rise_agent *a;
@@ -327,8 +326,8 @@ static void refused_threads_leave_nothing(void)
     free(b.data);
 }
 
-/* The same for the lock, the condition variable and the thread of the background, and for the lock
-   of an agent that another one publishes to. */
+/* The same for the lock, the condition variable and the background thread, and for the lock of an
+   agent that another agent publishes to. */
 static void refused_workers_leave_nothing(void)
 {
     static const struct {

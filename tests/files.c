@@ -8,7 +8,7 @@
 #if defined(__unix__) || defined(__APPLE__)
 #define _POSIX_C_SOURCE 200809L /* symlink, sigaction */
 #define _DARWIN_C_SOURCE        /* mkdtemp of folder.h, which macOS hides behind the line above */
-#define _FILE_OFFSET_BITS 64    /* readdir on 32-bit machines whose disk has 64-bit numbers */
+#define _FILE_OFFSET_BITS 64    /* else readdir fails if inode numbers have more bits */
 #endif
 #include <stdarg.h>
 #include <stdio.h>
@@ -192,14 +192,14 @@ static void wrong_kinds_are_not_saved(void)
     rise_agent_destroy(player), rise_agent_destroy(w.agent);
     free(b.data);
 }
-/* After a failure, a stream moves nothing and gives zeros. */
+/* After a failure, a byte stream writes nothing, and each number that is read is 0. */
 static void failed_streams_move_nothing(void)
 {
     buffer b = {NULL, 0, 0, SIZE_MAX, 0};
     unsigned char bytes[4] = {1, 2, 3, 4};
     uint32_t number = 77;
     risei_io f;
-    check_about("a stream that has failed");
+    check_about("a byte stream that has failed");
     risei_io_begin(&f, RISEI_IO_WRITE, 0);
     f.write = buffer_write, f.user = &b;
     f.failed = 1;
@@ -1424,8 +1424,8 @@ static void holds(uint64_t state)
     CHECK(folder_count(PATH) == 1);
 #endif
 }
-/* A save that the agent refuses says what rise_agent_write says, after the path. The system has no
-   part in it, so its words are not added. */
+/* A save that the agent refuses says what rise_agent_write says, after the path. No system call has
+   failed, so the text has no message of strerror. */
 static void save_says_what_write_says(const rise_agent *a, rise_save what, rise_result result)
 {
     buffer none = {NULL, 0, 0, SIZE_MAX, 0};
@@ -2483,8 +2483,9 @@ static void wrong_headers_are_refused(void)
     int kind;
     for (kind = 0; kind < KINDS; kind++) minds_the_header(kind);
 }
-/* Values that are finite and absurd are accepted. Standardised numbers are then clamped, infinite
-   before that, or NaN (an infinite difference times a gain of 0). Actions stay valid. */
+/* Finite statistics are accepted, however large. A standardised number may then overflow to
+   infinity, which is clamped, or be NaN (an infinite difference times a gain of 0). Actions stay
+   valid. */
 static void odd_statistics_of_numbers_do_no_harm(void)
 {
     static const float shifts[] = {-FLT_MAX, FLT_MAX, 0}, gains[] = {0, 1e-45f, FLT_MAX};

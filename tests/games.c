@@ -263,9 +263,10 @@ static void lock_case(variant v)
     CHECK(matters);
 }
 
-/* Players with different starts and the same actions since then see the same, from the oldest frame
-   in the stack on, and get the same rewards until the end. Earlier actions make no difference. In
-   Key-Door they have the same doors. */
+/* Two players have different starts. From the first step that counts on, both take the same
+   actions. From the oldest frame of that step's stack on, both see the same frames. Both get the
+   same rewards until the end. Actions before that step make no difference. In Key-Door they have
+   the same doors. */
 static void secrecy_case(variant v)
 {
     const game_spec *const spec = game_spec_of(v.kind);

@@ -297,7 +297,8 @@ static double plain_pool(const risei_conv *c, const double *w, const risei_image
     double most = -HUGE_VAL;
     int ky, kx;
     (void)w;
-    /* adaptive: pixels between share oy and share oy + 1 of the height, also partly */
+    /* adaptive pool: the height is divided into pooled_height equal parts; region oy has every
+       pixel that overlaps part oy (the width likewise) */
     if (c->pool < 0) {
         for (ky = 0; ky < c->out_height; ky++)
             for (kx = 0; kx < c->out_width; kx++)
@@ -382,7 +383,8 @@ static void conv_case(int size, int stride, int pad, int count)
     check_gradient("weights", conv_loss, &t, t.w + 3, g + 3, p.count - 3);
     CHECK(still_garbage(3, g));
     check_gradient("x", conv_loss, &t, t.flat_x, flat_dx, inputs);
-    risei_conv_backward_taps(&device, &t.c, t.w, t.count, &dy, &dx); /* the bands must equal it */
+    /* with taps, dx must be the same as with bands */
+    risei_conv_backward_taps(&device, &t.c, t.w, t.count, &dy, &dx);
     image_get(&dx, t.count, by_taps);
     CHECK(distance(inputs, by_taps, flat_dx) < 1e-12);
     CHECK(image_padding_is(&t.y, t.count, 9) && image_padding_is(&dx, t.count, 7));
@@ -640,8 +642,8 @@ static int cell_row_good(const cell_layer *t, cell_formula formula, int row)
     }
     return worst < 1e-13;
 }
-/* With a burn-in, gradients of the weights are sums over the steps after it. Gradients of those
-   steps' inputs are the same as without. */
+/* With a burn-in, gradients of the weights are sums over the steps after it. The gradients of the
+   inputs after the burn-in are the same as without a burn-in. */
 static int cell_burn_good(cell_layer *t, double *g, int burn)
 {
     ptrdiff_t const out = (ptrdiff_t)t->c.kind->gates * t->c.units, from = t->s.begin[burn];
@@ -1914,7 +1916,8 @@ static void updates_are_right(void)
 }
 
 /* ---------------------------------------------------------------------------------------------- */
-/* Control: in each of these kernels, one result is off by 1%, or added. The check must notice. */
+/* Control: each of these kernels has one mistake. Results are 1% too large, are added instead of
+   assigned, or go to the wrong element. The check must notice. */
 
 static const rise_kernels *correct;
 

@@ -184,9 +184,9 @@ static void layouts_are_as_described(void)
         int const rows = sizes[s / count], columns = sizes[s % count];
         int const panel = columns % 32 == 0 ? 32 : columns;
         rise_matrix const m = rise_matrix_panels(NULL, rows, columns);
-        rise_matrix const turned = rise_matrix_transpose(m);
+        rise_matrix const transposed = rise_matrix_transpose(m);
         rise_matrix const plain = rise_matrix_plain(NULL, columns + 3);
-        rise_matrix const plain_turned = rise_matrix_transpose(plain);
+        rise_matrix const plain_transposed = rise_matrix_transpose(plain);
         rise_matrix const to = rise_matrix_panels(NULL, columns, rows);
         float *const x = floats(rows * columns), *const y = floats(rows * columns);
         int good = 1, moved = 1;
@@ -196,9 +196,9 @@ static void layouts_are_as_described(void)
             for (j = 0; j < columns; j++) {
                 ptrdiff_t const at = (j / panel * rows + i) * panel + j % panel;
                 ptrdiff_t const plain_at = i * (columns + 3) + j;
-                good &= matrix_at(&m, i, j) == at && matrix_at(&turned, j, i) == at;
+                good &= matrix_at(&m, i, j) == at && matrix_at(&transposed, j, i) == at;
                 good &= matrix_at(&plain, i, j) == plain_at &&
-                        matrix_at(&plain_turned, j, i) == plain_at;
+                        matrix_at(&plain_transposed, j, i) == plain_at;
                 moved &= y[matrix_at(&to, j, i)] == x[at];
             }
         check_about("%d rows, %d columns", rows, columns);
@@ -239,9 +239,9 @@ static ptrdiff_t span_count(const span *s, int rows, int columns)
 
 typedef enum layout {
     PLAIN,
-    TURNED,
+    TRANSPOSED,
     PANELS,
-    TURNED_PANELS,
+    TRANSPOSED_PANELS,
     RUNS,
     PATCHES,
     COLUMNS,
@@ -285,9 +285,10 @@ static rise_matrix matrix_make(layout kind, int rows, int columns, int integers)
     float *data;
     span s;
     ptrdiff_t count, i;
-    if (kind == TURNED) m = rise_matrix_transpose(rise_matrix_plain(NULL, rows + below(3)));
+    if (kind == TRANSPOSED) m = rise_matrix_transpose(rise_matrix_plain(NULL, rows + below(3)));
     if (kind == PANELS) m = rise_matrix_panels(NULL, rows, columns);
-    if (kind == TURNED_PANELS) m = rise_matrix_transpose(rise_matrix_panels(NULL, columns, rows));
+    if (kind == TRANSPOSED_PANELS)
+        m = rise_matrix_transpose(rise_matrix_panels(NULL, columns, rows));
     if (kind == RUNS) m = runs_make(rows);
     if (kind == PATCHES) m = patches_make(rows, columns);
     if (kind == COLUMNS) m = columns_make(rows);
@@ -318,14 +319,14 @@ static rise_walk rows_make(int rows, int width)
    first two transposed. */
 static rise_matrix c_make(int m, int n)
 {
-    enum { WEIGHTS, ROWS, BESIDE, APART, TURNED_ROWS, TURNED_WEIGHTS, KINDS };
+    enum { WEIGHTS, ROWS, BESIDE, APART, TRANSPOSED_ROWS, TRANSPOSED_WEIGHTS, KINDS };
     int const kind = below(KINDS), run = RISE_PANEL * (1 + below(3)), gap = below(4);
     int const runs = (n + run - 1) / run;
     rise_matrix c = rise_matrix_plain(NULL, m + gap);
     span s;
     if (kind == WEIGHTS) return rise_matrix_panels(NULL, m, n);
-    if (kind == TURNED_ROWS) return rise_matrix_transpose(c);
-    if (kind == TURNED_WEIGHTS) return rise_matrix_transpose(rise_matrix_panels(NULL, n, m));
+    if (kind == TRANSPOSED_ROWS) return rise_matrix_transpose(c);
+    if (kind == TRANSPOSED_WEIGHTS) return rise_matrix_transpose(rise_matrix_panels(NULL, n, m));
     c.rows = rows_make(m, kind == ROWS     ? n
                           : kind == BESIDE ? runs * (run + gap)
                           : n < run        ? n
@@ -559,9 +560,9 @@ static void products_equal_the_reference(void)
 {
     /* tiles are up to 32 columns wide, */
     static const int edge_n[] = {1, 8, 31, 32, 33, 64, 96, 129, 255, 256, 257, 513};
-    /* blocks have 256 steps of k, */
+    /* a packed block of B has up to RISEI_KC = 256 rows */
     static const int edge_k[] = {1, 255, 256, 257, 513};
-    /* and 84 rows; products of few rows have 4 tiles */
+    /* a packed block of A has up to RISEI_MC = 84 rows */
     static const int edge_m[] = {15, 23, 24, 25, 28, 29, 55, 56, 57, 83, 84, 85, 97, 169};
     static const int large[][3] = {{257, 5, 3},    {255, 33, 7},   {513, 17, 2},   {300, 1, 9},
                                    {64, 64, 64},   {49, 100, 257}, {97, 257, 258}, {193, 64, 300},
@@ -1890,7 +1891,7 @@ static void int8_round_gives(int n, const float *x, int limit, const int *q, flo
         }
     free_blocks();
 }
-/* Examples that were computed by hand. Halves are rounded to even numbers. */
+/* Examples that were computed by hand. Ties round to even. */
 static void int8_rounding_is_as_by_hand(void)
 {
     static const float halves[] = {4, 0.5f, 1.5f, 2.5f, -0.5f, -1.5f, -2.5f, -4};
@@ -1915,8 +1916,8 @@ static void int8_rounding_is_as_by_hand(void)
     int8_round_gives(3, tiny + 1, 1023, none, 0);
     CHECK(ref->int8_round(1, halves, 1023, &one) > 0 && one == 1023);
 }
-/* Of random numbers of all magnitudes, |q| is at most the limit, and x differs from scale q by at
-   most half the scale and what x * factor is rounded by. */
+/* Random numbers of all magnitudes: |q| is at most the limit. |x - scale q| is at most half the
+   scale, plus the rounding error of x * factor. */
 static void int8_rounding_is_within_half(void)
 {
     enum { MOST = 70 };

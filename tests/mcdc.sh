@@ -1,8 +1,8 @@
 #!/bin/sh
-# Measures modified condition/decision coverage (MC/DC) of rise.h: for each condition of `a && b`,
-# two runs differ in this condition and in the result of the whole, and the other conditions do not
-# matter. Prints a line per room, then each decision of the rooms in ROOMS with a condition that no
-# program shows. Exits with 1 if a test fails.
+# Measures modified condition/decision coverage (MC/DC) of rise.h. A condition of a decision such as
+# `a && b` is covered if two runs show that this condition alone changes the decision's result.
+# Prints a line per room, then each decision of the given ROOMs that has a condition that is not
+# covered. Exits with 1 if a test fails.
 #
 #   sh tests/mcdc.sh [ROOM...]   [targets replay describe files]
 #

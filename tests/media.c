@@ -299,7 +299,7 @@ typedef struct screen {
     uint8_t *canvas; /* [height][width][3] */
     /* about the last frame; own: it has its own colour table, with this many colours */
     int left, top, right, bottom, own, colours;
-    /* about all frames: code tables begun anew, codes used before they are defined, bits */
+    /* about all frames: code tables begun again, codes used before they are defined, bits */
     int clears, unknown, widest;
 } screen;
 
@@ -560,10 +560,10 @@ static void fill_pairs(uint8_t *pixels, int count)
     }
 }
 
-/* Codes of every width are read, 3 to 12 bits. Grey images have lengths up to a full code table:
-   those for which codes become wider just before the end code, and one in seven of the others. A
-   length that no image of at most 1024 rows and columns has is left out. Images of few colours have
-   narrower codes. */
+/* Codes of every width are read, 3 to 12 bits. Grey images have 1 to 4199 pixels; the code table is
+   full after 3839. All lengths are tested near those at which codes become wider, and one in seven
+   of the others. A length that no image of at most 1024 rows and columns has is left out. Images of
+   few colours have narrower codes. */
 static void gif_codes_of_every_width_are_read(void)
 {
     static const int colours[] = {1, 2, 3, 4, 5, 8, 9, 17, 33, 100};

@@ -124,8 +124,11 @@ def test_grey(library):
 
 
 def test_resize(library):
-    """Compares with OpenCV, whose weights are floats. Halves are rounded either way there, and up
-    for 2 x 2 pixels. OpenCV enlarges images by another method."""
+    """Compares with OpenCV, whose weights are floats.
+
+    OpenCV rounds ties up or down, and always up for 2 x 2 pixels. OpenCV enlarges images by another
+    method.
+    """
     cv2 = importlib.import_module("cv2")
     sizes = [
         (210, 160, 84, 84),

@@ -11,7 +11,7 @@ int main(void)
 
 #else
 
-#define _FILE_OFFSET_BITS 64 /* readdir on 32-bit machines whose disk has 64-bit numbers */
+#define _FILE_OFFSET_BITS 64 /* else readdir fails on 32-bit machines with 64-bit inode numbers */
 #include "faults.h"
 #include "../examples/chart.h" /* before game_trainer.h, as in memory.c */
 #include "../examples/game_trainer.h"

@@ -52,8 +52,8 @@ FLAGS = ["-O0", "-DCHECK_QUICK", "-DCHECK_STOP", "-DSEQUENCES=3", "-pthread",
          "-Werror=incompatible-pointer-types", "-Werror=int-conversion", "-DRISE_STATIC"]
 LARGEST_MEMORY = 8 << 30  # bytes of address space of a test program
 SLOW = 0.25  # a test of more seconds is a unit of its own
-LONGEST = 1.5  # tests of more seconds of processor time only test mutants of their own room,
-LEFT_OUT = "rules/agents_learn_distributions"  # and this test of 5 seconds none
+LONGEST = 1.5  # a test of more seconds of processor time runs only on mutants of its own room
+LEFT_OUT = "rules/agents_learn_distributions"  # a test of 5 seconds that runs on no mutant
 # The children of these tests are killed before gcov can write their counts.
 NEVER_SKIPPED = ("faults",)
 

@@ -1,4 +1,4 @@
-/* Waiting for some microseconds. Without Windows, a test file defines _POSIX_C_SOURCE 200809L or
+/* Waiting for some microseconds. Except on Windows, a test file defines _POSIX_C_SOURCE 200809L or
    _DEFAULT_SOURCE before its first header. */
 #ifndef PAUSE_H
 #define PAUSE_H

@@ -3,7 +3,7 @@
    refused. tests/run.sh compiles the builds: see player_builds.h. */
 #if defined(__unix__) || defined(__APPLE__)
 #define _POSIX_C_SOURCE 200809L /* posix_memalign */
-#define _FILE_OFFSET_BITS 64 /* readdir on 32-bit machines whose disk has 64-bit numbers */
+#define _FILE_OFFSET_BITS 64 /* else readdir fails on 32-bit machines with 64-bit inode numbers */
 #endif
 #include "toy.h"
 #include "agent_file.h"

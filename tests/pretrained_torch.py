@@ -8,9 +8,9 @@ this machine.
 Needs torch and a C compiler: $CC or cc. Without torch, the script says so and passes.
 
 Random networks are saved under torchvision's names, and rise.h reads the files. save_by_hand writes
-the files. Where the packages `safetensors` and numpy are installed, they write the files, too, and
-those of 512 features alone. The largest error allowed is 1e-5 of the largest feature in float, and
-1e-12 in double.
+the files of fewer than 512 features. Where the packages `safetensors` and numpy are installed, they
+write all files; elsewhere, save_by_hand does. The largest error allowed is 1e-5 of the largest
+feature in float, and 1e-12 in double.
 """
 
 import ctypes
@@ -123,7 +123,7 @@ class ResNet18(nn.Module):
 
 
 def randomise(net):
-    """Draws weights and statistics with which no layer loses the signal, as after training."""
+    """Draws weights and statistics that keep the magnitude of activations from layer to layer."""
     for module in net.modules():
         if isinstance(module, nn.Conv2d):
             nn.init.kaiming_normal_(module.weight)

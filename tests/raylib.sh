@@ -4,9 +4,9 @@
 #
 #   sh tests/raylib.sh
 #
-# Needs xvfb-run and the Python package raylib, version 6. The package holds the library, with the
-# functions of C in it, and the header, without its macros. Without xvfb-run or the package, nothing
-# is tested, and a line says so.
+# Needs xvfb-run and the Python package raylib, version 6. The package has a library that exports
+# raylib's C functions, and raylib's header without its macros. Without xvfb-run or the package,
+# nothing is tested, and a line says so.
 cd "$(dirname "$0")/.." || exit 1
 CC=${CC:-cc} CFLAGS=${CFLAGS--O2} OUT=build/raylib
 skip() {
@@ -23,7 +23,7 @@ command -v xvfb-run > /dev/null || skip "no xvfb-run here"
 
 mkdir -p $OUT
 cp "$folder/raylib.h.modified" $OUT/raylib.h
-# The library is one for Python, so it needs Python's.
+# This library is a Python extension, so programs also link with libpython.
 python=$(python3 -c 'import sysconfig as s; v = s.get_config_var
 print(v("LIBDIR"), v("LDVERSION"), v("MULTIARCH") or "")')
 set -- $python

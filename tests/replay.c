@@ -1,5 +1,5 @@
 /* Tests replay against an oracle that forgets nothing. The oracle keeps every moment of every game
-   in plain arrays. From these it computes anew, each time, what replay may sample and what a sample
+   in plain arrays. Each time, it computes from these what replay may sample and what a sample
    must contain.
        cc -O2 tests/replay.c -o replay -lm && ./replay
    `./replay --all` tries every history of 12 events instead of 9, and plays all games instead of a
@@ -913,8 +913,9 @@ static unsigned char *played(setup *s, risei_replay *r)
     }
     return block;
 }
-/* Checks Pearson's chi-square of frequencies against leaves. For a right sampler, it is within 5
-   standard deviations of its mean, the degrees of freedom, and lower if the sampler stratifies. */
+/* Checks Pearson's chi-square of frequencies against leaves. The mean of chi-square is the number
+   of degrees of freedom. Chi-square must be at most 5 standard deviations above its mean. With one
+   draw at a time, it must also be at most 5 below. Stratified draws make it lower. */
 static void frequency_case(int count)
 {
     double const draws = 256000;

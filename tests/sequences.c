@@ -24,7 +24,7 @@ static void phase_begins(const void *user, int phase);
 #endif
 #include "toy.h"
 
-/* The number of sequences without --count. The larger number of .ci/run is a compiler's option. */
+/* The number of sequences without --count. .ci/run sets other numbers with -DSEQUENCES=N. */
 #ifndef SEQUENCES
 #define SEQUENCES 8
 #endif
@@ -42,7 +42,7 @@ enum {
     UNTOUCHED = -77  /* fills actions before a call */
 };
 
-/* A stream of random numbers. */
+/* A random stream. */
 typedef struct stream {
     uint64_t state;
 } stream;
@@ -54,7 +54,7 @@ static uint32_t draw(stream *s)
 }
 static int below(stream *s, int n) { return (int)(draw(s) % (uint32_t)n); }
 static int one_in(stream *s, int n) { return below(s, n) == 0; }
-/* Returns the stream of one purpose: call `number` of a sequence, or its description. */
+/* Returns the random stream for call `number` of a sequence, or for its description. */
 static stream stream_of(uint64_t seed, int number)
 {
     stream s;
@@ -1081,7 +1081,8 @@ static int takes_snapshots(void)
 {
     return run.desc.memory == RISE_MEMORY_RISE && run.desc.embedding == RISE_EMBED_SNAPSHOT;
 }
-/* Returns the environment steps that make the next rise_agent_learn one of the due updates. */
+/* Returns how many owed steps the next rise_agent_learn uses up: learn_period if an update is due,
+   otherwise 0. */
 static int64_t steps_due(void)
 {
     return run.desc.learn_outside && run.model.owed >= run.desc.learn_period &&
@@ -1107,8 +1108,9 @@ static void call_learn_for(void)
     static const double budgets[6] = {0, 1, 50, 300, 3000, 1e12};
     model *const x = &run.model;
     int const due = x->owed >= run.desc.learn_period && run.metrics.replay_ready > 0;
-    /* Most updates are fast; the twins agree on how much a slow one counts. Loading reads the
-       clock, so the twins' clocks differ. Multiples of 2^-20 seconds have exact differences. */
+    /* Loading reads the clock, so the twins' clocks differ. All times are multiples of 2^-20
+       seconds, so their differences are exact, and all twins measure the same time for an update.
+       Most ticks are short. */
     double const tick = (1 + below(&run.dice, one_in(&run.dice, 3) ? 400 : 10)) / 1048576.0;
     call c;
     int actions[MOST], t, done;

@@ -121,7 +121,7 @@ static void snapshot_embeds_with_copied_convs(void)
     rise_agent_destroy(a);
 }
 /* A run that is saved at any moment of a snapshot resumes with the same bits. */
-static void run_resumes_in_the_midst_of_a_snapshot(void)
+static void run_resumes_in_the_middle_of_a_snapshot(void)
 {
     const char *const path = "snapshot-test.rise";
     size_t const kept = (size_t)CAPACITY * 16 * sizeof(uint16_t);
@@ -163,7 +163,7 @@ static void other_encoders_refuse_snapshots(void)
 static const check_test tests[] = {
     TEST(other_encoders_refuse_snapshots),
     TEST(snapshot_embeds_with_copied_convs),
-    TEST(run_resumes_in_the_midst_of_a_snapshot),
+    TEST(run_resumes_in_the_middle_of_a_snapshot),
 };
 int main(int count, char **arguments)
 {

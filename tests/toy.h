@@ -103,7 +103,8 @@ CHECK_UNUSED static void toy_embed(void *user, const uint8_t *frame, float *embe
 /* A clock_fn that advances 3 ms at each call. `user`: a double, the seconds. */
 CHECK_UNUSED static double toy_clock(void *user) { return *(double *)user += 0.003; }
 
-/* The agents of most tests. Sizes are odd, so that every kernel meets its tail. */
+/* The agent of most tests. Most sizes are not multiples of a vector's length, so every kernel also
+   runs its loop for the remainder. */
 static const char toy_agent[] =
     "frame_stack=2 players=2 memory=rise window=5 cell=lstm fusion=concat context_scale=1 "
     "embedding=signs embedding_size=9 network=custom conv_count=1 conv[0].filters=4 "

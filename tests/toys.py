@@ -81,7 +81,7 @@ class Both(gymnasium.Env):
 
     A half of the image is lit, and the number is 5 or -5. Action 1 is right if the left half is lit
     and the number is 5, and if the right half is lit and the number is -5. Else, action 0 is right.
-    Each step draws both anew. An episode has 8 steps, and a right action is worth 1: an agent that
+    Each step draws both again. An episode has 8 steps, and a right action is worth 1: an agent that
     sees only one of the two scores 4 on average, as a random one does.
     """
 

@@ -11,7 +11,7 @@ int main(void)
 
 #else
 
-#define _FILE_OFFSET_BITS 64 /* readdir on 32-bit machines whose disk has 64-bit numbers */
+#define _FILE_OFFSET_BITS 64 /* else readdir fails on 32-bit machines with 64-bit inode numbers */
 #include "faults.h"
 int atari_main(int count, char **arguments);
 #define main atari_main
@@ -301,7 +301,7 @@ static void resumed_run_keeps_its_options(void)
     CHECK(tool_said("Kept from the run: --threads 2."));
     CHECK(tool_said("Changed: --hours 1e-9, previously no --hours."));
     CHECK(tool_said("Changed: no --steps, previously --steps 0.2k."));
-    /* a run from before there was a run.txt: its agent tells what it can */
+    /* a run of an older release has no run.txt: the agent has some of its options */
     CHECK(remove(in_folder("run.txt")) == 0);
     CHECK(tool("--steps 300 --resume --memory none") == 1 && tool_said("has 2 environments and"));
     CHECK(tool("--steps 300 --resume --environments 3") == 1 && tool_said("leave these options"));

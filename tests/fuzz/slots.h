@@ -20,7 +20,7 @@
 #ifdef FUZZ_SLOTS
 #include <sanitizer/asan_interface.h>
 
-/* The guard takes addresses that are past a block's end by less than FUZZ_SLOT_GUARD. Blocks below
+/* The guard catches accesses less than FUZZ_SLOT_GUARD bytes past a block's end. Blocks below
    FUZZ_SLOT_LEAST or above FUZZ_SLOT_BYTES, and blocks that find no slot, are those of the C
    library. */
 enum {
@@ -34,7 +34,7 @@ static struct {
     void *block;           /* NULL: the slot is free */
 } fuzz_slots[FUZZ_SLOTS_COUNT];
 
-/* Returns a block whose bytes have any values. */
+/* Returns an uninitialised block. */
 static void *fuzz_malloc(size_t bytes)
 {
     int i;
