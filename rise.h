@@ -2690,7 +2690,8 @@ typedef struct rise_kernels {
        1, the row has weights[0]. Exact if the weights are integers and no sum exceeds 2^24. */
     void (*sum_rows)(int n, int rows, const uint8_t *x, ptrdiff_t stride, const rise_real *weights,
                      rise_real *sums);
-    /* Converts x, 16-bit floats (IEEE 754 binary16), to y. No x may be denormal, infinite or NaN.
+    /* Converts x, 16-bit floats (IEEE 754 binary16), to y. No x may be denormal, infinite or NaN:
+       other tables would then give other results.
        The replay buffer stores such floats. */
     void (*half_to_real)(int n, const uint16_t *x, rise_real *y);
     /* Rounds factor * x [n] to integers q [n], ties to even. Here factor = limit /
@@ -2896,8 +2897,9 @@ __declspec(dllimport) int __stdcall MultiByteToWideChar(unsigned int page, unsig
 #define RISEI_LEARNS 1
 #define RISEI_LEARN(function) function
 #endif
-/* RISE_NO_RAINBOW leaves out C51, IQN, noisy layers and spectral normalisation in the same way.
-   RISE_NO_ENCODERS leaves out the frozen encoders other than DOWNSAMPLE and SIGNS. */
+/* RISE_NO_RAINBOW leaves out C51, IQN, noisy layers and spectral normalisation in the same way. In
+   a build that learns, some code of noise and of spectral normalisation stays, but no agent uses
+   it. RISE_NO_ENCODERS leaves out the frozen encoders other than DOWNSAMPLE and SIGNS. */
 #ifdef RISE_NO_RAINBOW
 #define RISEI_HAS_RAINBOW 0
 #define RISEI_RAINBOW(function) NULL
@@ -3139,7 +3141,7 @@ typedef struct risei_arena {
     /* 1: the block is already zero, so risei_arena_take does not clear it. Clearing would write to
        every page, and the operating system would have to supply all of them. */
     int zeroed;
-    int overflow; /* 1: the size is above RISEI_SIZE_MAX */
+    int overflow; /* 1: an array did not fit below RISEI_SIZE_MAX, and was not counted */
 } risei_arena;
 
 /* Bytes: the most that a block may have. ptrdiff_t can then count the elements of every array.
@@ -3300,8 +3302,10 @@ RISE_API int rise_sign_bits(int inputs, int size)
 /* >>bytes: byte streams, and files of the C library
 
    Holds the byte stream, then the functions that work on a FILE. A byte stream measures, writes,
-   reads or counts numbers in little-endian order and keeps their CRC-32. One function passes each
-   field of an object to a byte stream and serves all four modes. So the modes cannot disagree.
+   reads or counts numbers in little-endian order and keeps their CRC-32. Usually one function
+   passes the fields of an object to a byte stream in all four modes. So these modes cannot
+   disagree. The header of room files lists three exceptions. Change both functions of an exception
+   together.
    Main type: risei_io. Uses: platform. Test: tests/files.c. */
 
 typedef enum risei_io_mode {
@@ -3543,14 +3547,17 @@ RISEI_FN rise_result risei_stdio_open_sized(const char *path, FILE **file, uint6
 
 /* -- Replacing a file as a whole --
 
-   A new file is written in the folder of the old file, under a name that no other file has. Then
-   the new file is renamed to the old name. So other processes find either the old file or the new
-   file, never a part of one, also after a crash. On POSIX, a symbolic link is followed, so that
-   the link stays, and the new file has the permissions of the old file. On systems other than POSIX
-   and Windows, the new file is named path.new. There, the file of the old name may be missing after
-   a crash. */
+   A new file is written in the folder of the old file. Then the new file is renamed to the old
+   name. On POSIX and Windows, no other file has the name of the new file. There, other processes
+   find either the old file or the new file, never a part of one, also after a crash. On POSIX, a
+   symbolic link is followed, so that the link stays, and the new file has the permissions of the
+   old file.
+
+   On other systems, the new file is named path.new, and an older file of this name is overwritten.
+   There, after a crash, the file of the old name may be missing or incomplete. */
 typedef struct risei_stdio_new {
     FILE *file;
+    int stays; /* 1: risei_stdio_end does not remove the new file */
     char target[RISEI_PATH];         /* the file to replace */
     char temporary[RISEI_PATH + 32]; /* the new file */
 } risei_stdio_new;
@@ -3632,7 +3639,7 @@ RISEI_FN rise_result risei_stdio_begin(risei_stdio_new *n, const char *path, ris
 #if defined(_WIN32) || defined(RISEI_POSIX)
     int number, file = -1;
 #endif
-    n->file = NULL;
+    n->file = NULL, n->stays = 0;
     if (!risei_stdio_follow_links(path, n->target))
         return risei_fail(error, RISE_IO,
                           "the path is longer than %d characters, or its links form a circle",
@@ -3680,8 +3687,8 @@ RISEI_FN int risei_stdio_sync(FILE *file)
 #endif
 }
 /* Renames the new file to the old name. Returns 0 if that fails. On POSIX and Windows, both files
-   are then unchanged. */
-RISEI_FN int risei_stdio_rename(const risei_stdio_new *n)
+   are then unchanged. On other systems, the old file may be gone; then the new file stays. */
+RISEI_FN int risei_stdio_rename(risei_stdio_new *n)
 {
 #if defined(_WIN32)
     wchar_t from[RISEI_PATH], to[RISEI_PATH];
@@ -3704,13 +3711,14 @@ RISEI_FN int risei_stdio_rename(const risei_stdio_new *n)
     return 1;
 #else
     if (rename(n->temporary, n->target) == 0) return 1;
-    remove(n->target); /* in some C libraries, rename does not replace a file */
+    /* in some C libraries, rename does not replace a file */
+    n->stays = remove(n->target) == 0;
     return rename(n->temporary, n->target) == 0;
 #endif
 }
 /* Closes the new file and, if `good`, renames it to the old name. Otherwise, or on failure, removes
-   the new file. Returns whether the new file has replaced the old one; if not, errno says why. On
-   Windows, errno is EACCES if only the renaming failed, whatever the reason. */
+   the new file, unless `stays` is 1. Returns whether the new file has replaced the old one; if not,
+   errno says why. On Windows, errno is EACCES if only the renaming failed, whatever the reason. */
 RISEI_FN int risei_stdio_end(risei_stdio_new *n, int good)
 {
     int reason = errno;
@@ -3719,7 +3727,7 @@ RISEI_FN int risei_stdio_end(risei_stdio_new *n, int good)
     if (fclose(n->file) != 0 && good) good = 0, reason = errno;
     if (good && !risei_stdio_rename(n)) good = 0, reason = errno;
     errno = reason;
-    if (!good) risei_stdio_remove(n->temporary);
+    if (!good && !n->stays) risei_stdio_remove(n->temporary);
     return good;
 }
 /* Puts the path in front of the sentence in *error, if there is an error. `reason`: an errno whose
@@ -4053,8 +4061,9 @@ RISEI_FN uint16_t risei_to_half(rise_real x)
     if (magnitude < 0x38800000u) return (uint16_t)sign;
     return (uint16_t)(sign | ((magnitude + 0x0FFFu + (magnitude >> 13 & 1u) - 0x38000000u) >> 13));
 }
-/* Returns the value of `half`, a result of risei_to_half. So `half` is never denormal, infinite or
-   NaN. */
+/* Returns the value of `half`, a result of risei_to_half. While a file is read, `half` can also be
+   denormal, infinite or NaN. The result is then a finite number that risei_to_half does not convert
+   back to `half`. */
 RISEI_INLINE rise_real risei_from_half(uint16_t half)
 {
     uint32_t const magnitude = half & 0x7FFFu;
@@ -4174,7 +4183,8 @@ RISEI_INLINE rise_real risei_min(rise_real a, rise_real b) { return a < b ? a : 
 #endif
 
 #ifndef RISE_PLAY_ONLY
-/* ref: one number at a time, in the simplest loops. The reference for the tests. */
+/* ref: one number at a time, in the simplest loops. The reference for the tests and for
+   rise_self_test. For all tables, risei_cell_initialise computes initial weights with its log. */
 #define RISEK(name) risek_##name##_ref
 #define RISEK_NAME "ref"
 #define RISEK_ISA RISE_ISA_REF
@@ -4878,10 +4888,11 @@ RISEI_FN long risei_thread_process(void)
 #define RISEI_THREADS_MINIMUM 2e5
 #endif
 /* Pauses: a worker that waits executes this number of pause instructions before it sleeps, about 50
-   us in all. The time depends on the processor's pause instruction. The pauses take longer than the
-   gaps between the jobs of an update, so workers do not sleep during an update. The pauses are
-   shorter than one step of a real-time game (16 ms at 60 steps a second), so workers sleep between
-   steps. No measurement of other values is recorded. */
+   us in all. The time depends on the processor's pause instruction. The pauses take longer than
+   most gaps between the jobs of an update, so workers seldom sleep during an update. Gaps may be
+   longer in large networks, for example in risei_transpose_panels. The pauses are shorter than one
+   step of a real-time game (16 ms at 60 steps a second), so workers sleep between steps. No
+   measurement of other values is recorded. */
 enum { RISEI_THREADS_SPINS = 2000 };
 
 typedef struct risei_worker {
@@ -5051,7 +5062,9 @@ typedef struct risei_device {
     void *scratch;
     struct risei_threads *threads; /* NULL: the caller's thread alone */
     size_t scratch_bytes;
-    size_t product_bytes; /* bytes of a product's scratch; 0: rise_product_scratch() bytes */
+    /* bytes of a product's scratch; 0: rise_product_scratch() bytes. With 8-bit weights: bytes of
+       the rounded inputs, never 0. */
+    size_t product_bytes;
 } risei_device;
 
 /* Runs a job and returns when it is done. `work` is the approximate number of multiplications. If
@@ -5105,8 +5118,9 @@ RISEI_FN void risei_product_run(const risei_device *d, const rise_product *p)
    Embeddings, and the numbers of an observation, are standardised: each number with its own mean
    and variance. The numbers of an observation are scaled to variance 1; for embeddings, see room
    embedder. Until learning starts, these statistics are gathered, and embeddings and numbers stay
-   raw. When learning starts, the statistics are frozen. A snapshot computes the statistics of
-   embeddings again.
+   raw. When learning starts, the statistics are frozen. If frames are standardised, the statistics
+   of CONV and SNAPSHOT embeddings are first computed again from stored frames. A snapshot computes
+   the statistics of embeddings again. If reduce_fn fails, the statistics are not frozen any more.
 
    Main type: risei_statistics. Uses room memory. Tests: tests/agent.c, tests/numbers.c. */
 
@@ -5216,7 +5230,9 @@ typedef struct risei_frames {
     size_t bytes;           /* of a frame */
     /* 0: desc.raw_frames is 1, or there are no frames; all members below are then 0 */
     int standardises;
-    int statistics_frozen;  /* 1: the statistics no longer change, and scale.mean is `mean` */
+    /* 1: frames change no sum, and scale.mean is `mean`. With several processes, `mean` and
+       scale.factor then become those of process 0. If reduce_fn fails, this becomes 0 again. */
+    int statistics_frozen;
     int64_t seen;           /* frames in the statistics */
     uint32_t *sums;         /* [bytes]: sum of each byte over the frames; NULL with play_only */
     uint64_t squares;       /* sum of the squares of all bytes over the frames */
@@ -7211,8 +7227,9 @@ RISEI_FN void risei_cell_initialise(const risei_cell *c, rise_real *w, int windo
    entries, so padding takes no time. If the rows are not sorted, a row that has not started has an
    entry when a row with a higher index has started. The state after such an entry is zero.
 
-   These statements hold for the `start` that risei_sequence_plan used. After the plan, the caller
-   may set `start` to later steps. A row then also has entries before its start. */
+   These statements hold for the `start` and `steps` that risei_sequence_plan used. After the plan,
+   the caller may set `start` to later steps. A row then also has entries before its start. The
+   caller may also lower `steps`, if all rows start before the new `steps`. */
 typedef struct risei_sequence {
     int steps, rows;
     int burn_in; /* steps at the beginning through which no gradient flows */
@@ -16116,7 +16133,7 @@ RISEI_FN void risei_file_visit_learning(risei_io *f, rise_agent *a)
 }
 RISEI_FN void risei_file_visit_state(risei_io *f, risei_history *h, ptrdiff_t slot)
 {
-    const char *const wrong = "a stored state is not finite";
+    const char *const wrong = "a stored state is not finite, or not a 16-bit float that is saved";
     uint16_t *half = h->half_state + slot * h->state_size;
     int i;
     if (h->f32)
@@ -16125,7 +16142,7 @@ RISEI_FN void risei_file_visit_state(risei_io *f, risei_history *h, ptrdiff_t sl
     if (h->f32) return;
     risei_io_numbers(f, half, (size_t)h->state_size, sizeof *half);
     for (i = 0; i < h->state_size; i++)
-        if ((half[i] & 0x7C00u) == 0x7C00u) risei_io_invalid(f, wrong);
+        if (risei_to_half(risei_from_half(half[i])) != half[i]) risei_io_invalid(f, wrong);
 }
 /* Visits one slot of the replay buffer. Embeddings are not saved: loading computes them again. */
 RISEI_FN void risei_file_visit_slot(risei_io *f, risei_replay *r, ptrdiff_t slot, int actions)
@@ -16801,7 +16818,8 @@ RISE_API rise_result rise_agent_save(const rise_agent *agent, rise_save what, co
     result = rise_agent_write(agent, what, risei_stdio_write, new_file.file, error);
     result = risei_stdio_explain(path, result == RISE_IO ? errno : 0, result, error);
     if (!risei_stdio_end(&new_file, result == RISE_OK) && result == RISE_OK)
-        result = risei_fail(error, RISE_IO, "%.150s cannot be written: %s", path, strerror(errno));
+        result = risei_fail(error, RISE_IO, "%.100s cannot be written: %.60s%s", path,
+                            strerror(errno), new_file.stays ? "; the agent is in path.new" : "");
     return result;
 }
 RISE_API rise_result rise_agent_load(rise_agent **agent, const char *path,

@@ -141,6 +141,44 @@ if found gcc; then
     done
     check "gcc -fshort-enums" gcc -O1 -fshort-enums -DCHECK_QUICK tests/rules.c -o "$out/rules" -lm
     check "gcc -fshort-enums runs" sh -c "cd $out && ./rules"
+    # On other systems than POSIX and Windows: if the old file is gone and cannot be replaced, the
+    # new file stays. Here rename always fails.
+    cat > "$out/other.c" << 'EOF'
+#include <stdio.h>
+static int always_fails(const char *from, const char *to)
+{
+    return from == to ? -2 : -1;
+}
+#define rename always_fails
+#define RISE_IMPLEMENTATION
+#include "rise.h"
+#undef rename
+static int exists(const char *path)
+{
+    FILE *file = fopen(path, "rb");
+    return file != NULL && fclose(file) == 0;
+}
+int main(void)
+{
+    rise_agent_desc desc = {0};
+    rise_error error;
+    rise_agent *agent, *loaded;
+    FILE *old;
+    desc.frame_width = desc.frame_height = 8, desc.actions = 2;
+    if (rise_agent_create(&agent, &desc, &error) != RISE_OK) return 1;
+    remove("other.rise"), remove("other.rise.new");
+    if (rise_agent_save(agent, RISE_SAVE_AGENT, "other.rise", &error) != RISE_IO) return 2;
+    if (exists("other.rise.new") || strstr(error.text, ".new") != NULL) return 3;
+    if ((old = fopen("other.rise", "wb")) == NULL || fclose(old) != 0) return 4;
+    if (rise_agent_save(agent, RISE_SAVE_AGENT, "other.rise", &error) != RISE_IO) return 5;
+    if (strstr(error.text, "path.new") == NULL) return 6;
+    if (rise_agent_load(&loaded, "other.rise.new", NULL, &error) != RISE_OK) return 7;
+    rise_agent_destroy(loaded), rise_agent_destroy(agent);
+    return 0;
+}
+EOF
+    check "gcc -U__unix__" gcc -O1 -U__unix__ -DRISE_NO_SIMD -I. "$out/other.c" -o "$out/other" -lm
+    check "a new file that cannot be renamed stays" sh -c "cd $out && ./other"
     # after the header, the user's flags decide whether a * b + c is fused
     printf '#define RISE_IMPLEMENTATION\n#include "rise.h"\n' > "$out/fused.c"
     echo 'double fused(double a, double b, double c); double fused(double a, double b, double c)' \

@@ -440,10 +440,10 @@ static void refuses_hostile_counts(rise_agent *a)
     hostile_integer(a, &h->written[lane], h->written[lane] + 1, "");
     hostile_integer(a, &h->written[lane], h->written[lane] - 1, "");
 }
-/* Stored states: 16-bit or 32-bit floats that are not finite. */
+/* Stored states: 16-bit or 32-bit floats that are not finite, and denormal 16-bit floats. */
 static void refuses_hostile_states(const char *words)
 {
-    static const uint16_t halves[] = {0x7C00, 0xFC00, 0x7E00, 0x7C01, 0xFFFF};
+    static const uint16_t halves[] = {0x7C00, 0xFC00, 0x7E00, 0x7C01, 0xFFFF, 1, 0x83FF};
     static const float reals[] = {(float)NAN, (float)HUGE_VAL, -(float)HUGE_VAL};
     world w = tiny_world(words, 30);
     risei_history *const h = &w.agent->replay.history;
