@@ -2012,8 +2012,8 @@ typedef struct rise_agent_desc {
     /* NULL: silent */
     rise_log_fn log_fn;
     void *log_user;
-    /* NULL: CLOCK_MONOTONIC or QueryPerformanceCounter where there is one, else timespec_get (C11),
-       else clock() */
+    /* NULL: CLOCK_MONOTONIC or QueryPerformanceCounter if <time.h> or the system has it, else
+       timespec_get (C11), else clock(), which is processor time */
     rise_clock_fn clock_fn;
     void *clock_user;
 } rise_agent_desc;
@@ -2832,6 +2832,16 @@ extern ssize_t readlink(const char *path, char *target, size_t size);
 #pragma GCC diagnostic pop
 #endif
 #endif
+#endif
+/* With -std=c99 or -std=c11, <time.h> of Linux does not declare clock_gettime. On 64-bit Linux, the
+   type of its result has two longs. */
+#if defined(__linux__) && defined(__LP64__) && !defined(RISE_PLAY_ONLY) && !defined(__cplusplus) && \
+    !defined(CLOCK_MONOTONIC)
+#define RISEI_LINUX_CLOCK 1 /* the number of CLOCK_MONOTONIC */
+struct risei_linux_time {
+    long seconds, nanoseconds;
+};
+extern int risei_linux_clock(int clock, struct risei_linux_time *time) __asm__("clock_gettime");
 #endif
 #ifdef _WIN32
 #include <wchar.h>
@@ -12710,9 +12720,9 @@ RISEI_FN double risei_model_schedule(const rise_agent_desc *d, int64_t now, doub
     return share <= 0 ? start : share >= 1 ? end : start + change;
 }
 
-/* Returns the seconds since a fixed moment. Calls desc.clock_fn if it is set. Otherwise reads the
-   system's monotonic clock. Systems without a monotonic clock use the time of day (C11), or else
-   the processor time. */
+/* Returns the seconds since a fixed moment. Calls desc.clock_fn if it is set. Otherwise reads
+   QueryPerformanceCounter (Windows) or CLOCK_MONOTONIC. If <time.h> declares neither and this is
+   not 64-bit Linux, reads the time of day (C11), or else the processor time of all threads. */
 RISEI_FN double risei_model_clock(const rise_agent_desc *d)
 {
     if (d->clock_fn != NULL) return d->clock_fn(d->clock_user);
@@ -12729,6 +12739,12 @@ RISEI_FN double risei_model_clock(const rise_agent_desc *d)
         struct timespec t;
         clock_gettime(CLOCK_MONOTONIC, &t);
         return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+    }
+#elif defined(RISEI_LINUX_CLOCK)
+    {
+        struct risei_linux_time t;
+        risei_linux_clock(RISEI_LINUX_CLOCK, &t);
+        return (double)t.seconds + 1e-9 * (double)t.nanoseconds;
     }
 #elif defined(TIME_UTC)
     {

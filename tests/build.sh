@@ -141,6 +141,22 @@ if found gcc; then
     done
     check "gcc -fshort-enums" gcc -O1 -fshort-enums -DCHECK_QUICK tests/rules.c -o "$out/rules" -lm
     check "gcc -fshort-enums runs" sh -c "cd $out && ./rules"
+    # The clock is monotonic with strict flags, too. Processor time would not include the sleep.
+    printf '#define RISE_STATIC\n#define RISE_IMPLEMENTATION\n#include "rise.h"\n' > "$out/clock.c"
+    cat >> "$out/clock.c" << 'EOF'
+int main(void)
+{
+    static rise_agent_desc desc;
+    double const before = risei_model_clock(&desc);
+    return system("sleep 0.2") != 0 || risei_model_clock(&desc) - before < 0.1;
+}
+EOF
+    for std in c99 c11; do
+        check "gcc -std=$std, clock" gcc -O1 -std=$std -w -DRISE_NO_SIMD -I. "$out/clock.c" \
+            -o "$out/clock" -lm
+        check "gcc -std=$std, the clock is monotonic" sh -c "nm $out/clock | grep -q clock_gettime"
+        check "gcc -std=$std, the clock counts a sleep" "$out/clock"
+    done
     # On other systems than POSIX and Windows: if the old file is gone and cannot be replaced, the
     # new file stays. Here rename always fails.
     cat > "$out/other.c" << 'EOF'
