@@ -694,9 +694,9 @@
        rise_agent_publish(agent, opponent); // from now on, the opponent plays as the agent does now
 
    Each episode of a player begins with RISE_FIRST. You need not pass the last frame of the episode.
-   For each player the agent keeps the frames of the window and their embeddings: 16 frames by
-   default, or frame_stack frames with NONE. rise_agent_values returns the Q values of all actions
-   at the player's newest frame.
+   For each player the agent keeps the frames that acting reads. By default these are 16 frames with
+   RISE, 19 with FULL and 4 with NONE. RISE also keeps their embeddings. rise_agent_values returns
+   the Q values of all actions at the player's newest frame.
 
        const rise_real *q = rise_agent_values(agent, i);
        if (q != NULL) printf("left %g, right %g\n", (double)q[0], (double)q[1]);
@@ -721,7 +721,8 @@
    RISE_SAVE_FLOAT16 and with RISE_DOUBLE, the weights are copied. rise_agent_publish cannot change
    an agent that reads its weights in place.
 
-       _Alignas(64) static const unsigned char guards[] = { ... }; // the bytes of guards.rise
+       // the bytes of guards.rise; in C++: alignas(64)
+       _Alignas(64) static const unsigned char guards[] = { ... };
 
        rise_agent_open(&agent, guards, sizeof guards, &machine, &error);
 
@@ -811,9 +812,10 @@
 
    rise_agent_save writes a new file beside the old one, and then gives the new file the old name.
    So on POSIX and Windows, a crash does not damage the old checkpoint, and several programs may
-   save to one path. A program that is killed while it saves leaves a file whose name is the path
-   with ".new-" and two numbers at the end. You can delete such files. On POSIX, a symbolic link is
-   followed, the permissions of the old file are kept, and anything but a plain file is refused.
+   save to one path. There, a program that is killed while it saves leaves a file whose name is the
+   path with ".new-" and two numbers at the end. You can delete such files. On POSIX, a symbolic
+   link is followed, the permissions of the old file are kept, and anything but a plain file is
+   refused.
 
    rise_agent_peek reads only the description in a file. In the description, set the fields that you
    will set in `machine`, such as play_only. With play_only, also set background, because loading
@@ -877,7 +879,7 @@
        desc.value_max = 10;
 
        desc.head = RISE_HEAD_IQN;  // quantiles of the return
-       desc.munchausen = 1;        // not with C51
+       desc.munchausen = 1;        // not with C51 or value_rescale
        desc.noisy = 1;             // exploration by noise in the heads' weights
        desc.epsilon_start = desc.epsilon_end = -1; // no random actions
 
@@ -893,8 +895,8 @@
 
    The presets are DQN, RAINBOW, BTR and R2D2, for Atari. Most of their values are those of the
    papers. The replay buffer of a preset holds a million frames, so a smaller replay_capacity is
-   usual. A preset sets only fields that are zero. To keep the default of a field, set the field to
-   zero after the preset.
+   usual. It must be at least learn_start, which is 200000 with BTR. A preset sets only fields that
+   are zero. To keep the default of a field, set the field to zero after the preset.
 
        desc.frame_width = desc.frame_height = 84;
        rise_agent_preset(&desc, RISE_PRESET_RAINBOW);
@@ -963,7 +965,7 @@
    matrices.
 
        rise_product p = {0};
-       void *scratch = malloc(rise_product_scratch());
+       void *scratch = malloc(rise_product_scratch() + 1); // may need 0 bytes
        p.m = 4, p.n = 8, p.k = 16;
        p.a = rise_matrix_plain(a, 16); // [4][16]
        p.b = rise_matrix_plain(b, 8);  // [16][8]
@@ -1026,7 +1028,8 @@
        any return                   is small for this game          larger target_period
 
        RISE_NOT_FINITE: "a weight,  the update diverged and was     a lower learning_rate;
-       the loss or a gradient"      discarded                       smaller rewards
+       the loss or a gradient"      discarded                       smaller rewards; if it repeats,
+                                                                    load the last checkpoint
 
        rise_agent_learn_for always  no update is due: learn_start   wait; set learn_outside
        returns 0                    not reached, the buffer is
@@ -1376,7 +1379,8 @@
    or NULL with RISE_PLAY_ONLY. Use RISEI_LEARN for the functions that only learning calls.
 
    3. >>heads: its row in risei_head_kinds, in the order of rise_head. Without the row the file does
-   not compile. A wrong order compiles.
+   not compile. A wrong order compiles. With RISE_NO_RAINBOW, risei_check_head refuses all heads but
+   MEAN.
 
        {"mine",
         risei_head_one, risei_head_one, // atoms, taus
@@ -1807,7 +1811,8 @@ typedef struct rise_agent_desc {
     /* frames that the recurrent net is unrolled over, 1..1024 [16] */
     int window;
     /* consecutive transitions that are trained on one window and share its cost; divides batch,
-       1..64 [1]. The window then has window + window_samples - 1 frames. */
+       1..64 [1]. The window then has window + window_samples - 1 frames. NONE ignores this field,
+       window_stride and stored_state. */
     int window_samples;
     /* a window may end at every window_stride-th step of an episode, and at the last step;
        1..window_samples [1] */
@@ -1864,7 +1869,8 @@ typedef struct rise_agent_desc {
        pixel / 255 until learning starts, then (pixel - mean) / sigma, clamped to -8..8. `mean` is
        the mean of this pixel over all frames before learning started, rounded to an integer. So a
        pixel that never changes becomes 0. `sigma` is the same for all pixels: the square root of
-       the mean variance of a pixel, but at least 255 / 64. [0] */
+       the mean variance of a pixel, but at least 255 / 64. With 0, conv layers after the first also
+       begin with larger weights. [0] */
     int raw_frames;
     rise_network network; /* [AUTO] */
     /* CUSTOM: layers used of conv[], 1..8 */
@@ -1937,14 +1943,16 @@ typedef struct rise_agent_desc {
     /* how far a copy moves the target weights towards the online weights, 1e-6..1 [1: all the
        way] */
     double target_rate;
-    /* 1: adds the scaled log-policy to the reward (Vieillard et al. 2020) [0] */
+    /* 1: adds the scaled log-policy to the reward (Vieillard et al. 2020). Not with C51 or
+       value_rescale. [0] */
     int munchausen;
     /* factor on max(-1, temperature * log-policy), up to 1; negative: 0 [0.9] */
     double munchausen_scale;
     /* munchausen: the policy is softmax(Q / temperature), 1e-6..1e6 [0.03] */
     double temperature;
     /* 1: the heads predict h(Q) instead of Q, with h(x) = sign(x) (sqrt(|x| + 1) - 1) + 0.001 x
-       (Pohlen et al. 2018). rise_agent_values and rise_metrics then give h(Q), too. [0] */
+       (Pohlen et al. 2018). rise_agent_values and rise_metrics then give h(Q), too. Not with C51 or
+       munchausen. [0] */
     int value_rescale;
     /* demonstrators: factor on the large-margin loss of demonstrations (Hester et al. 2018), up to
        1e6; negative: 0 [1] */
@@ -1966,8 +1974,8 @@ typedef struct rise_agent_desc {
        effect earlier if rise_agent_learn_for finds them ready. rise_agent_learn and
        rise_agent_parameters put them into effect, too. See LEARNING IN THE BACKGROUND in the
        manual. 0 or -1: no such thread. When a file is loaded, 0 keeps the file's value, and 1 or -1
-       replaces that value. With play_only, the file's value is ignored, and 1 has another meaning:
-       see rise_agent_publish. [0] */
+       replaces that value. rise_agent_resolve changes -1 to 0, so set -1 after it. With play_only,
+       the file's value is ignored, and 1 has another meaning: see rise_agent_publish. [0] */
     int background;
     /* of prioritised replay (Schaul et al. 2016), up to 1; negative: uniform replay [0.5] */
     double priority_exponent;
@@ -2001,7 +2009,9 @@ typedef struct rise_agent_desc {
     /* play_only: the agent's weights, in the order of rise_agent_parameters. The agent reads this
        array in place, so the array must stay valid and unchanged. Its length is
        rise_metrics.parameters. With spectral_norm or 8-bit weights the length is another one: call
-       rise_agent_open, which finds the weights in the file. NULL: the agent has its own weights. */
+       rise_agent_open, which finds the weights in the file. Only the load functions read how inputs
+       are standardised: after rise_agent_create, inputs are raw. NULL: the agent has its own
+       weights. */
     const rise_real *weights;
     /* NULL: the library calls calloc once when the agent is made (not with RISE_PLAY_ONLY: a block
        is required). Otherwise: the caller's block of memory_bytes bytes, at any alignment, which
@@ -2012,8 +2022,8 @@ typedef struct rise_agent_desc {
     /* NULL: silent */
     rise_log_fn log_fn;
     void *log_user;
-    /* NULL: CLOCK_MONOTONIC or QueryPerformanceCounter if <time.h> or the system has it, else
-       timespec_get (C11), else clock(), which is processor time */
+    /* NULL: QueryPerformanceCounter on Windows; CLOCK_MONOTONIC if <time.h> declares it, or on
+       64-bit Linux; else timespec_get (C11); else clock(), which is processor time */
     rise_clock_fn clock_fn;
     void *clock_user;
 } rise_agent_desc;
@@ -2082,7 +2092,8 @@ RISE_API void rise_agent_describe(const rise_agent_desc *desc, rise_log_fn fn, v
 /* Fills in every default of `desc` and checks every field. Returns RISE_BAD_DESC if a field is
    wrong, and RISE_UNAVAILABLE if a macro such as RISE_NO_RAINBOW leaves out what a field asks for.
    Then `error` names the field, and `desc` stays as it was. Only the functions that make or load an
-   agent check whether this machine has `isa` and threads. */
+   agent check isa, threads and background, and refuse RESNET18 with RISE_NO_PRETRAINED or
+   RISE_NO_STDIO. */
 RISE_API rise_result rise_agent_resolve(rise_agent_desc *desc, rise_error *error);
 
 /* Returns the bytes that an agent of this description occupies: weights, scratch, replay buffer,
@@ -2231,7 +2242,8 @@ RISE_API const rise_real *rise_agent_values(const rise_agent *agent, int player)
    RISE_NOT_FINITE if the loss, the gradient or a weight is NaN or infinite. Returns
    RISE_UNAVAILABLE after reduce_fn failed, or in a child process, if fork came while an update was
    computed in the background. An update that fails is discarded: weights and priorities stay as
-   they were.
+   they were. An update that makes a weight NaN or infinite is kept and returns RISE_OK. All later
+   updates then return RISE_NOT_FINITE until all weights are finite.
 
    With desc.background, waits for the updates that an earlier call has started, puts them into
    effect, and starts one update. Returns the error of the first of those earlier updates that
@@ -2364,8 +2376,9 @@ typedef enum rise_save {
        buffer */
     RISE_SAVE_AGENT,
     /* RISE_SAVE_AGENT, the replay buffer and the episodes in progress of all environments: a
-       resumed run computes the same bits as a run without a pause. No file holds the episodes of
-       players: after loading, each player begins with RISE_FIRST. */
+       resumed run computes the same bits as a run without a pause. (With several processes, an
+       automatic snapshot may begin one update later.) No file holds the episodes of players: after
+       loading, each player begins with RISE_FIRST. */
     RISE_SAVE_ALL,
     RISE_SAVE_POLICY, /* what a play_only agent needs and no more */
     RISE_SAVE_INT8,   /* RISE_SAVE_POLICY with 8-bit weights: see HOW TO: A QUARTER OF THE BYTES */
@@ -2450,7 +2463,9 @@ RISE_API size_t rise_agent_open_bytes(const void *data, size_t size, const rise_
    an incomplete file, not even if two programs save at once, and an error leaves the old file
    unchanged. On POSIX, follows a symbolic link, and keeps the permissions of the old file. Returns
    RISE_IO if writing fails and, on POSIX, if `path` is a device, a pipe or a folder. Other errors
-   are those of rise_agent_write. On Windows, `path` is UTF-8. `error` may be NULL. */
+   are those of rise_agent_write. On other systems, the new file is path.new. If the renaming fails
+   there, `path` may be missing, and path.new stays. On Windows, `path` is UTF-8. `error` may be
+   NULL. */
 RISE_API rise_result rise_agent_save(const rise_agent *agent, rise_save what, const char *path,
                                      rise_error *error);
 
@@ -2598,8 +2613,8 @@ typedef struct rise_int8_product {
    the gate do the same for gradients, except for dx of the gate and the candidate's block of du.
 
    With RISE_PLAY_ONLY, the members that such a build never calls are NULL. `product` then computes
-   only what acting needs: parts = 1, no `sums`, `a` not transposed, a B with equally spaced
-   rows. */
+   only what acting needs: parts = 1, no `sums`, and a B with equally spaced rows. With
+   RISE_NO_RAINBOW, `a` must not be transposed. */
 typedef struct rise_kernels {
     const char *name; /* "ref", "c", "avx2", "avx512", "neon" */
     rise_isa isa;
@@ -2835,8 +2850,8 @@ extern ssize_t readlink(const char *path, char *target, size_t size);
 #endif
 /* With -std=c99 or -std=c11, <time.h> of Linux does not declare clock_gettime. On 64-bit Linux, the
    type of its result has two longs. */
-#if defined(__linux__) && defined(__LP64__) && !defined(RISE_PLAY_ONLY) && !defined(__cplusplus) && \
-    !defined(CLOCK_MONOTONIC)
+#if defined(__linux__) && defined(__LP64__) && !defined(CLOCK_MONOTONIC) &&                        \
+    !defined(RISE_PLAY_ONLY) && !defined(__cplusplus)
 #define RISEI_LINUX_CLOCK 1 /* the number of CLOCK_MONOTONIC */
 struct risei_linux_time {
     long seconds, nanoseconds;
@@ -8269,9 +8284,12 @@ typedef struct risei_pass {
     /* [rows]: the index of the batch row's image, and of the batch row's state in sequence.h */
     int *feature_row, *state_row;
     rise_real *context; /* GATE and SUM: [rows][units], the recurrent state times context_scale */
-    /* [rows][fused_size], [rows][features], [rows][fused_size], [rows][2] */
+    /* [rows][fused_size]; GATE and SUM: [rows][features]; [rows][fused_size]; [rows][2]. With GATE,
+       `gate` holds the outputs of the sigmoid. */
     rise_real *fused, *gate, *normed, *stats;
-    rise_real *dfused, *dgate; /* gradients of fused and gate, for the first `learn` batch rows */
+    /* For the first `learn` batch rows: the gradients of `fused`, and of the output of the fusion
+       layer (GATE: the input of the sigmoid). */
+    rise_real *dfused, *dgate;
     risei_heads_data heads;
 } risei_pass;
 
@@ -9225,8 +9243,8 @@ RISEI_FN void risei_history_stack(const risei_history *h, int lane, int64_t at, 
     }
 }
 /* Writes the numbers of the last `stack` slots up to slot `at`, oldest first: out [stack][numbers],
-   standardised by `with`. The numbers of the episode's first slot are repeated in place of slots
-   before it. */
+   standardised by `with`, or raw until `with` is frozen. The numbers of the episode's first slot
+   are repeated in place of slots before it. */
 RISEI_FN void risei_history_stack_numbers(const risei_history *h, const risei_statistics *with,
                                           int lane, int64_t at, int stack, rise_real *out)
 {
@@ -9615,7 +9633,8 @@ RISEI_FN const char *risei_replay_wrong_tree(const risei_replay *r)
         }
     return NULL;
 }
-/* Returns what is wrong with a replay buffer, or NULL. Ignores window_stride and ended_steps. */
+/* Returns what is wrong with a replay buffer, or NULL. Ignores window_stride and ended_steps. Does
+   not find a transition that should be enabled but has the leaf 0. */
 RISEI_FN const char *risei_replay_wrong(const risei_replay *r, int actions)
 {
     const risei_history *h = &r->history;
@@ -11003,9 +11022,10 @@ static const risei_frozen_kind risei_frozen_kind_resnet18 = {
    tests/agent.c, tests/snapshot.c. */
 
 /* Largest sum of the variances of an embedding's numbers; recurrent_units, if that is larger. It
-   was measured at 42 x 42, with 64 units and SIGNS embeddings of 512 numbers (bench/README.md). In
-   Pong, RISE scores 0.91 with this sum, 0.76 with 512 and 0.65 with 16. In lock-catch, RISE scores
-   0.79 with this sum and 0.91 with 512. With DOWNSAMPLE, only this sum was measured. */
+   was measured at 42 x 42, with 64 units, context_decay = -1 and SIGNS embeddings of 512 numbers
+   (bench/README.md). In Pong, RISE scores 0.91 with this sum, 0.76 with 512 and 0.65 with 16. In
+   lock-catch, RISE scores 0.79 with this sum and 0.91 with 512. With DOWNSAMPLE, only this sum was
+   measured. */
 #define RISEI_EMBEDDING_VARIANCE_SUM 64
 
 /* The table, indexed by rise_embedding. AUTO has no descriptor, because no resolved description has
@@ -11042,8 +11062,8 @@ RISEI_FN int risei_embedder_final_size(const rise_agent_desc *desc)
     int const computes = kind != NULL && kind->final_size != NULL && desc->frame_width > 0;
     return computes ? kind->final_size(desc) : desc->embedding_size;
 }
-/* Checks the fields that the embedding of a description uses. Requires an embedding other than
-   AUTO. */
+/* Checks the fields that the embedding of a description uses. Returns RISE_UNAVAILABLE if
+   RISE_NO_ENCODERS or RISE_PLAY_ONLY leaves the kind out. Requires an embedding other than AUTO. */
 RISEI_FN rise_result risei_embedder_check(const rise_agent_desc *desc, rise_error *error)
 {
     const risei_frozen_kind *kind = risei_embedder_kinds[desc->embedding];
@@ -12247,8 +12267,9 @@ RISEI_FN rise_result risei_check_windows(const rise_agent_desc *d, rise_error *e
                           d->batch_parts, d->batch);
     return RISE_OK;
 }
-/* Checks weight_bits. Only files written as RISE_SAVE_INT8 have 8-bit weights. Such a file has
-   neither noise nor spectral normalisation: see risei_file_int8_desc. */
+/* Checks weight_bits. Only policies have 8-bit weights: those of RISE_SAVE_INT8, and those of
+   RISE_SAVE_POLICY if the agent's weights have 8 bits. Such a policy has neither noise nor spectral
+   normalisation: see risei_file_int8_desc. */
 RISEI_FN rise_result risei_check_weight_bits(const rise_agent_desc *d, rise_error *error)
 {
     if (d->weight_bits == 32) return RISE_OK;
@@ -12413,8 +12434,8 @@ enum {
 /* The actions of players. Updates never reach this number. */
 #define RISEI_RANDOM_PLAY (~(uint64_t)0)
 /* Returns the number of the random stream that this process uses for `purpose`, which is
-   RISEI_RANDOM_EXPLORE or RISEI_RANDOM_PLAY. Other processes use other numbers. Updates never use
-   the numbers from 2^48 on. */
+   RISEI_RANDOM_EXPLORE or RISEI_RANDOM_PLAY. Other processes use other numbers. Below 2^44
+   updates, updates use only smaller numbers than 2^48. */
 RISEI_FN uint64_t risei_random_of_process(const rise_agent_desc *d, uint64_t purpose)
 {
     return purpose - ((uint64_t)d->process << 48);
@@ -12432,8 +12453,9 @@ typedef struct risei_model {
     int64_t updates;    /* number of updates that made `weights` */
     risei_update_metrics metrics; /* of the last update */
     /* Used if risei_net_derives. derived [net.weights_size]: the weights with noise and with
-       spectral normalisation. noise, spectral: the values that `derived` was made with.
-       derived_for: the update and use that `derived` is valid for; 0: none. */
+       spectral normalisation. noise: the numbers drawn last (RISEI_USE_PLAY draws none). spectral:
+       the array `s` of the last risei_spectral_apply; the backward pass overwrites v. derived_for:
+       the update and use that `derived` is valid for; 0: none. */
     rise_real *derived, *noise, *spectral;
     uint64_t derived_for;
     int part;               /* of the batch, counted over all processes; see risei_learner_part */
@@ -12443,7 +12465,8 @@ typedef struct risei_model {
     /* [images][frame_stack]: the conv net's input, pointers into a history or, for an update with
        `background`, into risei_learner.copies */
     const uint8_t **frames;
-    /* [images][frame_stack][numbers], standardised: input of the learnable encoder */
+    /* [images][frame_stack][numbers], raw until learning starts, then standardised: input of the
+       learnable encoder */
     rise_real *numbers;
     /* [environments or players, the larger][embedding_size]; one row if the model only learns. Row
        i is the embedding of the newest frame of environment i or player i. A row is valid only
@@ -12876,7 +12899,8 @@ typedef struct risei_learner {
     /* The environment steps of process 0 at the last update, also a discarded one; 0: there was
        none since the agent was made or loaded. Numbers of steps differ between processes, because
        the last frames of episodes are not counted. With several processes, the learning rate and
-       the automatic snapshot depend on this number, so they are the same in all processes. */
+       the automatic snapshot depend on this number, so they are the same in all processes. Files do
+       not hold it. So after loading, an automatic snapshot begins after the first update. */
     int64_t shared_steps;
     /* the number of the next frame that the snapshot in progress processes, plus 1; 0: no snapshot
        is in progress. With `background`, the end of the warm-up counts as a snapshot that begins
@@ -13578,8 +13602,9 @@ RISEI_FN void risei_learner_add_gradient(risei_learner *l)
     if (l->part > 0) risei_optimizer_add(&m->device, m->net.parameters, l->added, l->gradient);
 }
 /* Computes the part that l->batch holds: its targets, its losses and its gradient. Adds the
-   gradient to that of the earlier parts. If a weight, a loss, a td error or Q is not finite, sets
-   l->discards. The function then computes nothing for the later parts of this update. */
+   gradient to that of the earlier parts. Sets l->discards if a loss, a td error or Q of a
+   transition's action is not finite. If optimizer.suspect is 1, checks the weights, too. The
+   function then computes nothing for the later parts of this update. */
 RISEI_FN void risei_learner_compute_part(risei_learner *l)
 {
     risei_model *m = l->model;
@@ -13809,16 +13834,17 @@ RISEI_FN int risei_learner_run_for(risei_learner *l, int64_t now, double microse
    effect. If an update is due, the call then starts a round of one update. So the acting weights do
    depend on the speed of the worker, with and without learn_outside.
 
-   A round has two phases. In the first phase the worker uses the replay buffer and the frozen
-   encoder. If the warm-up has not ended, the worker ends it (see risei_learner_prepare). Then the
-   worker draws the batches of all updates, and copies all slots that these updates read. While a
-   snapshot is in progress, a part of the snapshot takes the place of an update. Calls that use the
-   replay buffer or the frozen encoder wait until the first phase ends. In the second phase the
-   worker computes. The worker then uses only what the learner owns, and the standardisation of
-   frames and numbers, which does not change meanwhile. The worker calls embed_fn in the first phase
-   and reduce_fn in both, but never log_fn or clock_fn. The updates of a round change the priorities
-   of the transitions that they drew. These priorities change when the round is put into effect. In
-   a round of several groups, some change earlier: see below.
+   A round has two phases. In the first phase the worker copies the acting model's weights, which no
+   call may change in this phase. Then the worker uses the replay buffer and the frozen encoder. If
+   the warm-up has not ended, the worker ends it (see risei_learner_prepare). Then the worker draws
+   the batches of all updates, and copies all slots that these updates read. While a snapshot is in
+   progress, a part of the snapshot takes the place of an update. Calls that use the replay buffer
+   or the frozen encoder wait until the first phase ends. In the second phase the worker computes.
+   The worker then uses only what the learner owns, and the standardisation of frames and numbers,
+   which does not change meanwhile. The worker calls embed_fn in the first phase and reduce_fn in
+   both, but never log_fn or clock_fn. The updates of a round change the priorities of the
+   transitions that they drew. These priorities change when the round is put into effect. In a round
+   of several groups, some change earlier: see below.
 
    A round of more than risei_learner.updates_at_once updates is done in several groups. Then the
    first phase lasts until the batches of the last group are drawn. Before a later group is drawn,
@@ -13833,8 +13859,8 @@ RISEI_FN int risei_learner_run_for(risei_learner *l, int64_t now, double microse
 /* What the worker does. */
 typedef enum risei_phase {
     RISEI_PHASE_IDLE,
-    RISEI_PHASE_REPLAY, /* uses the replay buffer and the frozen encoder */
-    RISEI_PHASE_COMPUTE /* computes, and uses neither of the two */
+    RISEI_PHASE_REPLAY, /* uses the acting weights, the replay buffer and the frozen encoder */
+    RISEI_PHASE_COMPUTE /* computes, and uses none of these */
 } risei_phase;
 
 /* Returns whether the agent learns in the background. With play_only, desc.background has another
@@ -14028,8 +14054,9 @@ RISEI_FN void risei_background_end(risei_background *b)
 #endif /* RISE_THREADS */
 
 /* Waits until the worker uses neither the replay buffer nor the frozen encoder. Every API call that
-   uses one of the two waits first, except rise_agent_learn_for, which calls
-   risei_background_is_idle. */
+   uses one of the two waits first, with two exceptions. rise_agent_learn_for calls
+   risei_background_is_idle. rise_agent_publish first reads the encoder's fingerprint, which never
+   changes. */
 RISEI_FN void risei_background_leave_replay(risei_background *b) { risei_background_wait(b, 1); }
 /* Waits until the round in progress is computed. */
 RISEI_FN void risei_background_finish(risei_background *b) { risei_background_wait(b, 0); }
@@ -14306,9 +14333,10 @@ RISEI_FN rise_result risei_actor_check_given(const risei_actor *a, const risei_c
     const rise_agent_desc *const d = a->model->desc;
     int lane;
     for (lane = 0; lane < c->end; lane++) {
-        int const action = c->given ? c->actions[lane] : -1;
         const uint8_t *mask = c->allowed != NULL ? c->allowed + (ptrdiff_t)lane * d->actions : NULL;
+        int action;
         if (c->events[lane] == RISE_ABSENT || risei_event_is_last((int)c->events[lane])) continue;
+        action = c->given ? c->actions[lane] : -1;
         if (action < -1 || action >= d->actions)
             return risei_fail(error, RISE_BAD_CALL,
                               "the action of environment %d is %d; it must be -1..%d", lane, action,
@@ -16171,6 +16199,7 @@ RISEI_FN void risei_file_visit_slot(risei_io *f, risei_replay *r, ptrdiff_t slot
                    "a number of an observation is not finite");
     risei_io_numbers(f, h->masks + slot * h->mask_bytes, (size_t)h->mask_bytes, 1);
     risei_io_reals(f, &reward, 1, -FLT_MAX, "a reward is not a finite number");
+    if (reward > (rise_real)FLT_MAX) risei_io_invalid(f, "a reward is out of range"); /* doubles */
     risei_io_numbers(f, h->actions + slot, 1, sizeof *h->actions);
     risei_io_numbers(f, h->events + slot, 1, 1);
     risei_io_numbers(f, h->episode_frame + slot, 1, sizeof *h->episode_frame);
@@ -16687,8 +16716,8 @@ RISEI_FN rise_result risei_file_begin(const risei_file_source *source,
     return result == RISE_OK ? risei_file_check_lengths(header, desc, error) : result;
 }
 #ifndef RISE_PLAY_ONLY
-/* Corrects what was read from the sections of a file without a replay buffer, and of a file whose
-   `background` was changed by `machine`. */
+/* Corrects what was read from the sections of a file without a replay buffer, of a file whose
+   `background` was changed by `machine`, and of a file of a process whose reduce_fn failed. */
 RISEI_FN void risei_file_adapt(rise_agent *a, const risei_file_header *header)
 {
     int const replay = (header->flags & RISEI_FILE_REPLAY) != 0;
@@ -16701,6 +16730,9 @@ RISEI_FN void risei_file_adapt(rise_agent *a, const risei_file_header *header)
         a->learner.owed_steps %= a->desc.learn_period;
         if (a->learner.snapshot_next > most) a->learner.snapshot_next = most;
     }
+    /* The end of the warm-up overwrites l->gradient. The warm-up has not ended although an update
+       was partly computed, because reduce_fn failed. So this update begins again. */
+    if (!risei_learner_warmed_up(&a->model)) a->learner.part = 0;
     /* Background was turned on. The learning model gets the counters of the acting model. An update
        that was partly computed begins again. */
     if (!header->has_round && risei_learns_in_background(&a->desc)) {
@@ -17748,7 +17780,8 @@ RISEK_FN void RISEK(stack)(int pixels, int channels, int stack, const uint8_t *c
 #define RISEK_INT8(name) RISEK(name)
 RISEK_FN rise_real RISEK(int8_round)(int n, const rise_real *x, int limit, int16_t *q)
 {
-    rise_real const magic = 12582912; /* 1.5 * 2^23: adding and subtracting it rounds a float */
+    /* 1.5 * 2^23: adding and subtracting it rounds floats. With RISE_DOUBLE, the cast truncates. */
+    rise_real const magic = 12582912;
     rise_real largest = 0, zero = 0, factor;
     int k = 0;
 #ifdef VI

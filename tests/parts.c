@@ -378,11 +378,13 @@ static void check_statistics(const rise_agent *a)
     sums_check(&embeddings, &e->statistics);
 }
 /* If reduce_fn fails at the end of the warm-up, the warm-up goes on. After a restart from the file,
-   the warm-up ends, with the statistics of all frames. */
+   the warm-up ends, with the statistics of all frames. An update whose first part was computed
+   begins again, because the end of the warm-up overwrites the gradient. */
 static void a_process_lost_in_the_warm_up_shares_later(void)
 {
     static const char *const words[] = {"memory=rise numbers=2 number_features=3 embedding=conv",
-                                        "memory=rise background=1", "memory=none"};
+                                        "memory=rise background=1", "memory=none",
+                                        "memory=rise batch=12 batch_parts=4"};
     int k, p;
     for (k = 0; k < COUNT(words); k++)
         for (p = 0; p < 2; p++) {
@@ -399,13 +401,15 @@ static void a_process_lost_in_the_warm_up_shares_later(void)
             join(&g, &m, p, &d);
             w = world_of(m.agent);
             world_run(&w, 30);
-            while (rise_agent_learn(m.agent) == RISE_OK) continue;
+            if (d.batch_parts > 1) CHECK(rise_agent_learn_for(m.agent, 1) == 0);
+            CHECK(m.agent->learner.part == (d.batch_parts > 1));
+            while (d.batch_parts <= 1 && rise_agent_learn(m.agent) == RISE_OK) continue;
             world_run(&w, 5);
             b = saved(m.agent, RISE_SAVE_ALL);
             CHECK(!risei_learner_warmed_up(&m.agent->model));
             rise_agent_destroy(m.agent);
             w.agent = loaded(&b, &machine);
-            CHECK(!risei_learner_warmed_up(&w.agent->model));
+            CHECK(!risei_learner_warmed_up(&w.agent->model) && w.agent->learner.part == 0);
             while (w.agent->model.updates == 0) CHECK(rise_agent_learn(w.agent) == RISE_OK);
             risei_background_finish(&w.agent->background);
             CHECK(risei_learner_warmed_up(&w.agent->model));
