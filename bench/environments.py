@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Trains an agent without memory (NONE) and one with RISE in each environment of TASKS, and writes
 tables of their scores into bench/environments.md. Others wrote the environments: POPGym, MiniGrid,
-ViZDoom, MinAtar and Atari games. All agents have the default fields of examples/atari.c.
+MiniWorld, ViZDoom, MinAtar and Atari games. All agents have the default fields of examples/atari.c.
 
     python3 bench/environments.py --only popgym --seeds 3     trains, and writes the tables
     python3 bench/environments.py --report                    writes the tables
@@ -65,6 +65,11 @@ def minigrid(name):
         200_000, True)
 
 
+def miniworld(name):
+    return Task(f"miniworld {name}", f"--env miniworld:MiniWorld-{name}-v0 --size 42 --colour",
+                100_000, True)
+
+
 TASKS = [
     Task("atari phoenix", "--game phoenix", 150_000, False),
     Task("atari freeway", "--game freeway", 150_000, False),
@@ -79,6 +84,7 @@ TASKS = [
     doom("MyWayHome", True),
     minigrid("MemoryS7"),
     minigrid("MemoryS9"),
+    miniworld("TMaze"),  # needs a display: xvfb-run -a python3 bench/environments.py ...
     popgym("RepeatPreviousEasy"),
     popgym("RepeatFirstEasy"),
     popgym("AutoencodeEasy"),
