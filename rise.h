@@ -2092,8 +2092,8 @@ RISE_API void rise_agent_describe(const rise_agent_desc *desc, rise_log_fn fn, v
 /* Fills in every default of `desc` and checks every field. Returns RISE_BAD_DESC if a field is
    wrong, and RISE_UNAVAILABLE if a macro such as RISE_NO_RAINBOW leaves out what a field asks for.
    Then `error` names the field, and `desc` stays as it was. Only the functions that make or load an
-   agent check isa, threads and background, and refuse RESNET18 with RISE_NO_PRETRAINED or
-   RISE_NO_STDIO. */
+   agent check whether this build and machine have isa, threads and background. Only these functions
+   refuse RESNET18 with RISE_NO_PRETRAINED or RISE_NO_STDIO. */
 RISE_API rise_result rise_agent_resolve(rise_agent_desc *desc, rise_error *error);
 
 /* Returns the bytes that an agent of this description occupies: weights, scratch, replay buffer,
@@ -2290,7 +2290,7 @@ typedef enum rise_advice {
     RISE_ADVICE_SAME_FRAME = 8,     /* no observation differed from the one before */
     RISE_ADVICE_UNUSED_ACTION = 16, /* there is an action that no mask allowed */
     RISE_ADVICE_THREADS = 32,       /* there are more threads than cores */
-    RISE_ADVICE_NOT_OPTIMIZED = 64  /* gcc or clang compiled the library without -O1 or higher */
+    RISE_ADVICE_NOT_OPTIMIZED = 64  /* gcc or clang compiled the library with -O0 */
 } rise_advice;
 
 /* Counters and measurements. For a play_only agent all members are 0, except parameters, bytes,
@@ -2464,7 +2464,7 @@ RISE_API size_t rise_agent_open_bytes(const void *data, size_t size, const rise_
    unchanged. On POSIX, follows a symbolic link, and keeps the permissions of the old file. Returns
    RISE_IO if writing fails and, on POSIX, if `path` is a device, a pipe or a folder. Other errors
    are those of rise_agent_write. On other systems, the new file is path.new. If the renaming fails
-   there, `path` may be missing, and path.new stays. On Windows, `path` is UTF-8. `error` may be
+   there, `path` may be missing; path.new then stays. On Windows, `path` is UTF-8. `error` may be
    NULL. */
 RISE_API rise_result rise_agent_save(const rise_agent *agent, rise_save what, const char *path,
                                      rise_error *error);
@@ -2613,8 +2613,9 @@ typedef struct rise_int8_product {
    the gate do the same for gradients, except for dx of the gate and the candidate's block of du.
 
    With RISE_PLAY_ONLY, the members that such a build never calls are NULL. `product` then computes
-   only what acting needs: parts = 1, no `sums`, and a B with equally spaced rows. With
-   RISE_NO_RAINBOW, `a` must not be transposed. */
+   only what acting needs: parts = 1, no `sums`, and a B with equally spaced rows. The
+   rows of a transposed `a` must be equally spaced, too. With RISE_NO_RAINBOW, `a` must not be
+   transposed. */
 typedef struct rise_kernels {
     const char *name; /* "ref", "c", "avx2", "avx512", "neon" */
     rise_isa isa;
@@ -2709,11 +2710,12 @@ typedef struct rise_kernels {
        other tables would then give other results.
        The replay buffer stores such floats. */
     void (*half_to_real)(int n, const uint16_t *x, rise_real *y);
-    /* Rounds factor * x [n] to integers q [n], ties to even. Here factor = limit /
-       largest, where largest is the largest |x|, so |q| <= limit. `limit` is in 4..32767: below 4,
-       the factor could be denormal. Returns the scale largest / limit: x is about scale * q. If all
-       |x| are 0 or so small (below 1e-34) that the factor would be infinite, all q and the result
-       are 0. If an x is infinite or NaN, all q are 0 and the result is NaN. */
+    /* Rounds factor * x [n] to integers q [n], ties to even (with RISE_DOUBLE: towards 0). Here
+       factor = limit / largest, where largest is the largest |x|, so |q| <= limit. `limit` is in
+       4..32767: below 4, the factor could be denormal. Returns the scale largest / limit: x is
+       about scale * q. If all |x| are 0 or so small (below 1e-34) that the factor would be
+       infinite, all q and the result are 0. If an x is infinite or NaN, all q are 0 and the result
+       is NaN. */
     rise_real (*int8_round)(int n, const rise_real *x, int limit, int16_t *q);
     /* Computes y[r][j] = start + sum * (the scale of row r * scales[j]), and with `relu` the larger
        of y and 0. start = bias[j]; with `accumulate`, start = y[r][j] + bias[j]. Without a bias,
@@ -5144,8 +5146,9 @@ RISEI_FN void risei_product_run(const risei_device *d, const rise_product *p)
    and variance. The numbers of an observation are scaled to variance 1; for embeddings, see room
    embedder. Until learning starts, these statistics are gathered, and embeddings and numbers stay
    raw. When learning starts, the statistics are frozen. If frames are standardised, the statistics
-   of CONV and SNAPSHOT embeddings are first computed again from stored frames. A snapshot computes
-   the statistics of embeddings again. If reduce_fn fails, the statistics are not frozen any more.
+   of CONV and SNAPSHOT embeddings are first computed again from stored frames. If reduce_fn fails
+   at this moment, the statistics are gathered again. A snapshot later computes the statistics of
+   embeddings again.
 
    Main type: risei_statistics. Uses room memory. Tests: tests/agent.c, tests/numbers.c. */
 
@@ -5256,7 +5259,7 @@ typedef struct risei_frames {
     /* 0: desc.raw_frames is 1, or there are no frames; all members below are then 0 */
     int standardises;
     /* 1: frames change no sum, and scale.mean is `mean`. With several processes, `mean` and
-       scale.factor then become those of process 0. If reduce_fn fails, this becomes 0 again. */
+       scale.factor then become those of process 0. If reduce_fn fails then, this becomes 0. */
     int statistics_frozen;
     int64_t seen;           /* frames in the statistics */
     uint32_t *sums;         /* [bytes]: sum of each byte over the frames; NULL with play_only */
@@ -12744,8 +12747,8 @@ RISEI_FN double risei_model_schedule(const rise_agent_desc *d, int64_t now, doub
 }
 
 /* Returns the seconds since a fixed moment. Calls desc.clock_fn if it is set. Otherwise reads
-   QueryPerformanceCounter (Windows) or CLOCK_MONOTONIC. If <time.h> declares neither and this is
-   not 64-bit Linux, reads the time of day (C11), or else the processor time of all threads. */
+   QueryPerformanceCounter on Windows. Elsewhere reads CLOCK_MONOTONIC, if <time.h> declares it or
+   on 64-bit Linux; else the time of day (C11); else the processor time of all threads. */
 RISEI_FN double risei_model_clock(const rise_agent_desc *d)
 {
     if (d->clock_fn != NULL) return d->clock_fn(d->clock_user);
@@ -12900,7 +12903,8 @@ typedef struct risei_learner {
        none since the agent was made or loaded. Numbers of steps differ between processes, because
        the last frames of episodes are not counted. With several processes, the learning rate and
        the automatic snapshot depend on this number, so they are the same in all processes. Files do
-       not hold it. So after loading, an automatic snapshot begins after the first update. */
+       not hold it. So with several processes, an automatic snapshot begins at the earliest after
+       the first update that follows loading. */
     int64_t shared_steps;
     /* the number of the next frame that the snapshot in progress processes, plus 1; 0: no snapshot
        is in progress. With `background`, the end of the warm-up counts as a snapshot that begins
@@ -13603,8 +13607,8 @@ RISEI_FN void risei_learner_add_gradient(risei_learner *l)
 }
 /* Computes the part that l->batch holds: its targets, its losses and its gradient. Adds the
    gradient to that of the earlier parts. Sets l->discards if a loss, a td error or Q of a
-   transition's action is not finite. If optimizer.suspect is 1, checks the weights, too. The
-   function then computes nothing for the later parts of this update. */
+   transition's action is not finite. If optimizer.suspect is 1, checks the weights, too. If
+   l->discards is 1, computes nothing for the later parts of this update. */
 RISEI_FN void risei_learner_compute_part(risei_learner *l)
 {
     risei_model *m = l->model;
@@ -16177,7 +16181,7 @@ RISEI_FN void risei_file_visit_learning(risei_io *f, rise_agent *a)
 }
 RISEI_FN void risei_file_visit_state(risei_io *f, risei_history *h, ptrdiff_t slot)
 {
-    const char *const wrong = "a stored state is not finite, or not a 16-bit float that is saved";
+    const char *const wrong = "a stored state is not finite, or is a denormal 16-bit float";
     uint16_t *half = h->half_state + slot * h->state_size;
     int i;
     if (h->f32)
@@ -16199,7 +16203,6 @@ RISEI_FN void risei_file_visit_slot(risei_io *f, risei_replay *r, ptrdiff_t slot
                    "a number of an observation is not finite");
     risei_io_numbers(f, h->masks + slot * h->mask_bytes, (size_t)h->mask_bytes, 1);
     risei_io_reals(f, &reward, 1, -FLT_MAX, "a reward is not a finite number");
-    if (reward > (rise_real)FLT_MAX) risei_io_invalid(f, "a reward is out of range"); /* doubles */
     risei_io_numbers(f, h->actions + slot, 1, sizeof *h->actions);
     risei_io_numbers(f, h->events + slot, 1, 1);
     risei_io_numbers(f, h->episode_frame + slot, 1, sizeof *h->episode_frame);

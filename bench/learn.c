@@ -716,9 +716,9 @@ static int write_table(const bench *b, const char *path)
             for (i = 0; i < b->seeds; i++) counted += paired(b, t, v, i);
     fprintf(file,
             "# %s\n\nMade from %d runs: %d games, up to %d seeds, %d kinds of agent. A run counts "
-            "if %s\nhas a run with the same seed, and if every kind has such a run. The settings "
-            "for each game are in\nexamples/game_trainer.h. Kinds differ only in the settings that "
-            "the table names. The command:\n\n    %s\n\n",
+            "if %s\nhas a run with the same seed, and if every kind has at least one such run of "
+            "the game. The\nsettings for each game are in examples/game_trainer.h. Kinds differ "
+            "only in the settings that the\ntable names. The command:\n\n    %s\n\n",
             b->title, counted, games, b->seeds, b->variant_count,
             b->variants[reference_of(b)].name, b->command);
     if (games < b->task_count)

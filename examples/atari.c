@@ -354,8 +354,8 @@ typedef struct session {
 } session;
 
 /* Draws numbers as bars, one below the other: to the left if negative, to the right if positive.
-   A bar that reaches the edge has the largest magnitude so far. This maximum falls by 1% with each
-   picture. If there are many numbers, draws the first TRAIN_PICTURE / 2. */
+   A bar reaches the edge if its magnitude is at least the maximum so far. This maximum falls by 1%
+   with each picture. If there are many numbers, draws the first TRAIN_PICTURE / 2. */
 static void draw_numbers(session *s, const float *numbers, int count, uint8_t *picture)
 {
     int const shown = count < TRAIN_PICTURE / 2 ? count : TRAIN_PICTURE / 2;

@@ -560,7 +560,7 @@ static void products_equal_the_reference(void)
 {
     /* tiles are up to 32 columns wide, */
     static const int edge_n[] = {1, 8, 31, 32, 33, 64, 96, 129, 255, 256, 257, 513};
-    /* a packed block of B has up to RISEI_KC = 256 rows */
+    /* a block of A has up to RISEI_KC = 256 columns */
     static const int edge_k[] = {1, 255, 256, 257, 513};
     /* a packed block of A has up to RISEI_MC = 84 rows */
     static const int edge_m[] = {15, 23, 24, 25, 28, 29, 55, 56, 57, 83, 84, 85, 97, 169};
