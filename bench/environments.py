@@ -153,11 +153,18 @@ def mean(scores):
     return statistics.fmean(scores), *bootstrap.interval(scores)
 
 
-def verdict(none, rise):
+def verdict(seeds, none, rise):
     """Compares RISE's mean with that of NONE, both from mean(). Returns the words of the table."""
+    if seeds == 1:
+        return "one seed"
     if rise[1] > none[2]:
         return "higher"
     return "lower" if rise[2] < none[1] else "intervals overlap"
+
+
+def text_of(score):
+    """Returns a score with two decimals, or with fewer if it has many digits before the point."""
+    return f"{score:.{2 if abs(score) < 10 else 1 if abs(score) < 100 else 0}f}"
 
 
 def row(task, results):
@@ -175,8 +182,9 @@ def row(task, results):
     means = {(column, memory): mean(values(memory, column))
              for column in ("training", "best_agent") for memory in MEMORIES}
     cells = [task.name, " and ".join(sorted({r["steps"] for r in lines})), len(seeds)]
-    cells += [f"{value:.2f} [{low:.2f}, {high:.2f}]" for value, low, high in means.values()]
-    cells.append(verdict(means["best_agent", "none"], means["best_agent", "rise"]))
+    cells += [f"{text_of(value)} [{text_of(low)}, {text_of(high)}]"
+              for value, low, high in means.values()]
+    cells.append(verdict(len(seeds), means["best_agent", "none"], means["best_agent", "rise"]))
     time = sum(values("rise", "seconds")) / sum(values("none", "seconds"))
     return f"| {' | '.join(map(str, cells))} | {time:.1f} |"
 
