@@ -675,7 +675,7 @@
 
        rise_agent_set_player(agent, i, 0.2, 0); // a fifth of the actions are random
 
-   The settings of rise_agent_set_player can also choose the actions of an environment. Set
+   The agent can also play worse in the environments that it learns from. Set
    desc.players = desc.environments, let player i choose the action of environment i, and pass the
    actions to rise_agent_observe:
 
@@ -1096,7 +1096,7 @@
 
    rise_agent_bytes returns the memory of an agent in bytes before anything is allocated. Creating
    or loading an agent calls calloc once, or not at all with desc.memory_block. Later calls allocate
-   nothing. After that, only the C library may allocate memory, for open files and threads.
+   nothing. The C library may allocate memory for open files and threads.
 
        size_t bytes = rise_agent_bytes(&desc, &error);
        if (bytes == 0) return puts(error.text), 1;
@@ -2334,7 +2334,7 @@ typedef struct rise_metrics {
        snapshot. */
     int64_t refreshing;
     int64_t replay_ready; /* transitions that can be sampled */
-    size_t parameters;    /* learnable */
+    size_t parameters;    /* learnable ones */
     size_t bytes;         /* that the agent occupies */
     /* replay bytes of a stored frame: frame, embedding and bookkeeping */
     size_t bytes_per_step;
@@ -2613,9 +2613,8 @@ typedef struct rise_int8_product {
    the gate do the same for gradients, except for dx of the gate and the candidate's block of du.
 
    With RISE_PLAY_ONLY, the members that such a build never calls are NULL. `product` then computes
-   only what acting needs: parts = 1, no `sums`, and a B with equally spaced rows. The
-   rows of a transposed `a` must be equally spaced, too. With RISE_NO_RAINBOW, `a` must not be
-   transposed. */
+   only what acting needs: parts = 1, no `sums`, and a B with equally spaced rows. The rows of a
+   transposed `a` must be equally spaced, too. With RISE_NO_RAINBOW, `a` must not be transposed. */
 typedef struct rise_kernels {
     const char *name; /* "ref", "c", "avx2", "avx512", "neon" */
     rise_isa isa;
@@ -2730,7 +2729,7 @@ typedef struct rise_kernels {
        sum overflows int32 */
     void (*project_ternary)(int n, const int32_t *x, int size, const int8_t *w, int32_t *sums);
 
-    /* Adam (Kingma & Ba 2015): updates m and v with the gradient, a->scale * g. Then
+    /* Adam (Kingma & Ba 2015): updates m and v with the gradient a->scale * g. Then
        w -= rate m / (sqrt(v) root_scale + epsilon). Returns 1 if all weights are finite afterwards,
        else 0. */
     int (*adam)(ptrdiff_t n, const rise_adam *a, rise_real *w, const rise_real *g, rise_real *m,
@@ -2850,8 +2849,8 @@ extern ssize_t readlink(const char *path, char *target, size_t size);
 #endif
 #endif
 #endif
-/* With -std=c99 or -std=c11, <time.h> of Linux does not declare clock_gettime. On 64-bit Linux, the
-   type of its result has two longs. */
+/* With -std=c99 or -std=c11, <time.h> of Linux does not declare clock_gettime. On 64-bit Linux,
+   the struct that it fills has two longs. */
 #if defined(__linux__) && defined(__LP64__) && !defined(CLOCK_MONOTONIC) &&                        \
     !defined(RISE_PLAY_ONLY) && !defined(__cplusplus)
 #define RISEI_LINUX_CLOCK 1 /* the number of CLOCK_MONOTONIC */
@@ -5146,8 +5145,8 @@ RISEI_FN void risei_product_run(const risei_device *d, const rise_product *p)
    and variance. The numbers of an observation are scaled to variance 1; for embeddings, see room
    embedder. Until learning starts, these statistics are gathered, and embeddings and numbers stay
    raw. When learning starts, the statistics are frozen. If frames are standardised, the statistics
-   of CONV and SNAPSHOT embeddings are first computed again from stored frames. If reduce_fn fails
-   at this moment, the statistics are gathered again. A snapshot later computes the statistics of
+   of CONV and SNAPSHOT embeddings are first computed again from stored frames. If reduce_fn then
+   fails, the gathering goes on. A snapshot later computes the statistics of
    embeddings again.
 
    Main type: risei_statistics. Uses room memory. Tests: tests/agent.c, tests/numbers.c. */
@@ -12437,8 +12436,8 @@ enum {
 /* The actions of players. Updates never reach this number. */
 #define RISEI_RANDOM_PLAY (~(uint64_t)0)
 /* Returns the number of the random stream that this process uses for `purpose`, which is
-   RISEI_RANDOM_EXPLORE or RISEI_RANDOM_PLAY. Other processes use other numbers. Below 2^44
-   updates, updates use only smaller numbers than 2^48. */
+   RISEI_RANDOM_EXPLORE or RISEI_RANDOM_PLAY. Other processes use other numbers. The first
+   2^44 updates use only numbers below 2^48. */
 RISEI_FN uint64_t risei_random_of_process(const rise_agent_desc *d, uint64_t purpose)
 {
     return purpose - ((uint64_t)d->process << 48);
@@ -12825,7 +12824,7 @@ typedef struct risei_batch {
     int before;                   /* steps of a window before its last sample */
     risei_transition *transition; /* [size]; points into risei_learner.transitions */
     risei_transition *drawn;      /* [windows] each window's last sample, in the order drawn */
-    int *start;                   /* [windows] first step that is no padding; in model.start */
+    int *start;                   /* [windows] first step that is not padding; in model.start */
     int *next_start;              /* [windows] first step in a pass over next states only */
     rise_real *importance;        /* [size]: importance weights */
     rise_real *td;                /* [size]; points into risei_learner.errors */
@@ -16733,8 +16732,9 @@ RISEI_FN void risei_file_adapt(rise_agent *a, const risei_file_header *header)
         a->learner.owed_steps %= a->desc.learn_period;
         if (a->learner.snapshot_next > most) a->learner.snapshot_next = most;
     }
-    /* The end of the warm-up overwrites l->gradient. The warm-up has not ended although an update
-       was partly computed, because reduce_fn failed. So this update begins again. */
+    /* If reduce_fn failed at the end of the warm-up, the warm-up goes on, but an update may be
+       partly computed. This update begins again, because the end of the warm-up overwrites
+       l->gradient. */
     if (!risei_learner_warmed_up(&a->model)) a->learner.part = 0;
     /* Background was turned on. The learning model gets the counters of the acting model. An update
        that was partly computed begins again. */
@@ -17320,8 +17320,8 @@ RISE_API rise_result rise_self_test(rise_isa isa, rise_error *error)
    vbytes(p)              VL bytes as numbers (where VL >= 4)
    vhalves(p)             VL 16-bit floats as numbers (only where there is an instruction)
    RISEK_INT8(name)       `name` with the suffix of the pass whose 8-bit functions this table uses
-                          (default: this pass). A pass defines all of the macros VI ..
-                          vint16_store, and then has vector code for 8-bit weights, or none
+                          (default: this pass). A pass with vector code for 8-bit weights
+                          defines all macros VI .. vint16_store. Other passes define none of them.
    VI                     32-bit sums of VIL / 2 outputs (NEON: two lanes for each sum)
    VIW, VIL               a vector of 16-bit integers, and its number of lanes
    VIC                    the most rows of x that int8_tile computes together: 1, 2 or 4

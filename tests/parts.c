@@ -401,9 +401,11 @@ static void a_process_lost_in_the_warm_up_shares_later(void)
             join(&g, &m, p, &d);
             w = world_of(m.agent);
             world_run(&w, 30);
-            if (d.batch_parts > 1) CHECK(rise_agent_learn_for(m.agent, 1) == 0);
+            if (d.batch_parts > 1)
+                CHECK(rise_agent_learn_for(m.agent, 1) == 0);
+            else
+                while (rise_agent_learn(m.agent) == RISE_OK) continue;
             CHECK(m.agent->learner.part == (d.batch_parts > 1));
-            while (d.batch_parts <= 1 && rise_agent_learn(m.agent) == RISE_OK) continue;
             world_run(&w, 5);
             b = saved(m.agent, RISE_SAVE_ALL);
             CHECK(!risei_learner_warmed_up(&m.agent->model));
