@@ -3521,6 +3521,18 @@ RISEI_FN int risei_stdio_wide(const char *path, wchar_t *wide)
            MultiByteToWideChar(0, 0, path, -1, wide, RISEI_PATH) > 0;
 }
 #endif
+/* Returns whether `path` leads to something that is not a plain file: a device, a pipe or a folder.
+   On systems other than POSIX, checks nothing and returns 0. */
+RISEI_FN int risei_stdio_is_special(const char *path)
+{
+#ifdef RISEI_POSIX
+    struct stat found;
+    return stat(path, &found) == 0 && !S_ISREG(found.st_mode);
+#else
+    (void)path;
+    return 0;
+#endif
+}
 /* Opens a file for reading. On Windows, see risei_stdio_wide for the path. On failure, sets errno
    and returns NULL. */
 RISEI_FN FILE *risei_stdio_open(const char *path)
@@ -3533,8 +3545,8 @@ RISEI_FN FILE *risei_stdio_open(const char *path)
     return fopen(path, "rb");
 #endif
 }
-/* Sets *size to the bytes of a file that was just opened. The file's position stays at the start.
-   Returns 0 if the size is not known, for example for a pipe. */
+/* Sets *size to the bytes of a plain file that was just opened. The file's position stays at the
+   start. Returns 0 if the size is not known. */
 RISEI_FN int risei_stdio_size(FILE *file, uint64_t *size)
 {
 #if defined(_WIN32)
@@ -3542,12 +3554,10 @@ RISEI_FN int risei_stdio_size(FILE *file, uint64_t *size)
     if (_fseeki64(file, 0, SEEK_END) == 0) end = _ftelli64(file);
     if (end < 0 || _fseeki64(file, 0, SEEK_SET) != 0) return 0;
 #elif defined(RISEI_POSIX)
-    struct stat plain;
+    struct stat opened;
     off_t end;
-    if (fstat(fileno(file), &plain) != 0) return 0;
-    errno = ESPIPE;
-    if (!S_ISREG(plain.st_mode)) return 0;
-    end = plain.st_size;
+    if (fstat(fileno(file), &opened) != 0) return 0;
+    end = opened.st_size;
 #else
     long end = -1;
     if (fseek(file, 0, SEEK_END) == 0) end = ftell(file);
@@ -3556,16 +3566,19 @@ RISEI_FN int risei_stdio_size(FILE *file, uint64_t *size)
     *size = (uint64_t)end;
     return 1;
 }
-/* Opens a file for reading and sets *size to its bytes. On failure *file is NULL. */
+/* Opens a file for reading and sets *size to its bytes. On failure *file is NULL. Refuses a pipe
+   before opening it, because to open a pipe waits until another process writes to it. */
 RISEI_FN rise_result risei_stdio_open_sized(const char *path, FILE **file, uint64_t *size,
                                             rise_error *error)
 {
+    *file = NULL;
+    if (risei_stdio_is_special(path))
+        return risei_fail(error, RISE_IO, "%.150s is not a plain file; pass another path", path);
     *file = risei_stdio_open(path);
     if (*file == NULL)
         return risei_fail(error, RISE_IO, "%.150s cannot be opened: %s", path, strerror(errno));
     if (risei_stdio_size(*file, size)) return RISE_OK;
-    risei_fail(error, RISE_IO, "%.150s has no known size: %s; pass a plain file", path,
-               strerror(errno));
+    risei_fail(error, RISE_IO, "%.150s has no known size: %s", path, strerror(errno));
     fclose(*file);
     *file = NULL;
     return RISE_IO;
@@ -3613,18 +3626,6 @@ RISEI_FN int risei_stdio_follow_links(const char *path, char *target)
     }
 #else
     return 1;
-#endif
-}
-/* Returns whether `target` is something that a file must not replace: a device, a pipe or a
-   folder. On systems other than POSIX, checks nothing and returns 0. */
-RISEI_FN int risei_stdio_is_special(const char *target)
-{
-#ifdef RISEI_POSIX
-    struct stat old;
-    return stat(target, &old) == 0 && !S_ISREG(old.st_mode);
-#else
-    (void)target;
-    return 0;
 #endif
 }
 /* Creates the file n->temporary, which must not exist. Returns its descriptor, or -1 with errno. */
@@ -16099,13 +16100,20 @@ RISEI_FN void risei_file_visit_acting(risei_io *f, risei_model *m)
     f->other_embedding_file = fingerprint != own;
 }
 #ifndef RISE_PLAY_ONLY
-/* Visits the running statistics of embeddings or of numbers: seen, mean, squared_deviations. */
+/* Visits the running statistics of embeddings or of numbers: seen, mean, squared_deviations. The
+   numbers are floats, and counters are at most 2^53, so means are at most FLT_MAX, and squared
+   deviations are below 1e94. */
 RISEI_FN void risei_file_visit_statistics(risei_io *f, risei_statistics *s)
 {
     size_t const size = (size_t)s->size;
+    size_t i;
     risei_io_integers(f, &s->seen, 1, "statistics.seen");
-    risei_io_doubles(f, s->mean, size, -DBL_MAX, "statistics.mean");
+    risei_io_doubles(f, s->mean, size, -(double)FLT_MAX, "statistics.mean");
     risei_io_doubles(f, s->squared_deviations, size, 0, "statistics.squared_deviations");
+    for (i = 0; i < size && f->mode == RISEI_IO_READ; i++) {
+        if (s->mean[i] > (double)FLT_MAX) risei_io_invalid(f, "statistics.mean");
+        if (s->squared_deviations[i] > 1e94) risei_io_invalid(f, "statistics.squared_deviations");
+    }
 }
 RISEI_FN void risei_file_visit_optimizer(risei_io *f, risei_optimizer *o, size_t parameters)
 {
@@ -16719,7 +16727,8 @@ RISEI_FN rise_result risei_file_begin(const risei_file_source *source,
 }
 #ifndef RISE_PLAY_ONLY
 /* Corrects what was read from the sections of a file without a replay buffer, of a file whose
-   `background` was changed by `machine`, and of a file of a process whose reduce_fn failed. */
+   `background` was changed by `machine`, of a file that several processes load, and of a file of a
+   process whose reduce_fn failed. */
 RISEI_FN void risei_file_adapt(rise_agent *a, const risei_file_header *header)
 {
     int const replay = (header->flags & RISEI_FILE_REPLAY) != 0;
@@ -16736,6 +16745,10 @@ RISEI_FN void risei_file_adapt(rise_agent *a, const risei_file_header *header)
        partly computed. This update begins again, because the end of the warm-up overwrites
        l->gradient. */
     if (!risei_learner_warmed_up(&a->model)) a->learner.part = 0;
+    /* With another number of processes, the computed parts of an update have the wrong scale, and
+       the random numbers that each process skips in its first draw are not skipped. So the update
+       begins again. */
+    if (a->desc.processes > 1) a->learner.part = 0;
     /* Background was turned on. The learning model gets the counters of the acting model. An update
        that was partly computed begins again. */
     if (!header->has_round && risei_learns_in_background(&a->desc)) {

@@ -472,7 +472,8 @@ static int evaluate(session *s, rise_agent *agent, int episodes, const char *fil
     int acted = 1, good, i;
     double sum = 0;
     if (!open_evaluation(s, agent, episodes)) return 0;
-    for (i = 0; i < a->count; i++) left[i] = (episodes + i) / a->count;
+    /* environment 0, which is filmed, has the first episode */
+    for (i = 0; i < a->count; i++) left[i] = (episodes + a->count - 1 - i) / a->count;
     s->shown = 1;
     s->random = preprocess_seed((uint64_t)s->options.seed);
     film_begin(s, film);

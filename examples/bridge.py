@@ -185,7 +185,10 @@ class Vector:
     def __init__(self, name, path, space, spaces):
         self.path, self.shape = path, tuple(getattr(space, "shape", None) or ())
         self.sizes, self.count = sizes_of(space, spaces), count_of(space, spaces)
-        self.starts = [int(start) for start in numpy.ravel(getattr(space, "start", 0))]
+        self.starts = []
+        if self.sizes is not None:  # a MultiDiscrete of Gymnasium below 0.29 has no start
+            starts = numpy.broadcast_to(getattr(space, "start", 0), self.shape)
+            self.starts = [int(start) for start in starts.ravel()]
         self.text = text_of(name, path)
 
     def __call__(self, observation):

@@ -54,6 +54,7 @@ static inline chart_frame chart_frame_of(const chart *c, int by_seconds)
             f.x_max = fmax(f.x_max, by_seconds ? p->seconds : p->steps);
             f.low = fmin(f.low, p->score);
         }
+    if (f.high <= f.low) f.high = f.low + 1; /* all scores are the same: the scale has a length */
     return f;
 }
 static inline double chart_across(const chart_frame *f, double x)

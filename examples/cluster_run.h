@@ -345,7 +345,7 @@ static inline int save(session *s, double steps)
     return 1;
 }
 
-/* Removes the temporary files of runs that were killed while they saved. */
+/* Removes the temporary files of agents, which runs leave if they are killed while they save. */
 static inline void remove_leftovers(const session *s, const char *folder)
 {
     char path[TRAIN_PATH], name[2 * TRAIN_PATH];

@@ -38,13 +38,16 @@ typedef struct replace_file {
 } replace_file;
 
 /* Copies the path of the file to be written to r->path. A symbolic link stays: its target is
-   replaced. Returns 0 if the path is too long. */
+   replaced. Returns 0, with errno, if the path is too long or is a link to nothing. */
 static inline int replace_path(replace_file *r, const char *path)
 {
 #ifdef REPLACE_POSIX
     char *const target = realpath(path, NULL);
     int const length = snprintf(r->path, sizeof r->path, "%s", target != NULL ? target : path);
+    struct stat link;
     free(target);
+    errno = ENOENT;
+    if (target == NULL && lstat(path, &link) == 0) return 0;
 #else
     int const length = snprintf(r->path, sizeof r->path, "%s", path);
 #endif

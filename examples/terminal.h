@@ -161,17 +161,37 @@ static inline void terminal_put(terminal *t, int row, int column, int glyph, int
         t->cells[row][column] = cell;
 }
 
+/* Reads a character of UTF-8 at *text, and moves *text behind it. Returns '?' for a byte that
+   begins no character from U+0020 to U+FFFF. */
+static inline int terminal_character(const char **text)
+{
+    static const int least[] = {0x20, 0x80, 0x800};
+    const unsigned char *const bytes = (const unsigned char *)*text;
+    int const more = bytes[0] >= 0xE0 && bytes[0] < 0xF0 ? 2 : bytes[0] >= 0xC0 && bytes[0] < 0xE0;
+    int i, glyph = more > 0 ? bytes[0] & (0x3F >> more) : bytes[0];
+    (*text)++;
+    if (bytes[0] >= 0x80 && more == 0) return '?';
+    for (i = 1; i <= more; i++) {
+        if ((bytes[i] & 0xC0) != 0x80) return '?';
+        glyph = glyph << 6 | (bytes[i] & 0x3F);
+    }
+    if (glyph < least[more] || glyph == 0x7F || (glyph >= 0xD800 && glyph < 0xE000)) return '?';
+    *text += more;
+    return glyph;
+}
+
+/* Writes a line of UTF-8. Each character has one cell. */
 TERMINAL_PRINTF(5, 6)
 static inline void terminal_text(terminal *t, int row, int column, int ink, const char *format, ...)
 {
-    char text[TERMINAL_COLUMNS + 1];
-    int i;
+    char text[3 * TERMINAL_COLUMNS + 1];
+    const char *rest = text;
     va_list arguments;
     va_start(arguments, format);
     vsnprintf(text, sizeof text, format, arguments);
     va_end(arguments);
-    for (i = 0; text[i] != '\0'; i++)
-        terminal_put(t, row, column + i, (unsigned char)text[i], ink, TERMINAL_PLAIN);
+    while (*rest != '\0')
+        terminal_put(t, row, column++, terminal_character(&rest), ink, TERMINAL_PLAIN);
 }
 
 /* Draws a progress bar of which `share` (0 to 1) is filled, exact to half a character. */
@@ -219,15 +239,20 @@ static inline void terminal_print_colour(const terminal *t, int layer, int colou
                16 + red * 6 / 256 * 36 + green * 6 / 256 * 6 + blue * 6 / 256);
 }
 
+/* Prints a character up to U+FFFF in UTF-8. */
 static inline void terminal_print_glyph(int glyph)
 {
     if (glyph < 0x80) {
         putchar(glyph);
-    } else { /* UTF-8 of U+0800 .. U+FFFF, the range of all other glyphs in use */
+        return;
+    }
+    if (glyph < 0x800) {
+        putchar(0xC0 | glyph >> 6);
+    } else {
         putchar(0xE0 | glyph >> 12);
         putchar(0x80 | (glyph >> 6 & 63));
-        putchar(0x80 | (glyph & 63));
     }
+    putchar(0x80 | (glyph & 63));
 }
 
 /* Prints all cells over the previous picture. */

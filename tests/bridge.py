@@ -699,6 +699,8 @@ def test_numbers_alone():
           observation="MultiDiscrete([3, 2])", value="numpy.array([t, 1])")
     shown("MultiDiscrete with a start", None, lambda t: [*one_hot(t, 3), *one_hot(1, 2)],
           observation="MultiDiscrete([3, 2], start=[5, -1])", value="numpy.array([t + 5, 0])")
+    shown("MultiDiscrete of an earlier Gymnasium", None, lambda t: [*one_hot(t, 3), *one_hot(1, 2)],
+          observation="without_start(MultiDiscrete([3, 2]))", value="numpy.array([t, 1])")
     shown("two dimensions", None, lambda t: [*one_hot(t, 3), 1, *one_hot(0, 2), 1],
           observation="MultiDiscrete([[3, 1], [2, 1]])", value="numpy.array([[t, 0], [0, 0]])")
     shown("MultiBinary", None, lambda t: [t % 2, 1, 0, 0], observation="MultiBinary((2, 2))",

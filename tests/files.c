@@ -365,6 +365,9 @@ static void refuses_hostile_numbers(rise_agent *a, float value)
     }
     hostile_float(a, &s->gain[0], -1e-30f, "gain");
     hostile_double(a, &s->squared_deviations[0], -1e-300, "squared_deviations");
+    hostile_double(a, &s->squared_deviations[0], 1e95, "squared_deviations");
+    hostile_double(a, &s->mean[0], 1e39, "mean");
+    hostile_double(a, &s->mean[0], -1e39, "mean");
 }
 static void refuses_hostile_reals(rise_agent *a)
 {
@@ -1510,6 +1513,16 @@ static void saving_keeps_permissions(void)
     remove(PATH);
     rise_agent_destroy(w.agent);
 }
+/* Loading refuses a path that leads to no plain file, and does not wait for a writer of a pipe. */
+static void special_is_not_read(const char *path)
+{
+    rise_agent_desc desc;
+    rise_agent *agent;
+    rise_error error = {RISE_OK, ""};
+    CHECK(rise_agent_peek(&desc, path, &error) == RISE_IO && strstr(error.text, "plain file"));
+    CHECK(rise_agent_load(&agent, path, NULL, &error) == RISE_IO && agent == NULL);
+    CHECK(strstr(error.text, path) != NULL && strstr(error.text, "plain file") != NULL);
+}
 /* A save replaces the file that a link leads to, refuses a pipe and a folder, and leaves files of
    the user. */
 static void saving_respects_other_files(void)
@@ -1550,8 +1563,11 @@ static void saving_respects_other_files(void)
     CHECK(mkfifo(PATH, 0600) == 0);
     CHECK(rise_agent_save(w.agent, RISE_SAVE_ALL, PATH, &error) == RISE_IO &&
           strstr(error.text, "plain file") != NULL);
+    special_is_not_read(PATH);
     remove(PATH);
     CHECK(rise_agent_save(w.agent, RISE_SAVE_ALL, ".", &error) == RISE_IO);
+    special_is_not_read(".");
+    special_is_not_read("/dev/zero");
     check_about("files of the user stay");
     snprintf(name, sizeof name, PATH ".new-%ld-0", (long)getpid());
     for (i = 0; i < COUNT(others); i++) CHECK(mkfifo(others[i], 0600) == 0);

@@ -194,6 +194,10 @@ static void links_and_modes_stay(void)
     CHECK(tool("--memory none --svg link.svg", 0) >= 0 && bytes("c.svg") > 300);
     CHECK(lstat(link, &s) == 0 && S_ISLNK(s.st_mode));
     CHECK(stat(file, &s) == 0 && (s.st_mode & 0777) == 0640);
+    /* a link to nothing stays, and is reported */
+    CHECK(remove(file) == 0);
+    CHECK(tool("--memory none --svg link.svg", 0) == 1 && said(strerror(ENOENT)));
+    CHECK(lstat(link, &s) == 0 && S_ISLNK(s.st_mode) && stat(file, &s) != 0);
 }
 
 /* replace.h leaves files of similar names. Two parts of a program can write the same file at once:

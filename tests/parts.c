@@ -421,6 +421,54 @@ static void a_process_lost_in_the_warm_up_shares_later(void)
             group_end(&g);
         }
 }
+/* A rise_clock_fn that stands still. rise_agent_learn_for then computes one part in each call. */
+static double standing_clock(void *user)
+{
+    (void)user;
+    return 0;
+}
+/* One process saves an agent in the middle of an update. Two processes load the file and learn
+   together: the update begins again, and the processes have the same weights and random stream. */
+static void two_processes_begin_the_update_again(void)
+{
+    rise_agent_desc d = described("memory=rise batch=12 batch_parts=4 learn_outside=1");
+    int parts, p, i;
+    d.clock_fn = standing_clock;
+    for (parts = 0; parts < 4; parts++) {
+        world w = world_of(created(&d));
+        member m[2];
+        group g;
+        buffer b;
+        check_about("%d parts", parts);
+        world_run(&w, 60);
+        CHECK(rise_agent_learn(w.agent) == RISE_OK);
+        for (i = 0; i < parts; i++) CHECK(rise_agent_learn_for(w.agent, 1) == 0);
+        CHECK(w.agent->learner.part == parts);
+        b = saved(w.agent, RISE_SAVE_ALL);
+        rise_agent_destroy(w.agent);
+        group_begin(&g, 2);
+        for (p = 0; p < 2; p++) {
+            rise_agent_desc machine;
+            memset(&machine, 0, sizeof machine);
+            memset(&m[p], 0, sizeof m[p]);
+            m[p].of = &g, m[p].number = p;
+            machine.processes = 2, machine.process = p;
+            machine.reduce_fn = reduce, machine.reduce_user = &m[p];
+            m[p].agent = loaded(&b, &machine);
+            CHECK(m[p].agent->learner.part == 0);
+        }
+        for (i = 0; i < 3; i++) {
+            learn_together(m, 2);
+            for (p = 0; p < 2; p++) CHECK(m[p].result == RISE_OK);
+            CHECK(same_learning(m[0].agent, m[1].agent));
+            CHECK(m[0].agent->learner.sample_random.state ==
+                  m[1].agent->learner.sample_random.state);
+        }
+        for (p = 0; p < 2; p++) rise_agent_destroy(m[p].agent);
+        group_end(&g);
+        free(b.data);
+    }
+}
 /* If reduce_fn fails while a snapshot shares its statistics, each process keeps those that it
    computed itself. */
 static void a_process_lost_in_a_snapshot_keeps_its_statistics(void)
@@ -680,6 +728,7 @@ static const check_test tests[] = {
     TEST(a_lost_process_is_reported),
     TEST(a_lost_process_goes_on_from_its_file),
     TEST(a_process_lost_in_the_warm_up_shares_later),
+    TEST(two_processes_begin_the_update_again),
     TEST(a_process_lost_in_a_snapshot_keeps_its_statistics),
     TEST(skips_equal_draws),
     TEST(wrong_descriptions_are_refused),

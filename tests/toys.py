@@ -9,7 +9,16 @@ import numpy
 from gymnasium import spaces
 
 __version__ = "1.2.3"
-NAMES = {**vars(spaces), "numpy": numpy, "uint8": numpy.uint8, "float32": numpy.float32}
+
+
+def without_start(space):
+    """Makes a MultiDiscrete one of Gymnasium below 0.29."""
+    del space.start
+    return space
+
+
+NAMES = {**vars(spaces), "numpy": numpy, "uint8": numpy.uint8, "float32": numpy.float32,
+         "without_start": without_start}
 
 
 def picture(t, shape=(4, 5, 3)):

@@ -1016,6 +1016,54 @@ static void output_that_nobody_reads_does_no_harm(void)
     CHECK_APART(print_to_nobody);
 }
 
+/* If all scores are the same, and below 0, the chart still has a scale. */
+static int score_the_same(void)
+{
+    static train_run t;
+    static terminal screen;
+    chart c;
+    char svg[20000];
+    int i;
+    MUST(begin_session(&t, 1));
+    for (i = 0; i < 3; i++) score_after_a_step(&t, -200);
+    c = train_chart(&t);
+    chart_draw(&c, &screen, 0, 0, 10, 60, 5);
+    train_save_curve(&t);
+    folder_read(run_folder, "curve.svg", svg, sizeof svg);
+    MUST(strstr(svg, "</svg>") != NULL && strstr(svg, "nan") == NULL && strstr(svg, "inf") == NULL);
+    MUST(strstr(svg, "highest -200") != NULL && strstr(svg, ">-199.8<") != NULL);
+    return 0;
+}
+static void equal_scores_have_a_chart(void)
+{
+    use_folder("equal");
+    CHECK_APART(score_the_same);
+}
+
+/* Text of the panel is UTF-8. A byte that is no part of a character, and a control character,
+   become '?'. */
+static void panels_show_utf8(void)
+{
+    static terminal screen;
+    static const struct {
+        const char *text;
+        int glyphs[4];
+    } cases[] = {{"caf\xC3\xA9", {'c', 'a', 'f', 0xE9}},
+                 {"\xE2\x96\x80\xEF\xBF\xBD|", {0x2580, 0xFFFD, '|', 0}},
+                 {"\xE9t\xC3", {'?', 't', '?', 0}},                  /* Latin-1; cut short */
+                 {"\xC0\xAFx", {'?', '?', 'x', 0}},                  /* overlong */
+                 {"\xED\xA0\x80", {'?', '?', '?', 0}},              /* a surrogate */
+                 {"\xF0\x9F\x98\x80", {'?', '?', '?', '?'}},        /* above U+FFFF */
+                 {"a\nb\x7F", {'a', '?', 'b', '?'}}};
+    int i, k;
+    for (i = 0; i < (int)(sizeof cases / sizeof *cases); i++) {
+        terminal_text(&screen, i, 2, TERMINAL_PLAIN, "%s", cases[i].text);
+        check_about("case %d", i);
+        for (k = 0; k < 4; k++) CHECK(screen.cells[i][2 + k].glyph == cases[i].glyphs[k]);
+    }
+    check_about("%s", "");
+}
+
 /* The last evaluation comes after the last step. */
 static int evaluate_last(void)
 {
@@ -1094,6 +1142,8 @@ static const check_test tests[] = {
     TEST(best_agent_alone_is_not_overwritten),
     TEST(hangups_do_not_kill),
     TEST(output_that_nobody_reads_does_no_harm),
+    TEST(equal_scores_have_a_chart),
+    TEST(panels_show_utf8),
     TEST(last_evaluation_is_shown),
 };
 int main(int count, char **arguments)
