@@ -615,8 +615,8 @@
    follows the steps of process 0.
 
    A snapshot copies the conv layers into the frozen encoder (see rise_agent_snapshot). With
-   snapshots, all processes must have stored the same number of frames. So a restart must load files
-   of RISE_SAVE_ALL.
+   snapshots, or with background and a frozen encoder, all processes must have stored the same
+   number of frames. So a restart must load files of RISE_SAVE_ALL.
 
    Last frames of episodes are no steps, so after the same number of calls, processes have done
    different numbers of steps. Set learn_outside, and count the calls of rise_agent_step_all. All
@@ -1128,7 +1128,9 @@
    A checkpoint records whether its numbers were computed with fused multiply-add. If the kernels of
    the loading machine differ in this, the checkpoint loads, but the run does not resume bit for
    bit. log_fn then receives a line about the difference. desc.isa = RISE_ISA_REF gives the bits of
-   all fused kernels on any machine, but is slow. RISE_PLAY_ONLY leaves out RISE_ISA_REF. The option
+   all fused kernels on any machine, but is slow. RISE_PLAY_ONLY leaves out RISE_ISA_REF. On 32-bit
+   x86, compile with -msse2 -mfpmath=sse. Without these options, the processor computes floats with
+   more bits, and the results differ from those of all other machines. The option
    -ffast-math would change the bits, so rise.h does not compile with this option.
 
    ERRORS. Functions return RISE_OK or a negative code. A function that fails also writes a sentence
@@ -1157,7 +1159,8 @@
    desc.threads = 4 an agent computes on its caller's thread and three workers. A worker without a
    job sleeps after about 50 us. If there are fewer cores than desc.threads, the worker sleeps at
    once. With background, one more core is needed, for the game's thread. The bits are the same for
-   any number of threads.
+   any number of threads. Set the rounding mode and the treatment of denormals before you create the
+   agent: its threads keep those that they began with.
 
        desc.threads = 4;
 
@@ -1171,8 +1174,9 @@
 
    A process that is made by fork has none of the threads, and computes everything on its own
    thread. If fork came while an update was computed in the background, learning in the new process
-   is RISE_UNAVAILABLE. Saving is RISE_UNAVAILABLE, too, except saving a policy. To learn in the new
-   process, load the agent from a file.
+   is RISE_UNAVAILABLE. Saving is RISE_UNAVAILABLE, too, except saving a policy. If stored frames
+   were being embedded again, the agent plays with embeddings of two kinds. To learn or play right
+   in the new process, load the agent from a file.
 
    PORTING. The code is C99 and also C++11. The tests run with gcc, clang and musl on Linux, with
    MinGW under wine, and for ARM, RISC-V and s390x (big-endian) under qemu. On bare metal, play_only
@@ -1184,7 +1188,7 @@
        x86, 32 bits  "c"
        ARM, 64 bits  "neon"
        ARM, 32 bits  "neon" if the compiler may use NEON, fused with VFPv4; else "c"
-       others        "c"
+       others        "c", also big-endian ARM
 
    PORTING: RASPBERRY PI. On a 64-bit system: nothing to do, the NEON kernels are used. On a 32-bit
    system of a Pi 2, 3, 4 or 5, allow NEON and fused multiply-add. The first Pi, Zero and Zero W are
@@ -1618,8 +1622,9 @@ RISE_API size_t rise_size_of(const char *type);
 /* >>api-desc: the description of an agent, every field with its default and most with a range */
 
 /* The instruction set of the kernels. REF, AVX2, AVX512, NEON on 64-bit ARM and NEON with VFPv4
-   give the same bits. C does too if the compiler may use fused multiply-add instructions; if not,
-   C rounds each product before it adds. See SAME BITS in the manual. */
+   give the same bits, but NEON on 32-bit ARM replaces denormals by 0. C gives these bits, too, if
+   the compiler may use fused multiply-add instructions; if not, C rounds each product before it
+   adds. See SAME BITS in the manual. */
 typedef enum rise_isa {
     RISE_ISA_AUTO,   /* the fastest that this build and machine have */
     RISE_ISA_REF,    /* plain loops: slow, but the same bits on every machine */
@@ -1691,8 +1696,8 @@ typedef enum rise_embedding {
     /* ResNet-18 before its last layer, weights from desc.embedding_file: see A PRETRAINED ENCODER
        in the manual */
     RISE_EMBED_RESNET18,
-    /* as CONV, until a snapshot (rise_agent_snapshot or snapshot_steps) copies the agent's conv
-       layers into the frozen encoder */
+    /* like CONV, but reads the frame repeated frame_stack times. A snapshot (rise_agent_snapshot or
+       snapshot_steps) copies the agent's conv layers into the frozen encoder */
     RISE_EMBED_SNAPSHOT,
     RISE_EMBED_COUNT /* the number of values above */
 } rise_embedding;
@@ -1754,7 +1759,7 @@ typedef void (*rise_log_fn)(void *user, const char *text);
    loaded, and by calls that learn. Every 64th call that chooses actions and every 5000th step call
    the function, too. With background, calls that wait for the library's thread call the function,
    to measure metrics.waited. The library's thread never calls the function, so metrics.update_time
-   then stays 0. */
+   then stays 0. A clock that counts in milliseconds is good enough. */
 typedef double (*rise_clock_fn)(void *user);
 
 /* Replaces each of `count` numbers by the sum of this number over all processes. Every process must
@@ -1909,7 +1914,8 @@ typedef struct rise_agent_desc {
     int batch;
     /* An update computes the gradients of `batch_parts` equal parts of the batch, one after
        another, and adds them up. Then rise_agent_learn_for can stop after each part, and the
-       activations of a large batch take less memory. With many parts, an update takes longer.
+       activations of a large batch take less memory. With many parts, an update takes longer. Each
+       part is drawn from the whole replay buffer and has importance weights of its own.
        batch_parts * window_samples divides batch. 1..4096 [with learn_outside, but neither
        background nor several processes: 4, if 4 * window_samples divides batch; else 1] */
     int batch_parts;
@@ -1981,7 +1987,8 @@ typedef struct rise_agent_desc {
     double priority_exponent;
     /* 0: each sample's priority comes from its own error. Above 0, up to 1: the priority at a
        window's end comes from mix * max + (1 - mix) * mean. Here max and mean are over the errors
-       of the window's samples (Kapturowski et al. 2019). [0] */
+       of the window's samples (Kapturowski et al. 2019). Each earlier sample of the window that can
+       be drawn itself gets the priority of its own error. [0] */
     double priority_mix;
     /* of the importance weights, up to 1; negative: no correction [0.4] */
     double importance_exponent;
@@ -2211,9 +2218,9 @@ RISE_API rise_result rise_agent_set_player(rise_agent *agent, int player, double
 
 #ifndef RISE_PLAY_ONLY
 /* Copies what `learner` has learned to `receiver`, a play_only agent that was made with the same
-   description or loaded from a file of `learner`. Allocates nothing. `receiver` acts with the copy
-   from the next rise_agent_play or rise_agent_play_all on. If the copy changes embeddings, the
-   frames that `receiver` stores are embedded again.
+   description or loaded from a file of `learner` (not RISE_SAVE_INT8). Allocates nothing.
+   `receiver` acts with the copy from the next rise_agent_play or rise_agent_play_all on. If the
+   copy changes embeddings, the frames that `receiver` stores are embedded again.
 
    If `receiver` was made with background = 1, another thread may use `receiver` during this call.
    That thread never waits. If the copy is not complete when that thread plays, a later play takes
@@ -2257,7 +2264,8 @@ RISE_API rise_result rise_agent_learn(rise_agent *agent);
    waits until several calls have given enough time. Then the budget is kept on average, and one
    call may take as long as one part. The first call that finds an update due also embeds all stored
    frames again, with any budget. A clock may jump or stand still. So the time counted for a part is
-   at most twice the estimate from earlier parts. For the first part, the time is at most 1 second.
+   at most twice the mean of earlier parts. For the first part, the time is at most 1 second. A
+   clock may count in milliseconds. Until such a clock moves during a part, each call does one part.
    Returns RISE_BAD_CALL unless 0 <= microseconds <= 1e12. Other errors are those of
    rise_agent_learn. But a play_only agent, and an agent without a transition to sample, return 0.
 
@@ -2272,7 +2280,8 @@ RISE_API int rise_agent_learn_for(rise_agent *agent, double microseconds);
    embedded again. Instead of each update that is due, the agent does a part of the snapshot: up to
    4 * batch frames. One part takes longer, because that part also embeds the newest window of every
    environment and player. See metrics.refreshing. Returns RISE_BAD_CALL before learning has
-   started, and while stored frames are being embedded again. */
+   started, and while stored frames are being embedded again. Returns RISE_NOT_FINITE, and copies
+   nothing, if a weight of the conv layers is NaN or infinite. */
 RISE_API rise_result rise_agent_snapshot(rise_agent *agent);
 #endif
 
@@ -2299,7 +2308,7 @@ typedef struct rise_metrics {
     /* steps of all environments; last frames of episodes are not counted */
     int64_t steps;
     int64_t episodes; /* ended, or truncated by RISE_FIRST */
-    int64_t updates;  /* done */
+    int64_t updates;  /* done; with background, in effect */
     /* updates that are due and not yet done (learn_outside) */
     int64_t updates_owed;
     /* background: seconds that calls have waited for the thread that computes updates. If `waited`
@@ -2366,7 +2375,8 @@ RISE_API const rise_error *rise_agent_error(const rise_agent *agent);
    again before each time you write: the call makes the next update check that all parameters are
    finite. An update that rise_agent_learn_for has begun starts again. The agent owns the array.
    With desc.background, the call first puts the last update into effect, and the next update moves
-   the array. Returns NULL with weight_bits = 8, because those weights are bytes. */
+   the array. If the last update failed, the next call that learns returns the error. Returns NULL
+   with weight_bits = 8, because those weights are bytes. */
 RISE_API rise_real *rise_agent_parameters(rise_agent *agent);
 #endif
 
@@ -2377,8 +2387,9 @@ typedef enum rise_save {
     RISE_SAVE_AGENT,
     /* RISE_SAVE_AGENT, the replay buffer and the episodes in progress of all environments: a
        resumed run computes the same bits as a run without a pause. (With several processes, an
-       automatic snapshot may begin one update later.) No file holds the episodes of players: after
-       loading, each player begins with RISE_FIRST. */
+       automatic snapshot may begin one update later.) No file holds the episodes of players, nor
+       the position in their random stream: after loading, each player begins with RISE_FIRST, and
+       players that explore draw other actions. */
     RISE_SAVE_ALL,
     RISE_SAVE_POLICY, /* what a play_only agent needs and no more */
     RISE_SAVE_INT8,   /* RISE_SAVE_POLICY with 8-bit weights: see HOW TO: A QUARTER OF THE BYTES */
@@ -2608,9 +2619,10 @@ typedef struct rise_int8_product {
    u. Any other array that a call writes must not overlap another array of the call.
 
    dot and LayerNorm sum in 16 lanes, which are then added in a fixed order. So all tables with the
-   same `fused` agree bit for bit. Adam writes 0 for magnitudes of m and v below 2^-100, because
-   denormals are slow, and some processors replace them by 0. The backward passes of cells and of
-   the gate do the same for gradients, except for dx of the gate and the candidate's block of du.
+   same `fused` agree bit for bit, except that NEON on 32-bit ARM replaces denormals by 0. Adam
+   writes 0 for magnitudes of m and v below 2^-100, because denormals are slow, too. The backward
+   passes of cells and of the gate do the same for gradients, except for dx of the gate and the
+   candidate's block of du.
 
    With RISE_PLAY_ONLY, the members that such a build never calls are NULL. `product` then computes
    only what acting needs: parts = 1, no `sums`, and a B with equally spaced rows. The rows of a
@@ -2631,8 +2643,8 @@ typedef struct rise_kernels {
     /* z[i][j] += x[i][j] (a[i] b[j]); x and z are [rows][n], a is [rows], b is [n] */
     void (*perturb)(int rows, int n, const rise_real *x, const rise_real *a, const rise_real *b,
                     rise_real *z);
-    /* Returns the sum of x[i] y[i]. The sum is computed in rise_real, so its error grows with n:
-       use at most a few thousand numbers. */
+    /* Returns the sum of x[i] y[i]. The sum is computed in rise_real, so its error grows with n.
+       For a small error, sum blocks of a few thousand numbers, and add their sums in double. */
     double (*dot)(ptrdiff_t n, const rise_real *x, const rise_real *y);
     /* dx = y > 0 ? dy : 0 */
     void (*relu_backward)(int n, const rise_real *y, const rise_real *dy, rise_real *dx);
@@ -2902,7 +2914,8 @@ __declspec(dllimport) int __stdcall MultiByteToWideChar(unsigned int page, unsig
 #else
 #define RISEI_AVX 0
 #endif
-#if defined(__ARM_NEON) && (defined(__GNUC__) || defined(_MSC_VER))
+/* On big-endian ARM, vector lanes are not in the order of memory. */
+#if defined(__ARM_NEON) && !defined(__ARM_BIG_ENDIAN) && (defined(__GNUC__) || defined(_MSC_VER))
 #define RISEI_NEON 1
 #else
 #define RISEI_NEON 0
@@ -2979,9 +2992,9 @@ typedef double risei_value;
 #define RISEI_AVX512 0
 #endif
 
-/* 1 if __builtin_fmaf compiles to one fused multiply-add instruction */
-#if defined(__FMA__) || defined(__aarch64__) || defined(__ARM_FEATURE_FMA) ||                      \
-    defined(__FP_FAST_FMAF)
+/* 1 if __builtin_fmaf compiles to one fused multiply-add instruction; tcc has no __builtin_fmaf */
+#if !defined(__TINYC__) && (defined(__FMA__) || defined(__aarch64__) ||                            \
+                            defined(__ARM_FEATURE_FMA) || defined(__FP_FAST_FMAF))
 #define RISEI_HAS_FMA 1
 #else
 #define RISEI_HAS_FMA 0
@@ -3187,10 +3200,8 @@ RISEI_FN size_t risei_arena_aligned(size_t bytes)
    the arena only counts or overflows. */
 RISEI_FN void *risei_arena_take(risei_arena *arena, size_t count, size_t size)
 {
-    /* `most` is at least RISEI_ALIGN below RISEI_SIZE_MAX, because risei_agent_measure adds
-       RISEI_ALIGN to `used`. `most` and `used` are multiples of
-       RISEI_ALIGN, and so is their difference. So if the bytes fit, they still fit after rounding
-       up. */
+    /* `most` and `used` are multiples of RISEI_ALIGN. So bytes that fit still fit after rounding
+       up. Above `most`, RISEI_ALIGN bytes are left, because risei_agent_measure adds them. */
     size_t const most = (RISEI_SIZE_MAX / RISEI_ALIGN - 1) * RISEI_ALIGN;
     unsigned char *piece = arena->base;
     size_t bytes;
@@ -3225,7 +3236,7 @@ RISEI_FN size_t risei_arena_plus(size_t a, size_t b)
 
    Random numbers come from PCG32 (O'Neill 2014). Each purpose has its own random stream. An extra
    draw for one purpose therefore does not change the numbers of another. All functions give the
-   same bits on every machine.
+   same bits on every machine that computes with floats as floats (FLT_EVAL_METHOD 0).
    Main type: risei_random. Uses: platform. Tests: tests/kernels.c (signs), tests/rules.c. */
 
 typedef struct risei_random {
@@ -3757,17 +3768,22 @@ RISEI_FN int risei_stdio_end(risei_stdio_new *n, int good)
     if (!good && !n->stays) risei_stdio_remove(n->temporary);
     return good;
 }
-/* Puts the path in front of the sentence in *error, if there is an error. `reason`: an errno whose
-   text is added to the sentence, or 0. Returns `result`. */
+/* Puts the path, or the end of a long path, in front of the sentence in *error, if there is an
+   error. `reason`: an errno whose text is added to the sentence, unless the sentence has it; or 0.
+   Returns `result`. */
 RISEI_FN rise_result risei_stdio_explain(const char *path, int reason, rise_result result,
                                          rise_error *error)
 {
     rise_error named;
+    size_t const length = strlen(path);
+    const char *const cut = length > 60 ? "..." : "";
     if (result == RISE_OK || error == NULL) return result;
-    if (reason != 0)
-        risei_fail(&named, result, "%.60s: %.110s: %.60s", path, error->text, strerror(reason));
+    if (length > 60) path += length - 57;
+    if (reason != 0 && strstr(error->text, strerror(reason)) == NULL)
+        risei_fail(&named, result, "%s%s: %.110s: %.60s", cut, path, error->text,
+                   strerror(reason));
     else
-        risei_fail(&named, result, "%.60s: %.170s", path, error->text);
+        risei_fail(&named, result, "%s%s: %.170s", cut, path, error->text);
     *error = named;
     return result;
 }
@@ -8335,7 +8351,8 @@ RISEI_FN size_t risei_spectral_size(const risei_net *n)
     return size;
 }
 /* Computes y = W x [rows] or, if `transposed`, y = W^T x [columns]. Then divides y by the norm of
-   y. Returns the norm. 1e-12 is added to the norm, so a zero y causes no division by 0. */
+   y. Returns the norm. 1e-12 is added to the norm, so a zero y causes no division by 0, and stays
+   zero. */
 RISEI_FN rise_real risei_spectral_multiply(const risei_device *d, const rise_real *w, int rows,
                                            int columns, int transposed, const rise_real *x,
                                            rise_real *y)
@@ -8354,7 +8371,8 @@ RISEI_FN rise_real risei_spectral_multiply(const risei_device *d, const rise_rea
     for (i = 0; i < p.m; i++) y[i] = y[i] / length;
     return length;
 }
-/* Writes the normalised weights to `derived`. Writes v, the new u and sigma of each conv to `s`. */
+/* Writes the normalised weights to `derived`. Writes v, the new u and sigma of each conv to `s`. If
+   W is 0, keeps the old u and takes 1 as sigma. Otherwise u would be 0 from then on, for any W. */
 RISEI_FN void risei_spectral_apply(const risei_device *d, const risei_net *n, const rise_real *w,
                                    rise_real *s, rise_real *derived)
 {
@@ -8367,6 +8385,10 @@ RISEI_FN void risei_spectral_apply(const risei_device *d, const risei_net *n, co
         int const rows = risei_spectral_rows(&c), f = c.filters;
         risei_spectral_multiply(d, weights, rows, f, 0, u, s);
         s[rows + f] = risei_spectral_multiply(d, weights, rows, f, 1, s, s + rows);
+        if (s[rows + f] < (rise_real)2e-12) {
+            memcpy(s + rows, u, (size_t)f * sizeof *s);
+            s[rows + f] = 1;
+        }
         for (j = 0; j < rows * f; j++) normalised[j] = weights[j] / s[rows + f];
         s += rows + f + 1, u += f;
     }
@@ -8964,7 +8986,8 @@ RISEI_FN void risei_optimizer_adam_part(void *job, int part, int parts, void *sc
 }
 /* Updates the parameters w [count] with Adam. A gradient g [count] with a norm above `clip` is
    scaled down, so that its norm is `clip`; clip = 0: no clipping. Returns the norm before clipping.
-   If the norm is NaN or infinite, changes neither w nor the moments. Otherwise sets o->suspect to 1
+   If the norm is NaN or infinite, changes neither w nor the moments. A finite norm above 1e19 can
+   count as infinite, because blocks are summed as floats. Otherwise sets o->suspect to 1
    if a new weight is not finite, else to 0. */
 RISEI_FN double risei_optimizer_update(const risei_device *d, risei_optimizer *o, size_t count,
                                        rise_real *w, const rise_real *g, double rate,
@@ -10478,7 +10501,8 @@ RISEI_FN int risei_json_escape(risei_tensors *t)
     return 1;
 }
 /* Reads a string and copies its first capacity - 1 characters to `text`. Callers compare `text`
-   with known names, all shorter than capacity - 1. So a string that is cut never equals a name. An
+   with known names, all shorter than capacity - 1. So a string that is cut never equals a name.
+   Only the prefix "fc." is compared without an end: such tensors are ignored. An
    escape in the string is an error. Bytes above 126 become '?', because error sentences print them.
 
    If `text` is NULL, skips a string, which may have escapes. */
@@ -10893,10 +10917,13 @@ RISEI_FN rise_result risei_resnet_load(risei_resnet *r, const char *path, rise_e
     FILE *file;
     uint64_t size = 0;
     rise_result result = risei_stdio_open_sized(path, &file, &size, error);
-    if (result != RISE_OK) return risei_stdio_explain("embedding_file", 0, result, error);
-    result = risei_resnet_read(r, risei_stdio_read, file, size, error);
-    fclose(file);
-    return risei_stdio_explain(path, 0, result, error);
+    if (result == RISE_OK) {
+        errno = 0;
+        result = risei_resnet_read(r, risei_stdio_read, file, size, error);
+        result = risei_stdio_explain(path, result == RISE_IO ? errno : 0, result, error);
+        fclose(file);
+    }
+    return risei_stdio_explain("embedding_file", 0, result, error);
 #endif
 }
 
@@ -10927,8 +10954,8 @@ RISEI_FN uint64_t risei_frozen_resnet18_fingerprint(const risei_frozen *f)
 #endif /* !RISE_NO_PRETRAINED */
 
 /* RISE_NO_PRETRAINED leaves out all code of this room above this comment. RESNET18 then keeps its
-   name, default size and checks, so the macro changes no description. Creating an agent with
-   RESNET18 fails. */
+   name, default size and checks, so the macro changes no description. Creating or loading an agent
+   with RESNET18 returns RISE_UNAVAILABLE. */
 
 /* Pixels. Five strides of 2 lead from the frame to the images of the last stage. So a frame of
    32 x 32 has one pixel in the last stage. */
@@ -10968,17 +10995,24 @@ RISEI_FN rise_result risei_frozen_resnet18_initialise(risei_frozen *f, risei_ran
                       "RISE_EMBED_RESNET18 was left out by RISE_NO_PRETRAINED; compile without the "
                       "macro, or take another embedding");
 }
+/* Files have 8 bytes for the fingerprint, also where this build cannot compute it. RISE_PLAY_ONLY
+   refuses such files before it compares lengths. */
+RISEI_FN uint64_t risei_frozen_resnet18_fingerprint(const risei_frozen *f)
+{
+    (void)f;
+    return 0;
+}
 static const risei_frozen_kind risei_frozen_kind_resnet18 = {
-    "resnet18",                       /* name */
-    512,                              /* default_size */
-    0,                                /* scaled */
-    "embedding_file",                 /* source */
-    NULL,                             /* final_size */
-    risei_frozen_resnet18_check,      /* check_desc */
-    NULL,                             /* layout */
-    risei_frozen_resnet18_initialise, /* initialise */
-    NULL,                             /* embed */
-    NULL,                             /* fingerprint */
+    "resnet18",                                     /* name */
+    512,                                            /* default_size */
+    0,                                              /* scaled */
+    "embedding_file",                               /* source */
+    NULL,                                           /* final_size */
+    risei_frozen_resnet18_check,                    /* check_desc */
+    NULL,                                           /* layout */
+    risei_frozen_resnet18_initialise,               /* initialise */
+    NULL,                                           /* embed */
+    RISEI_LEARN(risei_frozen_resnet18_fingerprint), /* fingerprint */
 };
 #else
 static const risei_frozen_kind risei_frozen_kind_resnet18 = {
@@ -12059,6 +12093,7 @@ RISEI_FN void risei_fill(rise_agent_desc *d)
 {
     const risei_memory_kind *memory = &risei_memory_kinds[d->memory];
     int const large_frame = d->frame_width > 32 || d->frame_height > 32;
+    int processes_known; /* 0: risei_check_processes will refuse the number */
     if (!memory->recurrent) d->window_samples = d->window_stride = 1, d->stored_state = 0;
     risei_default(&d->frame_channels, 1);
     if (d->cell == RISE_CELL_AUTO) d->cell = RISE_CELL_GRU;
@@ -12072,8 +12107,9 @@ RISEI_FN void risei_fill(rise_agent_desc *d)
     if (d->background < 0) d->background = 0;
     risei_fill_batch_parts(d);
     risei_default(&d->processes, 1);
+    processes_known = d->processes > 0 && d->processes <= RISEI_PROCESSES_MAX;
     risei_default_real(&d->adam_epsilon,
-                       0.005 / ((double)d->batch * (d->processes > 0 ? d->processes : 1)));
+                       0.005 / ((double)d->batch * (processes_known ? d->processes : 1)));
     /* 0 is a valid value_min below a positive value_max, and a valid value_max above a negative
        value_min. In all other cases 0 means not set. */
     if (!(d->value_min < 0) && !(d->value_max > 0)) {
@@ -12224,29 +12260,32 @@ RISEI_FN rise_result risei_check_int8(const risei_net *n, const rise_agent_desc 
     }
     return RISE_OK;
 }
-/* Checks that no array of the network's pass has more than INT_MAX elements, because sizes of
-   products and loops are of type int. Arrays of the replay buffer and of parameters may be
+/* Checks that no array of the network's pass has more elements than a limit near INT_MAX, because
+   sizes of products and loops are of type int. Loops round sizes up to whole tiles and parts, by at
+   most 4096 elements. Arrays of the replay buffer and of parameters may be
    larger. Then checks the sums of layers with 8-bit weights. */
 RISEI_FN rise_result risei_check_size(const rise_agent_desc *d, rise_error *error)
 {
     int const learn = d->play_only ? 0 : risei_pass_batch(d);
     risei_pass_size const size = risei_pass_size_of(d, risei_pass_lanes(d), learn);
     /* a float's mantissa has 24 bits, so the smaller limit leaves room for rounding errors */
-    risei_value const limit = (risei_value)(RISEI_FLOATS ? INT_MAX / 2 : INT_MAX);
+    int const most = RISEI_FLOATS ? INT_MAX / 2 : INT_MAX - 4096;
+    risei_value const limit = (risei_value)most;
     risei_value largest;
     risei_net net;
     const char *field = "the sizes of the network";
     risei_net_make(&net, d);
     largest = risei_pass_largest_array(&net, &size);
     if (largest <= limit) return risei_check_int8(&net, d, error);
-    if (!d->play_only) {
+    if (RISEI_LEARNS && !d->play_only) {
         int const learned = net.memory->encodes_window ? size.steps * size.windows : 2 * size.learn;
-        field = size.images > learned ? "environments" : "batch";
+        const char *const lanes = d->players > d->environments ? "players" : "environments";
+        field = size.images > learned ? lanes : "batch";
     }
     return risei_fail(error, RISE_BAD_DESC,
                       "an array of the network would have %.0f numbers, and the limit is %d; lower "
                       "%s",
-                      largest, INT_MAX, field);
+                      largest, most, field);
 }
 RISEI_FN rise_result risei_check_windows(const rise_agent_desc *d, rise_error *error)
 {
@@ -12301,6 +12340,11 @@ RISEI_FN rise_result risei_check_head(const rise_agent_desc *d, rise_error *erro
                           "value_min is %g; it must be less than value_max, %g", d->value_min,
                           d->value_max);
 #ifndef RISE_PLAY_ONLY
+    if (!risei_head_kinds[d->head].values &&
+        !((d->value_max - d->value_min) / (d->atoms - 1) >= (double)FLT_MIN))
+        return risei_fail(error, RISE_BAD_DESC,
+                          "value_max - value_min is %g, too small for %d atoms; raise value_max",
+                          d->value_max - d->value_min, d->atoms);
     if (!risei_head_kinds[d->head].values && (d->munchausen || d->value_rescale))
         return risei_fail(error, RISE_BAD_DESC,
                           "%s is 1, which the head %s cannot use; take mean or iqn",
@@ -12314,7 +12358,9 @@ RISEI_FN rise_result risei_check_head(const rise_agent_desc *d, rise_error *erro
 }
 RISEI_FN rise_result risei_check_replay(const rise_agent_desc *d, rise_error *error)
 {
-    int const least = risei_replay_reach(d) + d->n_step + 2;
+    /* window_stride steps that can be drawn, because a window ends at one of them */
+    int const drawn = d->window_stride > 2 ? d->window_stride : 2;
+    int const least = risei_replay_reach(d) + d->n_step + drawn;
     int const lane = d->replay_capacity / d->environments;
     if (d->demonstrators > d->environments)
         return risei_fail(error, RISE_BAD_DESC,
@@ -12323,8 +12369,8 @@ RISEI_FN rise_result risei_check_replay(const rise_agent_desc *d, rise_error *er
                           d->demonstrators, d->environments);
     if (lane < least)
         return risei_fail(error, RISE_BAD_DESC,
-                          "replay_capacity is %d, or %d for each environment; window, frame_stack "
-                          "and n_step together need at least %d for each environment",
+                          "replay_capacity is %d, or %d for each environment; window, "
+                          "window_stride, frame_stack and n_step need at least %d for each",
                           d->replay_capacity, lane, least);
     if (d->learn_start < d->batch || d->learn_start > d->replay_capacity)
         return risei_fail(
@@ -12783,10 +12829,11 @@ RISEI_FN double risei_model_clock(const rise_agent_desc *d)
 #endif
 }
 /* Adds `value` to an exponential moving average: the first value has weight 1, each later one
-   weight 1/8. An average that is not above 0 has no value yet. */
+   weight 1/8. An average that is not above 0 has no value yet. Ignores values below 0, infinity and
+   NaN, because a clock can go back, jump or fail. */
 RISEI_FN void risei_model_average(double *average, double value)
 {
-    *average += (value - *average) / (*average > 0 ? 8 : 1);
+    if (value >= 0 && value <= DBL_MAX) *average += (value - *average) / (*average > 0 ? 8 : 1);
 }
 /* Formats a line and passes it to desc->log_fn. */
 #if defined(__GNUC__)
@@ -12912,10 +12959,18 @@ typedef struct risei_learner {
     int64_t snapshot_next;
     /* in microseconds. budget: time given to risei_learner_run_for minus the counted time of its
        parts of updates; negative if they took longer than the time given. At the end of a call,
-       budget is at most part_time. part_time: moving average of the counted time of a part. The
-       first part has weight 1, each later one weight 1/8. 0: no part was counted yet. */
+       budget is at most part_time. part_time: moving average of the time of a part; 0: the clock
+       has not moved yet. See risei_learner_count_time. */
     double budget, part_time;
+    double timed; /* how many parts part_time is the mean of; earlier ones count less */
+    int untimed;  /* parts since the clock last moved, at most RISEI_UNTIMED_MAX */
+    /* 1: the target network is to be updated as soon as all weights are finite */
+    int target_is_due;
 } risei_learner;
+
+/* With a clock that counts in 1/64 s, the largest step in use, parts of 16 microseconds or more
+   still have the right mean. */
+enum { RISEI_UNTIMED_MAX = 1000 };
 
 /* How many numbers an update sums over all processes besides the gradient. They are the loss, the
    mean value, the td error, and whether the update is discarded. The last two numbers are the
@@ -13120,8 +13175,12 @@ RISEI_FN rise_result risei_learner_snapshot_begin(risei_learner *l, risei_model 
                                                   rise_error *error)
 {
     risei_model *m = l->model;
+    const rise_real *weights;
+    size_t i;
     if (!risei_embedder_takes_snapshots(m->embedder))
-        return risei_fail(error, RISE_BAD_CALL, "embedding is not RISE_EMBED_SNAPSHOT");
+        return risei_fail(error, RISE_BAD_CALL,
+                          "this agent takes no snapshots: memory must be RISE, and embedding "
+                          "SNAPSHOT, with frames");
     if (m->desc->play_only || !m->embedder->statistics.frozen)
         return risei_fail(error, RISE_BAD_CALL,
                           "learning has not started, so there is nothing to take a snapshot of");
@@ -13130,7 +13189,12 @@ RISEI_FN rise_result risei_learner_snapshot_begin(risei_learner *l, risei_model 
                           "stored frames are still being embedded again: up to %.0f are left; "
                           "go on learning until metrics.refreshing is 0",
                           (double)risei_learner_snapshot_left(l));
-    risei_embedder_snapshot_begin(m->embedder, risei_model_weights(model, RISEI_USE_PLAY));
+    weights = risei_model_weights(model, RISEI_USE_PLAY);
+    for (i = 0; i < m->embedder->encoder.snapshot_weights; i++)
+        if (!(weights[i] - weights[i] == 0))
+            return risei_fail(error, RISE_NOT_FINITE,
+                              "a weight of the conv layers is not finite, so it was not copied");
+    risei_embedder_snapshot_begin(m->embedder, weights);
     l->snapshot_next = 1;
     l->snapshots++;
     return RISE_OK;
@@ -13665,8 +13729,9 @@ RISEI_FN void risei_learner_reduce(risei_learner *l, int64_t now)
 }
 /* Ends an update whose parts are computed. Adds up the gradients of all processes, then updates the
    weights by Adam, and lets the weights of the context decay. At every target_period-th update,
-   updates the target network. Discards the update, so that weights, moments and the model's metrics
-   stay the same, in two cases:
+   updates the target network. If a weight has just become NaN or infinite, does this at the first
+   update after the caller has made all weights finite. Discards the update, so that weights,
+   moments and the model's metrics stay the same, in two cases:
    - reduce_fn failed, in this or an earlier call: returns RISE_UNAVAILABLE
    - l->discards is 1 or the gradient is not finite: returns RISE_NOT_FINITE.
    An update that makes a weight infinite or NaN is kept, but sets optimizer.suspect. Later updates
@@ -13702,19 +13767,22 @@ RISEI_FN rise_result risei_learner_finish(risei_learner *l, int64_t now, rise_er
     l->metrics.time = m->metrics.time;
     m->metrics = l->metrics;
     m->updates++;
-    if (m->updates % d->target_period == 0) risei_learner_update_target(l);
+    if (m->updates % d->target_period == 0) l->target_is_due = 1;
+    if (!l->target_is_due || l->optimizer.suspect) return RISE_OK;
+    risei_learner_update_target(l);
+    l->target_is_due = 0;
     return RISE_OK;
 }
 /* Adds the time since `before`, a time of risei_model_clock, to the moving average of the time that
-   an update takes. A time of 0 or less is ignored, because a clock may go back. Without background,
-   rise_agent_learn measures each call as one update. The call may do only a part of a snapshot, or
-   only the rest of an update that rise_agent_learn_for began. The time of a call of
-   rise_agent_learn includes the end of the warm-up (risei_learner_end_warm_up). In
-   risei_background_update, the time does not include drawing the batch. */
+   an update takes. Without background, rise_agent_learn measures each call as one update. The call
+   may do only a part of a snapshot, or only the rest of an update that rise_agent_learn_for began.
+   The time of a call of rise_agent_learn includes the end of the warm-up
+   (risei_learner_end_warm_up). In risei_background_update, the time does not include drawing the
+   batch. */
 RISEI_FN void risei_learner_measure_time(risei_learner *l, double before)
 {
     double const seconds = risei_model_clock(l->model->desc) - before;
-    if (seconds > 0) risei_model_average(&l->model->metrics.time, seconds * 1e6);
+    risei_model_average(&l->model->metrics.time, seconds * 1e6);
 }
 /* Does the next part of the update in progress. If there is none, begins an update or, while a
    snapshot is in progress, does a part of the snapshot, which counts as an update. Returns 0 if
@@ -13773,15 +13841,31 @@ RISEI_FN int risei_learner_is_due(const risei_learner *l)
     return l->owed_steps >= l->model->desc->learn_period && l->replay->ready > 0;
 }
 /* Returns the counted time of a part of an update: the time that is subtracted from l->budget. All
-   times are in microseconds. `measured` can be wrong, because a clock can jump or stand still.
-   `estimate` is l->part_time, or 0 before the first part. `budget` is the time given to the call.
-     measured > 0  returns `measured`, limited to 2 * estimate; without an estimate, to 1 second
-     else          returns `estimate`; without an estimate, `budget` */
-RISEI_FN double risei_learner_count_time(double measured, double estimate, double budget)
+   times are in microseconds. `measured`: the time of the part. `given`: the time given to the call.
+
+   With a coarse clock, most parts take 0. Such a part counts as l->part_time, the mean. Before
+   there is a mean, the part counts as `given`, so the call ends. When the clock moves, `measured`
+   is the time of all parts since the clock last moved, and goes into the mean. The weights of
+   earlier parts in the mean are multiplied by 7/8 then. The part that just ended counts as the
+   rest: `measured` minus what the other parts counted as.
+
+   The clock can jump or fail. So the time of a part is limited to 2 * part_time or, before there is
+   a mean, to 1 second. A negative time and NaN count as part_time, too. */
+RISEI_FN double risei_learner_count_time(risei_learner *l, double measured, double given)
 {
-    double const most = estimate > 0 ? 2 * estimate : 1e6;
-    if (!(measured > 0)) return estimate > 0 ? estimate : budget;
-    return measured < most ? measured : most;
+    double const mean = l->part_time, most = mean > 0 ? 2 * mean : 1e6;
+    double parts, each, counted;
+    if (!(measured > 0)) {
+        if (measured >= 0 && l->untimed < RISEI_UNTIMED_MAX) l->untimed++;
+        return mean > 0 ? mean : given;
+    }
+    parts = l->untimed + 1;
+    each = measured / parts < most ? measured / parts : most;
+    counted = each * parts - mean * l->untimed;
+    l->timed = 0.875 * l->timed + parts;
+    l->part_time += (each - mean) * parts / l->timed;
+    l->untimed = 0;
+    return counted < 0 ? 0 : counted < most ? counted : most;
 }
 /* Does parts of due updates for about `microseconds`. Returns the number of updates that are done,
    or the negative rise_result of an update that failed. A part of a snapshot counts as an update.
@@ -13804,13 +13888,11 @@ RISEI_FN int risei_learner_run_for(risei_learner *l, int64_t now, double microse
     if (l->budget > 0 && microseconds >= l->part_time) l->budget = 0;
     l->budget += microseconds;
     while (risei_learner_is_due(l) && l->budget > 0 && l->budget >= l->part_time) {
-        double after, counted;
+        double after;
         done = risei_learner_advance(l, now, error);
         after = risei_model_clock(d);
-        counted = risei_learner_count_time((after - before) * 1e6, l->part_time, microseconds);
+        l->budget -= risei_learner_count_time(l, (after - before) * 1e6, microseconds);
         before = after;
-        l->budget -= counted;
-        risei_model_average(&l->part_time, counted);
         if (done < 0) break;
         l->model->metrics.time = l->part_time * d->batch_parts;
         if (done == 0) continue;
@@ -13881,8 +13963,9 @@ typedef struct risei_background {
     int updates;     /* of the round */
     int64_t now;     /* environment steps at the start of the round */
     int renews;      /* number of draws whose priorities are still to be renewed */
-    int result;      /* rise_result of the round's first update that failed, or RISE_OK */
-    rise_error error; /* of the round's first update that failed */
+    /* rise_result of the round's first update that failed; RISE_OK after a call has returned it */
+    int result;
+    rise_error error; /* of this update */
     double waited;   /* seconds that calls have waited for the worker */
     /* 1: the worker was started. A child of fork has begun = 1, too, but no worker: see
        risei_background_has_worker. */
@@ -14090,16 +14173,17 @@ RISEI_FN int risei_background_is_torn(const risei_background *b)
 #endif
 }
 /* Puts the round that was started into effect: acting uses its weights from now on. Waits for the
-   worker. Returns the result of the round, or RISE_OK if no round was started. If
-   risei_background_is_torn, puts nothing into effect and returns RISE_UNAVAILABLE. */
-RISEI_FN rise_result risei_background_use(risei_background *b, rise_error *error)
+   worker. If no round was started, does nothing. If risei_background_is_torn, returns 0. */
+RISEI_FN int risei_background_apply(risei_background *b, rise_error *error)
 {
     risei_model *acting = b->acting, *learning = b->learner->model;
     rise_real *const old = acting->weights;
-    if (!b->started) return RISE_OK;
-    if (risei_background_is_torn(b))
-        return risei_fail(error, RISE_UNAVAILABLE,
-                          "fork came while an update was computed; load this agent from a file");
+    if (!b->started) return 1;
+    if (risei_background_is_torn(b)) {
+        risei_fail(error, RISE_UNAVAILABLE,
+                   "fork came while an update was computed; load this agent from a file");
+        return 0;
+    }
     risei_background_finish(b);
     b->started = 0;
     acting->weights = learning->weights, learning->weights = old;
@@ -14107,8 +14191,19 @@ RISEI_FN rise_result risei_background_use(risei_background *b, rise_error *error
     acting->derived_for = 0;
     risei_learner_renew_priorities(b->learner, b->renews);
     b->renews = 0;
-    if (b->result != RISE_OK && error != NULL) *error = b->error;
-    return (rise_result)b->result;
+    return 1;
+}
+/* Puts the round that was started into effect, as risei_background_apply does. Returns the result
+   of the last round, unless a call has returned it before; then returns RISE_OK. If
+   risei_background_is_torn, returns RISE_UNAVAILABLE. */
+RISEI_FN rise_result risei_background_use(risei_background *b, rise_error *error)
+{
+    rise_result result = RISE_UNAVAILABLE;
+    if (!risei_background_apply(b, error)) return result;
+    result = (rise_result)b->result;
+    b->result = RISE_OK;
+    if (result != RISE_OK && error != NULL) *error = b->error;
+    return result;
 }
 /* Starts a round of `updates` updates. The worker must be idle. In a process that was made by fork,
    computes the round at once. */
@@ -14136,13 +14231,11 @@ RISEI_FN rise_result risei_background_next(risei_background *b, int updates, int
 RISEI_FN int risei_background_poll(risei_background *b, int64_t now, rise_error *error)
 {
     risei_learner *l = b->learner;
-    rise_result result = RISE_OK;
-    int done = 0;
+    rise_result result;
+    int done;
     if (!risei_background_is_idle(b)) return 0;
-    if (b->started) {
-        done = b->updates;
-        result = risei_background_use(b, error);
-    }
+    done = b->started ? b->updates : 0;
+    result = risei_background_use(b, error);
     if (risei_learner_is_due(l) && !b->started) {
         l->owed_steps -= l->model->desc->learn_period;
         risei_background_start(b, 1, now);
@@ -14626,7 +14719,7 @@ RISEI_FN void risei_advice_load(risei_advice *a, const risei_actor *actor, const
     a->owed = l->owed_steps / a->model->desc->learn_period;
     a->clock = risei_model_clock(a->model->desc);
 }
-/* Returns the time in seconds if the call that begins is measured, else 0. */
+/* Returns the time in seconds if the call that begins is measured: if a->calls becomes 1. */
 RISEI_FN double risei_advice_call_begins(risei_advice *a)
 {
     a->calls = (a->calls + 1) % RISEI_ADVICE_CALLS;
@@ -14634,8 +14727,8 @@ RISEI_FN double risei_advice_call_begins(risei_advice *a)
 }
 RISEI_FN void risei_advice_call_ends(risei_advice *a, double before)
 {
-    double const seconds = before > 0 ? risei_model_clock(a->model->desc) - before : 0;
-    if (seconds > 0) risei_model_average(&a->action_time, seconds * 1e6);
+    if (a->calls != 1) return;
+    risei_model_average(&a->action_time, (risei_model_clock(a->model->desc) - before) * 1e6);
 }
 /* Returns the lowest action that no mask allowed, or -1. */
 RISEI_FN int risei_advice_unused_action(const risei_advice *a)
@@ -14923,7 +15016,8 @@ RISEI_FN const char *risei_published_differs(const rise_agent *learner, const ri
     /* fields that change the number or the meaning of the weights, but have no `shape` in
        risei_fields */
     static const char *const meaning[] = {"noisy",         "spectral_norm", "raw_frames",
-                                          "context_scale", "value_min",     "value_max"};
+                                          "context_scale", "value_min",     "value_max",
+                                          "value_rescale"};
     int i, j, l;
     for (i = 0; i < RISEI_FIELDS; i++) {
         const risei_field *f = &risei_fields[i];
@@ -15101,7 +15195,7 @@ RISEI_FN rise_result risei_agent_check_machine(const rise_agent_desc *resolved, 
             error, RISE_UNAVAILABLE,
             "threads is %d; for more than 1, define RISE_THREADS beside RISE_IMPLEMENTATION",
             resolved->threads);
-    if (resolved->background)
+    if (resolved->background > 0) /* RISE_PLAY_ONLY leaves -1 as it is */
         return risei_fail(error, RISE_UNAVAILABLE,
                           "background is 1; define RISE_THREADS beside RISE_IMPLEMENTATION, or set "
                           "background to -1");
@@ -15390,7 +15484,7 @@ RISE_API rise_result rise_agent_learn(rise_agent *a)
             a->desc.n_step);
     due = a->desc.learn_outside && risei_learner_is_due(&a->learner) ? a->desc.learn_period : 0;
     if (risei_learns_in_background(&a->desc)) {
-        a->learner.owed_steps -= due;
+        if (!risei_background_is_torn(&a->background)) a->learner.owed_steps -= due;
         return risei_background_next(&a->background, 1, a->actor.steps, &a->error);
     }
     before = risei_model_clock(&a->desc);
@@ -15421,20 +15515,21 @@ RISE_API rise_result rise_agent_snapshot(rise_agent *a)
 #endif /* !RISE_PLAY_ONLY */
 /* -- Playing -- */
 
-/* Lets the players of a call play. Before their frames are embedded, takes what was published. */
+/* Lets the players of a call play. Before their frames are embedded, takes what was published. If
+   the call is then refused, what was published stays taken. */
 RISEI_FN rise_result risei_agent_play_call(rise_agent *a, const risei_call *call)
 {
     rise_result result = risei_agent_check_call(a, call);
 #ifdef RISE_PLAY_ONLY
     return result == RISE_OK ? risei_players_play(&a->players, call, &a->error) : result;
 #else
-    double before;
+    double before = 0;
     if (result != RISE_OK) return result;
     risei_background_leave_replay(&a->background);
     risei_published_take(a);
-    before = a->desc.play_only ? risei_advice_call_begins(&a->advice) : 0;
+    if (a->desc.play_only) before = risei_advice_call_begins(&a->advice);
     result = risei_players_play(&a->players, call, &a->error);
-    risei_advice_call_ends(&a->advice, before);
+    if (a->desc.play_only && result == RISE_OK) risei_advice_call_ends(&a->advice, before);
     return result;
 #endif
 }
@@ -15564,7 +15659,7 @@ RISE_API const rise_error *rise_agent_error(const rise_agent *a)
 RISE_API rise_real *rise_agent_parameters(rise_agent *a)
 {
     if (a == NULL || a->desc.weight_bits == 8) return NULL;
-    if (risei_learns_in_background(&a->desc)) risei_background_use(&a->background, &a->error);
+    if (risei_learns_in_background(&a->desc)) risei_background_apply(&a->background, &a->error);
     a->learner.part = 0; /* the caller may change the weights that the computed parts used */
     a->learner.optimizer.suspect = 1;
     a->model.derived_for = 0;
@@ -18406,8 +18501,10 @@ RISEK_FN void RISEK(store_edge_tile)(const rise_real *edge, rise_real *c, const 
                                      ptrdiff_t column_stride, int rows, int columns)
 {
     int i = 0, j, s;
-    /* where four elements of a column of C are adjacent in memory: transposes 4 x 4 elements */
-    for (; i + 4 <= rows && column_stride != 1 && c_at[i + 3] - c_at[i] == 3; i += 4) {
+    /* where four elements of a column of C follow each other in memory: transposes 4 x 4 */
+    for (; i + 4 <= rows && column_stride != 1 && c_at[i + 1] - c_at[i] == 1 &&
+           c_at[i + 2] - c_at[i] == 2 && c_at[i + 3] - c_at[i] == 3;
+         i += 4) {
         for (j = 0; j + 4 <= columns; j += 4)
             risei_transpose4(edge + i * NR + j, NR, c + c_at[i] + j * column_stride, column_stride);
         for (; j < columns; j++)

@@ -222,6 +222,45 @@ static void times_are_measured(void)
         rise_agent_destroy(w.agent);
     }
 }
+/* A clock that reads 1 ms more at each 7th call, and infinity once if `fails` is 1. The number is
+   prime, so that the first call and the last call of a measurement read it equally often. */
+typedef struct coarse_clock {
+    double now;
+    int calls, fails;
+} coarse_clock;
+static double coarse_clock_read(void *user)
+{
+    coarse_clock *const c = (coarse_clock *)user;
+    if (++c->calls % 7 == 0) c->now += 0.001;
+    return c->fails && c->calls == 500 ? HUGE_VAL : c->now;
+}
+/* Times have the right mean with a coarse clock, also below 0, and survive a reading of infinity.
+   By this clock, two readings are 143 microseconds apart on average. */
+static void times_survive_a_clock(void)
+{
+    int fails;
+    for (fails = 0; fails < 2; fails++) {
+        rise_agent_desc d = described("memory=none");
+        coarse_clock c = {-1e6, 0, 0};
+        double action = 0, update = 0;
+        rise_metrics m;
+        world w;
+        int i;
+        check_about("fails %d", fails);
+        c.fails = fails;
+        d.clock_fn = coarse_clock_read, d.clock_user = &c;
+        w = world_of(created(&d));
+        for (i = 0; i < 400; i++) {
+            world_run(&w, 10);
+            rise_agent_metrics(w.agent, &m);
+            action += m.action_time / 400, update += m.update_time / 400;
+        }
+        check_note("action %g, update %g", action, update);
+        CHECK(action > 40 && action < 500 && update > 40 && update < 500);
+        rise_agent_destroy(w.agent);
+    }
+    check_about("%s", "");
+}
 /* A play_only agent has the time of its players. */
 static void players_are_measured(void)
 {
@@ -426,6 +465,7 @@ static const check_test tests[] = {
     TEST(dull_games_are_noticed),
     TEST(loaded_agents_are_given_time),
     TEST(times_are_measured),
+    TEST(times_survive_a_clock),
     TEST(players_are_measured),
     TEST(slow_updates_are_noticed),
     TEST(waiting_is_noticed),

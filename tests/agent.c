@@ -689,9 +689,37 @@ static void user_embeddings_need_embed_fn(void)
     d.memory = RISE_MEMORY_NONE; /* NONE has no embedding */
     accepted(&d);
 }
+/* With C51, the atoms are apart. */
+static void atoms_need_a_range(void)
+{
+    rise_agent_desc d = roomy();
+    d.head = RISE_HEAD_C51;
+    d.value_max = 5e-324;
+    refused_for("value_max", &d);
+    d.value_max = 50 * (double)FLT_MIN * 0.999; /* 51 atoms */
+    refused_for("value_max", &d);
+    d.value_max = 50 * (double)FLT_MIN;
+    accepted(&d);
+    d.head = RISE_HEAD_MEAN, d.value_max = 5e-324; /* not used */
+    accepted(&d);
+}
+/* A wrong number of processes is named, also where the default of another field depends on it. */
+static void many_processes_are_refused(void)
+{
+    rise_agent_desc d = roomy();
+    d.processes = 2000000000;
+    refused_for("processes is 2000000000", &d);
+}
 static void replay_must_hold_what_learning_reads(void)
 {
     rise_agent_desc d = roomy();
+    /* one step of window_stride can be drawn at any time */
+    d.window = 4, d.window_samples = d.window_stride = 64, d.batch = 64, d.n_step = 1;
+    d.environments = 1, d.learn_start = 64, d.replay_capacity = 130;
+    refused_for("window_stride", &d);
+    d.replay_capacity = 131;
+    accepted(&d);
+    d = roomy();
     /* 15 frames before a transition, its own, 3 after it, and one to write */
     d.replay_capacity = 20, d.learn_start = 10;
     accepted(&d);
@@ -1973,6 +2001,84 @@ static void learning_survives_a_bad_clock(void)
     learns_with_a_bad_clock("stands still", 0, 1, 1);
     learns_with_a_bad_clock("is NaN", (double)NAN, 0, 1);
 }
+/* A clock that counts in `grain` seconds. Each reading takes 0.1 ms, and so does an update. */
+typedef struct grain_clock {
+    double now, grain;
+} grain_clock;
+static double grain_clock_read(void *user)
+{
+    grain_clock *const c = (grain_clock *)user;
+    c->now += 1e-4;
+    return c->grain * floor(c->now / c->grain);
+}
+/* With a clock that is coarser than an update, rise_agent_learn_for still keeps its budget: 5 ms a
+   call. The game takes about 11 ms between two calls. */
+static void coarse_clocks_keep_the_budget(void)
+{
+    static const double grains[] = {1e-6, 1e-3, 1.0 / 64};
+    enum { CALLS = 300, LAST = 100 };
+    int const quick = check_share > 1; /* only milliseconds */
+    toy dice;
+    int k, i;
+    memset(&dice, 0, sizeof dice);
+    for (k = quick; k < (quick ? 2 : COUNT(grains)); k++) {
+        rise_agent_desc d = described("memory=none learn_outside=1 batch_parts=1");
+        grain_clock c = {1000, 0};
+        rise_metrics m;
+        int updates = 0, most = 0;
+        world w;
+        c.grain = grains[k];
+        d.clock_fn = grain_clock_read, d.clock_user = &c, d.learn_period = 1;
+        w = world_of(created(&d));
+        world_run(&w, 40);
+        for (i = 0; i < CALLS; i++) {
+            int done;
+            w.agent->learner.owed_steps = 200;
+            c.now += 0.01 + 1e-5 * (toy_draw(&dice) % 200);
+            done = rise_agent_learn_for(w.agent, 5000);
+            CHECK(done >= 0);
+            if (i >= CALLS - LAST) updates += done, most = done > most ? done : most;
+        }
+        rise_agent_metrics(w.agent, &m);
+        check_about("a grain of %g s: %g updates a call, at most %d, %g us an update", grains[k],
+                    (double)updates / LAST, most, m.update_time);
+        CHECK(updates > 25 * LAST && updates < 100 * LAST && most < 150);
+        CHECK(m.update_time > 25 && m.update_time < 400);
+        rise_agent_destroy(w.agent);
+    }
+    check_about("%s", "");
+}
+/* An update makes a weight infinite. The target network does not take this weight, so learning goes
+   on after the caller has made the weight finite. */
+static void target_network_takes_no_infinite_weight(void)
+{
+    int rate;
+    for (rate = 0; rate < 2; rate++) {
+        rise_agent_desc d = described("memory=none learn_outside=1 learning_rate=1");
+        rise_real *weight, kept;
+        world w;
+        int i;
+        d.target_period = 1 + rate, d.target_rate = rate ? 1 : 0.5;
+        check_about("target_rate %g", d.target_rate);
+        w = world_of(created(&d));
+        world_run(&w, 300);
+        CHECK(rise_agent_learn(w.agent) == RISE_OK);
+        kept = *rise_agent_parameters(w.agent);
+        w.agent->learner.optimizer.m[0] = FLT_MAX, w.agent->learner.optimizer.v[0] = 0;
+        CHECK(rise_agent_learn(w.agent) == RISE_OK && rise_agent_learn(w.agent) == RISE_NOT_FINITE);
+        weight = rise_agent_parameters(w.agent);
+        CHECK(!(*weight - *weight == 0));
+        *weight = kept, w.agent->learner.optimizer.m[0] = 0;
+        for (i = 0; i < 4; i++) CHECK(rise_agent_learn(w.agent) == RISE_OK);
+        CHECK(risei_agent_wrong(w.agent) == NULL);
+        if (rate)
+            CHECK(same_reals(w.agent->model.target, w.agent->model.weights,
+                             w.agent->model.net.weights_size) ==
+                  (w.agent->model.updates % 2 == 0));
+        rise_agent_destroy(w.agent);
+    }
+    check_about("%s", "");
+}
 /* A failed update takes the time of an update from the budget. A call whose update fails keeps at
    most the time of one update for later calls. */
 static void failed_updates_take_their_time(void)
@@ -2447,6 +2553,8 @@ static const check_test tests[] = {
     TEST(sentences_name_the_range),
     TEST(the_smallest_frame_is_needed),
     TEST(user_embeddings_need_embed_fn),
+    TEST(atoms_need_a_range),
+    TEST(many_processes_are_refused),
     TEST(replay_must_hold_what_learning_reads),
     TEST(conv_layers_must_fit_the_frame),
     TEST(pool_to_must_fit_the_frame),
@@ -2481,6 +2589,8 @@ static const check_test tests[] = {
     TEST(refused_descriptions_stay),
     TEST(learning_keeps_its_time_budget),
     TEST(learning_survives_a_bad_clock),
+    TEST(coarse_clocks_keep_the_budget),
+    TEST(target_network_takes_no_infinite_weight),
     TEST(failed_updates_take_their_time),
     TEST(warm_up_takes_no_budget),
     TEST(target_network_is_copied_in_time),

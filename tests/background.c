@@ -537,6 +537,10 @@ static void failures_are_reported(void)
     CHECK(rise_agent_learn(w.agent) == RISE_NOT_FINITE);
     CHECK(strstr(rise_agent_error(w.agent)->text, "not finite") != NULL);
     rise_agent_parameters(w.agent)[3] = kept;
+    /* rise_agent_parameters has put the second such update into effect; the next call reports it */
+    CHECK(rise_agent_learn(w.agent) == RISE_NOT_FINITE);
+    CHECK(rise_agent_learn(w.agent) == RISE_OK);
+    rise_agent_parameters(w.agent);
     b = saved(w.agent, RISE_SAVE_ALL); /* no round is in progress that holds the wrong weight */
     free(b.data);
     CHECK(rise_agent_learn(w.agent) == RISE_OK && rise_agent_learn(w.agent) == RISE_OK);

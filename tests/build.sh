@@ -196,6 +196,43 @@ int main(void)
 EOF
     check "gcc -U__unix__" gcc -O1 -U__unix__ -DRISE_NO_SIMD -I. "$out/other.c" -o "$out/other" -lm
     check "a new file that cannot be renamed stays" sh -c "cd $out && ./other"
+    # A build with RISE_NO_PRETRAINED refuses a checkpoint with RESNET18 by RISE_UNAVAILABLE.
+    cat > "$out/pretrained.c" << 'EOF'
+#ifndef RISE_NO_PRETRAINED
+#include "tests/encoder_file.h"
+int main(void)
+{
+    recipe const r = recipe_of(32, RISEI_TENSOR_F32);
+    buffer const b = baked(&r);
+    rise_agent_desc desc = {0};
+    rise_agent *agent;
+    FILE *const weights = fopen("pretrained.weights", "wb");
+    if (weights == NULL || fwrite(b.data, 1, b.size, weights) != b.size || fclose(weights)) return 1;
+    desc.frame_width = desc.frame_height = 32, desc.actions = 2, desc.replay_capacity = 50;
+    desc.learn_start = 40, desc.embedding = RISE_EMBED_RESNET18, desc.embedding_size = 32;
+    desc.embedding_file = "pretrained.weights";
+    if (rise_agent_create(&agent, &desc, NULL) != RISE_OK) return 2;
+    return rise_agent_save(agent, RISE_SAVE_ALL, "pretrained.rise", NULL) != RISE_OK;
+}
+#else
+#define RISE_IMPLEMENTATION
+#include "rise.h"
+int main(void)
+{
+    rise_agent_desc machine = {0};
+    rise_agent *agent;
+    rise_error error;
+    machine.embedding_file = "pretrained.weights";
+    if (rise_agent_load(&agent, "pretrained.rise", &machine, &error) != RISE_UNAVAILABLE) return 1;
+    return strstr(error.text, "RISE_NO_PRETRAINED") == NULL;
+}
+#endif
+EOF
+    for macro in RISE_NO_SIMD RISE_NO_PRETRAINED; do
+        check "gcc -D$macro, RESNET18" gcc -O0 -DRISE_NO_SIMD -D$macro -I. "$out/pretrained.c" \
+            -o "$out/pretrained" -lm
+        check "RESNET18 with $macro" sh -c "cd $out && ./pretrained"
+    done
     # after the header, the user's flags decide whether a * b + c is fused
     printf '#define RISE_IMPLEMENTATION\n#include "rise.h"\n' > "$out/fused.c"
     echo 'double fused(double a, double b, double c); double fused(double a, double b, double c)' \

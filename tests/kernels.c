@@ -315,11 +315,12 @@ static rise_walk rows_make(int rows, int width)
     return w;
 }
 /* The layout of C without its data: a layer's weights; whole rows; runs of 32, 64 or 96 columns,
-   side by side in a row, or as panels of rows one after another, also backwards; or one of the
-   first two transposed. */
+   side by side in a row, or as panels of rows one after another, also backwards; one of the first
+   two transposed; or columns that are images, whose pixels are rows of C in the order of the
+   transposed image. */
 static rise_matrix c_make(int m, int n)
 {
-    enum { WEIGHTS, ROWS, BESIDE, APART, TRANSPOSED_ROWS, TRANSPOSED_WEIGHTS, KINDS };
+    enum { WEIGHTS, ROWS, BESIDE, APART, TRANSPOSED_ROWS, TRANSPOSED_WEIGHTS, IMAGES, KINDS };
     int const kind = below(KINDS), run = RISE_PANEL * (1 + below(3)), gap = below(4);
     int const runs = (n + run - 1) / run;
     rise_matrix c = rise_matrix_plain(NULL, m + gap);
@@ -327,6 +328,13 @@ static rise_matrix c_make(int m, int n)
     if (kind == WEIGHTS) return rise_matrix_panels(NULL, m, n);
     if (kind == TRANSPOSED_ROWS) return rise_matrix_transpose(c);
     if (kind == TRANSPOSED_WEIGHTS) return rise_matrix_transpose(rise_matrix_panels(NULL, n, m));
+    if (kind == IMAGES) {
+        int const height = 1 + below(4), width = (m + height - 1) / height;
+        c.run = 1, c.run_stride = height * (width + (m == 0)) + gap;
+        c.rows.inner = height, c.rows.middle = INT_MAX;
+        c.rows.stride[0] = width, c.rows.stride[1] = 1;
+        return c;
+    }
     c.rows = rows_make(m, kind == ROWS     ? n
                           : kind == BESIDE ? runs * (run + gap)
                           : n < run        ? n

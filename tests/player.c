@@ -399,6 +399,8 @@ static void memory_is_known_before(void)
             CHECK(result_of(build(i), &b, &m) == RISE_OK);
             m.memory_block = block + 7; /* at any address */
             CHECK(result_of(build(i), &b, &m) == RISE_OK);
+            m.background = -1; /* no thread, like 0 */
+            CHECK(result_of(build(i), &b, &m) == RISE_OK);
             free(block);
             m.players = 5000;
             CHECK(build(i)->open_bytes(b.data, b.size, &m, NULL) == 0);

@@ -345,6 +345,7 @@ static void wrong_publishing_is_refused(void)
                  {"memory=none", "memory"},
                  {"noisy=1", "noisy"},
                  {"value_max=400", "value_max"},
+                 {"value_rescale=1", "value_rescale"},
                  {"conv[0].residual=1 spectral_norm=1", "spectral_norm"}};
     rise_agent_desc d = described("memory=rise");
     rise_agent *const a = created(&d), *p;

@@ -590,7 +590,8 @@ static void descriptions_are_checked(void)
     d.embedding_size = 40;
     not_created(
         d, RISE_MISMATCH,
-        PATH ": conv1.weight has the shape [4, 3, 7, 7]; embedding_size 40 asks for [5, 3, 7, 7]");
+        "embedding_file: " PATH
+        ": conv1.weight has the shape [4, 3, 7, 7]; embedding_size 40 asks for [5, 3, 7, 7]");
     d.embedding_size = 0;
     CHECK(rise_agent_resolve(&d, NULL) == RISE_OK && d.embedding_size == 512);
     not_created(d, RISE_MISMATCH, "embedding_size 512 asks for [64, 3, 7, 7]");

@@ -153,6 +153,17 @@ static void arrays_fit_an_int(void)
           strstr(error.text, "lower environments") != NULL);
     d.environments = 1, d.batch = 4096;
     CHECK(rise_agent_bytes(&d, &error) == 0 && strstr(error.text, "lower batch") != NULL);
+    memset(&d, 0, sizeof d);
+    d.frame_width = d.frame_height = 256, d.actions = 3, d.window = 1024, d.batch = 1;
+    d.memory = RISE_MEMORY_FULL, d.players = 32;
+    CHECK(rise_agent_bytes(&d, &error) == 0 && strstr(error.text, "lower players") != NULL);
+    /* 2,147,483,640 pixels of a layer: rounded up to whole tiles, they pass INT_MAX */
+    memset(&d, 0, sizeof d);
+    d.frame_width = 762, d.frame_height = 565, d.frame_stack = 1, d.actions = 2;
+    d.network = RISE_NETWORK_CUSTOM, d.conv_count = 1, d.conv[0].filters = d.conv[0].size = 1;
+    d.features = 1, d.head_units = 8, d.batch = 2494, d.replay_capacity = d.learn_start = 2600;
+    CHECK(rise_agent_bytes(&d, &error) == 0 && error.result == RISE_BAD_DESC &&
+          strstr(error.text, "the limit is 2147479551; lower batch") != NULL);
     /* the stacks of numbers that a batch reads, beside small arrays */
     memset(&d, 0, sizeof d);
     d.numbers = 1024, d.frame_stack = 16, d.number_features = d.head_units = 1, d.actions = 2;

@@ -120,6 +120,43 @@ static void snapshot_embeds_with_copied_convs(void)
     free(convs);
     rise_agent_destroy(a);
 }
+/* A weight that is not finite is not copied to the frozen encoder. After this weight is set to a
+   finite number, learning, playing and saving go on. */
+static void wrong_weights_are_not_copied(void)
+{
+    static const float wrong[] = {HUGE_VALF, NAN};
+    const char *const path = "snapshot-test.rise";
+    int automatic, i;
+    for (automatic = 0; automatic < 2; automatic++)
+        for (i = 0; i < 2; i++) {
+            run r = run_make("embedding=snapshot", automatic ? AFTER : 0);
+            int refused = 0, step;
+            float kept;
+            check_about("automatic %d, weight %g", automatic, (double)wrong[i]);
+            run_on(&r, START + 100);
+            kept = *rise_agent_parameters(r.agent);
+            *rise_agent_parameters(r.agent) = wrong[i];
+            if (!automatic) {
+                CHECK(rise_agent_snapshot(r.agent) == RISE_NOT_FINITE);
+                CHECK(strstr(rise_agent_error(r.agent)->text, "conv layers") != NULL);
+            }
+            for (step = 0; step < AFTER; step++) {
+                int const result = rise_agent_step(r.agent, r.game.frame, 0, RISE_MIDDLE);
+                CHECK(result >= 0 || result == RISE_NOT_FINITE);
+                CHECK(strstr(rise_agent_error(r.agent)->text, "embedding gave") == NULL);
+                refused += result < 0;
+            }
+            CHECK(refused > 0 && r.agent->learner.snapshots == 0);
+            *rise_agent_parameters(r.agent) = kept;
+            r.event = RISE_FIRST;
+            run_on(&r, 500);
+            CHECK(r.agent->learner.snapshots == automatic);
+            CHECK(rise_agent_save(r.agent, RISE_SAVE_ALL, path, NULL) == RISE_OK);
+            rise_agent_destroy(r.agent);
+        }
+    remove(path);
+    check_about("%s", "");
+}
 /* A run that is saved at any moment of a snapshot resumes with the same bits. */
 static void run_resumes_in_the_middle_of_a_snapshot(void)
 {
@@ -163,6 +200,7 @@ static void other_encoders_refuse_snapshots(void)
 static const check_test tests[] = {
     TEST(other_encoders_refuse_snapshots),
     TEST(snapshot_embeds_with_copied_convs),
+    TEST(wrong_weights_are_not_copied),
     TEST(run_resumes_in_the_middle_of_a_snapshot),
 };
 int main(int count, char **arguments)
