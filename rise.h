@@ -612,7 +612,8 @@
    an update waits for all processes. Give the games of each process a seed of their own.
    learn_start, learn_period and all other numbers of steps count the steps of one process. When
    learning starts, and in each snapshot, all take the statistics of process 0. The learning rate
-   follows the steps of process 0.
+   follows the steps of process 0. If you write to rise_agent_parameters, write the same in all
+   processes.
 
    A snapshot copies the conv layers into the frozen encoder (see rise_agent_snapshot). With
    snapshots, or with background and a frozen encoder, all processes must have stored the same
@@ -1128,9 +1129,10 @@
    A checkpoint records whether its numbers were computed with fused multiply-add. If the kernels of
    the loading machine differ in this, the checkpoint loads, but the run does not resume bit for
    bit. log_fn then receives a line about the difference. desc.isa = RISE_ISA_REF gives the bits of
-   all fused kernels on any machine, but is slow. RISE_PLAY_ONLY leaves out RISE_ISA_REF. On 32-bit
-   x86, compile with -msse2 -mfpmath=sse. Without these options, the processor computes floats with
-   more bits, and the results differ from those of all other machines. The option
+   all fused kernels on any machine, but is slow. RISE_PLAY_ONLY leaves out RISE_ISA_REF.
+
+   On 32-bit x86, compile with -msse2 -mfpmath=sse. Without these options, the processor computes
+   floats with more bits, and the results differ from those of all other machines. The option
    -ffast-math would change the bits, so rise.h does not compile with this option.
 
    ERRORS. Functions return RISE_OK or a negative code. A function that fails also writes a sentence
@@ -2266,6 +2268,7 @@ RISE_API rise_result rise_agent_learn(rise_agent *agent);
    frames again, with any budget. A clock may jump or stand still. So the time counted for a part is
    at most twice the mean of earlier parts. For the first part, the time is at most 1 second. A
    clock may count in milliseconds. Until such a clock moves during a part, each call does one part.
+   With a clock coarser than a part, the budget is kept less exactly.
    Returns RISE_BAD_CALL unless 0 <= microseconds <= 1e12. Other errors are those of
    rise_agent_learn. But a play_only agent, and an agent without a transition to sample, return 0.
 
@@ -8372,7 +8375,9 @@ RISEI_FN rise_real risei_spectral_multiply(const risei_device *d, const rise_rea
     return length;
 }
 /* Writes the normalised weights to `derived`. Writes v, the new u and sigma of each conv to `s`. If
-   W is 0, keeps the old u and takes 1 as sigma. Otherwise u would be 0 from then on, for any W. */
+   sigma is about 0, for example because W is 0, keeps the old u and takes 1 as sigma. The new u
+   would be 0, and a u of 0 stays 0 for any W. Files of earlier versions may hold such a u. It is
+   replaced by a vector of norm 1. */
 RISEI_FN void risei_spectral_apply(const risei_device *d, const risei_net *n, const rise_real *w,
                                    rise_real *s, rise_real *derived)
 {
@@ -8386,7 +8391,8 @@ RISEI_FN void risei_spectral_apply(const risei_device *d, const risei_net *n, co
         risei_spectral_multiply(d, weights, rows, f, 0, u, s);
         s[rows + f] = risei_spectral_multiply(d, weights, rows, f, 1, s, s + rows);
         if (s[rows + f] < (rise_real)2e-12) {
-            memcpy(s + rows, u, (size_t)f * sizeof *s);
+            int const zero = !(d->kernels->dot(f, u, u) > 0);
+            for (j = 0; j < f; j++) s[rows + j] = zero ? 1 / risei_sqrt((rise_real)f) : u[j];
             s[rows + f] = 1;
         }
         for (j = 0; j < rows * f; j++) normalised[j] = weights[j] / s[rows + f];
@@ -12358,9 +12364,9 @@ RISEI_FN rise_result risei_check_head(const rise_agent_desc *d, rise_error *erro
 }
 RISEI_FN rise_result risei_check_replay(const rise_agent_desc *d, rise_error *error)
 {
-    /* window_stride steps that can be drawn, because a window ends at one of them */
-    int const drawn = d->window_stride > 2 ? d->window_stride : 2;
-    int const least = risei_replay_reach(d) + d->n_step + drawn;
+    /* A window ends at one of window_stride steps. The end of an episode may lie among them: its
+       last frame cannot be drawn. So window_stride + 1 frames always have one that can. */
+    int const least = risei_replay_reach(d) + d->n_step + d->window_stride + 1;
     int const lane = d->replay_capacity / d->environments;
     if (d->demonstrators > d->environments)
         return risei_fail(error, RISE_BAD_DESC,
@@ -12963,14 +12969,12 @@ typedef struct risei_learner {
        has not moved yet. See risei_learner_count_time. */
     double budget, part_time;
     double timed; /* how many parts part_time is the mean of; earlier ones count less */
+    double grain; /* the smallest time above 0 that was measured; 0: none */
     int untimed;  /* parts since the clock last moved, at most RISEI_UNTIMED_MAX */
-    /* 1: the target network is to be updated as soon as all weights are finite */
-    int target_is_due;
 } risei_learner;
 
-/* With a clock that counts in 1/64 s, the largest step in use, parts of 16 microseconds or more
-   still have the right mean. */
-enum { RISEI_UNTIMED_MAX = 1000 };
+/* If a clock counts in 1/64 s, parts of 16 microseconds move it once in about 1000 parts. */
+enum { RISEI_UNTIMED_MAX = 10000 };
 
 /* How many numbers an update sums over all processes besides the gradient. They are the loss, the
    mean value, the td error, and whether the update is discarded. The last two numbers are the
@@ -13729,9 +13733,8 @@ RISEI_FN void risei_learner_reduce(risei_learner *l, int64_t now)
 }
 /* Ends an update whose parts are computed. Adds up the gradients of all processes, then updates the
    weights by Adam, and lets the weights of the context decay. At every target_period-th update,
-   updates the target network. If a weight has just become NaN or infinite, does this at the first
-   update after the caller has made all weights finite. Discards the update, so that weights,
-   moments and the model's metrics stay the same, in two cases:
+   updates the target network, unless a weight has just become NaN or infinite. Discards the update,
+   so that weights, moments and the model's metrics stay the same, in two cases:
    - reduce_fn failed, in this or an earlier call: returns RISE_UNAVAILABLE
    - l->discards is 1 or the gradient is not finite: returns RISE_NOT_FINITE.
    An update that makes a weight infinite or NaN is kept, but sets optimizer.suspect. Later updates
@@ -13767,10 +13770,7 @@ RISEI_FN rise_result risei_learner_finish(risei_learner *l, int64_t now, rise_er
     l->metrics.time = m->metrics.time;
     m->metrics = l->metrics;
     m->updates++;
-    if (m->updates % d->target_period == 0) l->target_is_due = 1;
-    if (!l->target_is_due || l->optimizer.suspect) return RISE_OK;
-    risei_learner_update_target(l);
-    l->target_is_due = 0;
+    if (m->updates % d->target_period == 0 && !l->optimizer.suspect) risei_learner_update_target(l);
     return RISE_OK;
 }
 /* Adds the time since `before`, a time of risei_model_clock, to the moving average of the time that
@@ -13845,27 +13845,31 @@ RISEI_FN int risei_learner_is_due(const risei_learner *l)
 
    With a coarse clock, most parts take 0. Such a part counts as l->part_time, the mean. Before
    there is a mean, the part counts as `given`, so the call ends. When the clock moves, `measured`
-   is the time of all parts since the clock last moved, and goes into the mean. The weights of
-   earlier parts in the mean are multiplied by 7/8 then. The part that just ended counts as the
-   rest: `measured` minus what the other parts counted as.
+   is the time of all parts since it last moved, and goes into the mean. The weights of earlier
+   parts in the mean are multiplied by 7/8 then.
 
-   The clock can jump or fail. So the time of a part is limited to 2 * part_time or, before there is
-   a mean, to 1 second. A negative time and NaN count as part_time, too. */
+   A clock can jump, stand still or fail. So the time that goes into the mean is limited to twice
+   what the mean predicts, but two grains are always allowed. The first time is limited to 1 second.
+   The time of several parts is at least a half of what the mean predicts. A part counts as at most
+   twice the mean. A negative time and NaN are not used: the part counts like one that takes 0. */
 RISEI_FN double risei_learner_count_time(risei_learner *l, double measured, double given)
 {
-    double const mean = l->part_time, most = mean > 0 ? 2 * mean : 1e6;
-    double parts, each, counted;
+    double const mean = l->part_time, parts = l->untimed + 1, expected = mean * parts;
+    double most = 2 * expected;
     if (!(measured > 0)) {
         if (measured >= 0 && l->untimed < RISEI_UNTIMED_MAX) l->untimed++;
         return mean > 0 ? mean : given;
     }
-    parts = l->untimed + 1;
-    each = measured / parts < most ? measured / parts : most;
-    counted = each * parts - mean * l->untimed;
+    if (!(l->grain > 0) || measured < l->grain) l->grain = measured;
+    if (most < 2 * l->grain) most = 2 * l->grain;
+    if (!(mean > 0)) most = 1e6;
+    if (measured > most) measured = most;
+    if (parts > 1 && measured < expected / 2) measured = expected / 2; /* it stood still */
     l->timed = 0.875 * l->timed + parts;
-    l->part_time += (each - mean) * parts / l->timed;
+    l->part_time += (measured - expected) / l->timed;
     l->untimed = 0;
-    return counted < 0 ? 0 : counted < most ? counted : most;
+    if (parts > 1) return l->part_time;
+    return mean > 0 && measured > 2 * mean ? 2 * mean : measured;
 }
 /* Does parts of due updates for about `microseconds`. Returns the number of updates that are done,
    or the negative rise_result of an update that failed. A part of a snapshot counts as an update.
@@ -14841,7 +14845,8 @@ RISEI_FN void risei_advice_step(risei_advice *a, const risei_actor *actor, const
 /* Examines a call of rise_agent_learn_for that got `microseconds`. */
 RISEI_FN void risei_advice_learn_for(risei_advice *a, const risei_learner *l, double microseconds)
 {
-    if (microseconds > 0 && microseconds < l->part_time)
+    /* timed: with a coarse clock, the mean of a few parts is not exact */
+    if (microseconds > 0 && microseconds < l->part_time && l->timed >= 4)
         risei_advice_give(a, RISE_ADVICE_SLOW_UPDATES,
                           "rise_agent_learn_for gets %.0f us and a part of an update takes %.0f, "
                           "so a call can take longer; raise batch_parts or set background = 1",
@@ -16840,9 +16845,9 @@ RISEI_FN void risei_file_adapt(rise_agent *a, const risei_file_header *header)
        partly computed. This update begins again, because the end of the warm-up overwrites
        l->gradient. */
     if (!risei_learner_warmed_up(&a->model)) a->learner.part = 0;
-    /* With another number of processes, the computed parts of an update have the wrong scale, and
-       the random numbers that each process skips in its first draw are not skipped. So the update
-       begins again. */
+    /* One process may have computed the parts. Then they have the wrong scale, and the random
+       numbers that each process skips in its first draw were not skipped. So the update begins
+       again. Several processes compute no such parts: they never call rise_agent_learn_for. */
     if (a->desc.processes > 1) a->learner.part = 0;
     /* Background was turned on. The learning model gets the counters of the acting model. An update
        that was partly computed begins again. */

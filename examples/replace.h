@@ -44,10 +44,12 @@ static inline int replace_path(replace_file *r, const char *path)
 #ifdef REPLACE_POSIX
     char *const target = realpath(path, NULL);
     int const length = snprintf(r->path, sizeof r->path, "%s", target != NULL ? target : path);
-    struct stat link;
+    int const why = errno;
+    struct stat found;
     free(target);
-    errno = ENOENT;
-    if (target == NULL && lstat(path, &link) == 0) return 0;
+    errno = why;
+    /* realpath fails for a link to a pipe, such as /dev/stdout, but stat does not */
+    if (target == NULL && lstat(path, &found) == 0 && stat(path, &found) != 0) return 0;
 #else
     int const length = snprintf(r->path, sizeof r->path, "%s", path);
 #endif

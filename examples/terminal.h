@@ -161,11 +161,11 @@ static inline void terminal_put(terminal *t, int row, int column, int glyph, int
         t->cells[row][column] = cell;
 }
 
-/* Reads a character of UTF-8 at *text, and moves *text behind it. Returns '?' for a byte that
-   begins no character from U+0020 to U+FFFF. */
+/* Reads a character of UTF-8 at *text, and moves *text behind it. Returns '?' for a control
+   character, and for a byte that begins no character up to U+FFFF. */
 static inline int terminal_character(const char **text)
 {
-    static const int least[] = {0x20, 0x80, 0x800};
+    static const int least[] = {0x20, 0xA0, 0x800};
     const unsigned char *const bytes = (const unsigned char *)*text;
     int const more = bytes[0] >= 0xE0 && bytes[0] < 0xF0 ? 2 : bytes[0] >= 0xC0 && bytes[0] < 0xE0;
     int i, glyph = more > 0 ? bytes[0] & (0x3F >> more) : bytes[0];

@@ -256,7 +256,7 @@ static void times_survive_a_clock(void)
             action += m.action_time / 400, update += m.update_time / 400;
         }
         check_note("action %g, update %g", action, update);
-        CHECK(action > 40 && action < 500 && update > 40 && update < 500);
+        CHECK(action > 100 && action < 250 && update > 100 && update < 250);
         rise_agent_destroy(w.agent);
     }
     check_about("%s", "");

@@ -715,9 +715,9 @@ static void replay_must_hold_what_learning_reads(void)
     rise_agent_desc d = roomy();
     /* one step of window_stride can be drawn at any time */
     d.window = 4, d.window_samples = d.window_stride = 64, d.batch = 64, d.n_step = 1;
-    d.environments = 1, d.learn_start = 64, d.replay_capacity = 130;
+    d.environments = 1, d.learn_start = 64, d.replay_capacity = 131;
     refused_for("window_stride", &d);
-    d.replay_capacity = 131;
+    d.replay_capacity = 132;
     accepted(&d);
     d = roomy();
     /* 15 frames before a transition, its own, 3 after it, and one to write */
@@ -2011,8 +2011,8 @@ static double grain_clock_read(void *user)
     c->now += 1e-4;
     return c->grain * floor(c->now / c->grain);
 }
-/* With a clock that is coarser than an update, rise_agent_learn_for still keeps its budget: 5 ms a
-   call. The game takes about 11 ms between two calls. */
+/* With a clock that is coarser than an update, rise_agent_learn_for still uses most of its budget
+   and does not exceed it: 50 updates a call. The game takes about 11 ms between two calls. */
 static void coarse_clocks_keep_the_budget(void)
 {
     static const double grains[] = {1e-6, 1e-3, 1.0 / 64};
@@ -2042,8 +2042,8 @@ static void coarse_clocks_keep_the_budget(void)
         rise_agent_metrics(w.agent, &m);
         check_about("a grain of %g s: %g updates a call, at most %d, %g us an update", grains[k],
                     (double)updates / LAST, most, m.update_time);
-        CHECK(updates > 25 * LAST && updates < 100 * LAST && most < 150);
-        CHECK(m.update_time > 25 && m.update_time < 400);
+        CHECK(updates > 30 * LAST && updates < 55 * LAST && most < 60);
+        CHECK(m.update_time > 90 && m.update_time < 160);
         rise_agent_destroy(w.agent);
     }
     check_about("%s", "");
@@ -2069,12 +2069,14 @@ static void target_network_takes_no_infinite_weight(void)
         weight = rise_agent_parameters(w.agent);
         CHECK(!(*weight - *weight == 0));
         *weight = kept, w.agent->learner.optimizer.m[0] = 0;
-        for (i = 0; i < 4; i++) CHECK(rise_agent_learn(w.agent) == RISE_OK);
+        for (i = 0; i < 4; i++) {
+            CHECK(rise_agent_learn(w.agent) == RISE_OK);
+            if (rate)
+                CHECK(same_reals(w.agent->model.target, w.agent->model.weights,
+                                 w.agent->model.net.weights_size) ==
+                      (w.agent->model.updates % 2 == 0));
+        }
         CHECK(risei_agent_wrong(w.agent) == NULL);
-        if (rate)
-            CHECK(same_reals(w.agent->model.target, w.agent->model.weights,
-                             w.agent->model.net.weights_size) ==
-                  (w.agent->model.updates % 2 == 0));
         rise_agent_destroy(w.agent);
     }
     check_about("%s", "");

@@ -200,6 +200,22 @@ static void links_and_modes_stay(void)
     CHECK(lstat(link, &s) == 0 && S_ISLNK(s.st_mode) && stat(file, &s) != 0);
 }
 
+/* A path that leads to a pipe, as /dev/stdout often does, is opened. */
+static void pipes_are_written(void)
+{
+    static replace_file r;
+    char path[40], four[5] = "";
+    int ends[2];
+    if (!CHECK(pipe(ends) == 0)) return;
+    snprintf(path, sizeof path, "/dev/fd/%d", ends[1]);
+    if (access(path, W_OK) == 0) {
+        FILE *const file = replace_begin(&r, path);
+        CHECK(file != NULL && fputs("four", file) >= 0 && replace_end(&r, 1));
+        CHECK(read(ends[0], four, 4) == 4 && strcmp(four, "four") == 0);
+    }
+    close(ends[0]), close(ends[1]);
+}
+
 /* replace.h leaves files of similar names. Two parts of a program can write the same file at once:
    each replaces the file when it ends. */
 static void other_files_stay(void)
@@ -410,6 +426,7 @@ static const check_test tests[] = {
     TEST(full_disk_keeps_older_files),
     TEST(faults_keep_older_files),
     TEST(links_and_modes_stay),
+    TEST(pipes_are_written),
     TEST(other_files_stay),
     TEST(signals_end_the_training),
     TEST(keys_are_recorded),

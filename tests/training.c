@@ -1054,7 +1054,8 @@ static void panels_show_utf8(void)
                  {"\xC0\xAFx", {'?', '?', 'x', 0}},                  /* overlong */
                  {"\xED\xA0\x80", {'?', '?', '?', 0}},              /* a surrogate */
                  {"\xF0\x9F\x98\x80", {'?', '?', '?', '?'}},        /* above U+FFFF */
-                 {"a\nb\x7F", {'a', '?', 'b', '?'}}};
+                 {"a\nb\x7F", {'a', '?', 'b', '?'}},
+                 {"\xC2\x9Bm", {'?', '?', 'm', 0}}}; /* begins a command of some terminals */
     int i, k;
     for (i = 0; i < (int)(sizeof cases / sizeof *cases); i++) {
         terminal_text(&screen, i, 2, TERMINAL_PLAIN, "%s", cases[i].text);
