@@ -1888,7 +1888,8 @@ typedef struct rise_agent_desc {
     /* side, in pixels, of the square that a max pool makes of the last conv layer's output, up to
        64; negative: no such pool [6 for IMPALA, else none] */
     int pool_to;
-    /* 1: the weights of residual units are divided by their largest singular value [0] */
+    /* 1: the weights of residual units are divided by an estimate of their largest singular value
+       (Miyato et al. 2018). Each update makes the estimate better. [0] */
     int spectral_norm;
     /* units of a dense ReLU layer after the conv layers, up to 8192; negative: none
        [128 for SMALL, else none] */
@@ -5925,8 +5926,8 @@ typedef struct risei_conv {
    So with `by_pixel` the product takes one pixel of all images, then the next pixel.
 
    Bands and taps give the same bits. Each element of dx adds the same terms, in the order of oy, ox
-   and filter. One band for a whole phase also adds zeros, which do not change a sum. Test:
-   tests/kernels.c. */
+   and filter. One band for a whole phase also adds zeros, which do not change a sum of finite
+   numbers. Test: tests/kernels.c. */
 
 /* One phase of the rows (or columns) of dx. Taps ty (or tx) are 0 .. taps - 1. The rows py inside
    the image are first .. first + count - 1. */
@@ -8306,9 +8307,10 @@ typedef struct risei_pass {
     /* [rows]: the index of the batch row's image, and of the batch row's state in sequence.h */
     int *feature_row, *state_row;
     rise_real *context; /* GATE and SUM: [rows][units], the recurrent state times context_scale */
-    /* [rows][fused_size]; GATE and SUM: [rows][features]; [rows][fused_size]; [rows][2]. With GATE,
-       `gate` holds the outputs of the sigmoid. */
-    rise_real *fused, *gate, *normed, *stats;
+    rise_real *fused;  /* [rows][fused_size] */
+    rise_real *gate;   /* GATE and SUM: [rows][features]; with GATE, the outputs of the sigmoid */
+    rise_real *normed; /* [rows][fused_size]: LayerNorm of `fused`; without layer_norm, `fused` */
+    rise_real *stats;  /* [rows][2], of LayerNorm */
     /* For the first `learn` batch rows: the gradients of `fused`, and of the output of the fusion
        layer (GATE: the input of the sigmoid). */
     rise_real *dfused, *dgate;
@@ -8321,7 +8323,8 @@ typedef struct risei_pass {
    One power iteration is done each time the normalised weights are derived:
        v = W u / |W u|, sigma = |W^T v|, new u = W^T v / sigma
    Only an update stores the new u [f] with the weights, so u changes once per update, as W does. If
-   W did not change, u would converge to the right singular vector of the largest singular value.
+   W did not change, u would converge to the right singular vector of the largest singular value,
+   unless u is orthogonal to it.
 
    The array `s` below holds v [k], the new u [f] and sigma, for one conv after another. The
    backward pass needs them. */

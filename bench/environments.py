@@ -155,8 +155,8 @@ def mean(scores):
 
 def verdict(seeds, none, rise):
     """Compares RISE's mean with that of NONE, both from mean(). Returns the words of the table."""
-    if seeds == 1:
-        return "one seed"
+    if seeds < 3:  # two intervals are apart too often by chance
+        return "one seed" if seeds == 1 else "two seeds"
     if rise[1] > none[2]:
         return "higher"
     return "lower" if rise[2] < none[1] else "intervals overlap"
