@@ -425,6 +425,9 @@ static uint64_t whole_of(const rise_agent *a)
     if (a->desc.play_only) return hash;
     hash = hash_history(hash, &a->replay.history);
     hash = hash_words(hash, &a->learner.budget, sizeof a->learner.budget);
+    hash = hash_words(hash, &a->learner.timed, sizeof a->learner.timed);
+    hash = hash_words(hash, &a->learner.grain, sizeof a->learner.grain);
+    hash = hash_words(hash, &a->learner.untimed, sizeof a->learner.untimed);
     return hash_words(hash, &a->learner.part_time, sizeof a->learner.part_time);
 }
 /* Returns whether an agent and its copy act with the same weights and the same snapshot. */
@@ -1174,13 +1177,18 @@ static void call_broken_weight(void)
         float const keep = w[i];
         uint64_t const before = hash_of(a);
         buffer b = {NULL, 0, 0, SIZE_MAX, 0};
+        rise_result before_learn; /* with background, of the update before */
         rise_agent_parameters(a)[i] = value;
-        MUST(rise_agent_learn(a) == (!ready        ? RISE_BAD_CALL
-                                     : is_behind() ? RISE_OK /* of the update before */
-                                                   : RISE_NOT_FINITE));
+        before_learn = is_behind() ? (rise_result)a->background.result : RISE_NOT_FINITE;
+        MUST(run.huge || before_learn == (is_behind() ? RISE_OK : RISE_NOT_FINITE));
+        MUST(rise_agent_learn(a) == (ready ? before_learn : RISE_BAD_CALL));
         MUST(rise_agent_write(a, RISE_SAVE_ALL, buffer_write, &b, NULL) == RISE_NOT_FINITE);
         MUST(b.size == 0);
         rise_agent_parameters(a)[i] = keep;
+        if (is_behind() && ready) { /* the next call that learns would return the error */
+            MUST(a->background.result == RISE_NOT_FINITE);
+            a->background.result = RISE_OK;
+        }
         MUST((is_behind() && due > 0) || hash_of(a) == before);
     }
     if (is_behind()) run.model.owed -= due;
@@ -1224,7 +1232,7 @@ static void reset_players(void)
 static void call_load_saved(void)
 {
     twin *const t = &run.twins[SAVED];
-    double const budget = t->agent->learner.budget, part_time = t->agent->learner.part_time;
+    risei_learner const times = t->agent->learner;
     const rise_agent *const old = t->agent;
     rise_agent_desc machine;
     unsigned char *block;
@@ -1243,7 +1251,9 @@ static void call_load_saved(void)
          hash_history(0, &agent->replay.history) == hash_history(0, &t->agent->replay.history));
     free(b.data);
     /* files hold no measured times, and not how well players play */
-    agent->learner.budget = budget, agent->learner.part_time = part_time;
+    agent->learner.budget = times.budget, agent->learner.part_time = times.part_time;
+    agent->learner.timed = times.timed, agent->learner.grain = times.grain;
+    agent->learner.untimed = times.untimed;
     for (i = 0; i < run.desc.players; i++)
         rise_agent_set_player(agent, i, (double)old->players.epsilon[i],
                               (double)old->players.temperature[i]);
