@@ -2377,10 +2377,11 @@ RISE_API const rise_error *rise_agent_error(const rise_agent *agent);
 /* Returns the learnable parameters as one array, [parameters] of rise_metrics. The order of the
    parameters may change between versions. You may read, hash or write the array. Call this function
    again before each time you write: the call makes the next update check that all parameters are
-   finite. An update that rise_agent_learn_for has begun starts again. The agent owns the array.
-   With desc.background, the call first puts the last update into effect, and the next update moves
-   the array. If the last update failed, the next call that learns returns the error. Returns NULL
-   with weight_bits = 8, because those weights are bytes. */
+   finite. The call discards the computed parts of an update that rise_agent_learn_for has begun, so
+   this update starts again. The agent owns the array. With desc.background, the call waits for the
+   last update and puts it into effect, and the next update moves the array. If the last update
+   failed, the next call that learns returns the error. Returns NULL with weight_bits = 8, because
+   those weights are bytes. */
 RISE_API rise_real *rise_agent_parameters(rise_agent *agent);
 #endif
 
@@ -3581,8 +3582,9 @@ RISEI_FN int risei_stdio_size(FILE *file, uint64_t *size)
     *size = (uint64_t)end;
     return 1;
 }
-/* Opens a file for reading and sets *size to its bytes. On failure *file is NULL. Refuses a pipe
-   before opening it, because to open a pipe waits until another process writes to it. */
+/* Opens a file for reading and sets *size to its bytes. On failure *file is NULL. On POSIX, refuses
+   all but plain files before it opens them: opening a pipe would wait until another process opens
+   the pipe for writing. */
 RISEI_FN rise_result risei_stdio_open_sized(const char *path, FILE **file, uint64_t *size,
                                             rise_error *error)
 {
@@ -8378,9 +8380,9 @@ RISEI_FN rise_real risei_spectral_multiply(const risei_device *d, const rise_rea
     return length;
 }
 /* Writes the normalised weights to `derived`. Writes v, the new u and sigma of each conv to `s`. If
-   sigma is about 0, for example because W is 0, keeps the old u and takes 1 as sigma. The new u
-   would be 0, and a u of 0 stays 0 for any W. Files of earlier versions may hold such a u. It is
-   replaced by a vector of norm 1. */
+   sigma is below 2e-12, because W or u is 0, takes 1 as sigma. The new u is then the old u. If the
+   old u is 0, as files of earlier versions may have it, the elements of the new u are 1 / sqrt(f).
+   Without this, u would become 0, and would stay 0 for any W. */
 RISEI_FN void risei_spectral_apply(const risei_device *d, const risei_net *n, const rise_real *w,
                                    rise_real *s, rise_real *derived)
 {
@@ -8996,8 +8998,8 @@ RISEI_FN void risei_optimizer_adam_part(void *job, int part, int parts, void *sc
 /* Updates the parameters w [count] with Adam. A gradient g [count] with a norm above `clip` is
    scaled down, so that its norm is `clip`; clip = 0: no clipping. Returns the norm before clipping.
    If the norm is NaN or infinite, changes neither w nor the moments. A finite norm above 1e19 can
-   count as infinite, because blocks are summed as floats. Otherwise sets o->suspect to 1
-   if a new weight is not finite, else to 0. */
+   count as infinite, because blocks are summed as floats. Otherwise sets o->suspect to 1 if a new
+   weight is not finite, else to 0. */
 RISEI_FN double risei_optimizer_update(const risei_device *d, risei_optimizer *o, size_t count,
                                        rise_real *w, const rise_real *g, double rate,
                                        double epsilon, double clip)
@@ -10511,8 +10513,8 @@ RISEI_FN int risei_json_escape(risei_tensors *t)
 }
 /* Reads a string and copies its first capacity - 1 characters to `text`. Callers compare `text`
    with known names, all shorter than capacity - 1. So a string that is cut never equals a name.
-   Only the prefix "fc." is compared without an end: such tensors are ignored. An
-   escape in the string is an error. Bytes above 126 become '?', because error sentences print them.
+   Only the prefix "fc." is compared without an end: such tensors are ignored. An escape in the
+   string is an error. Bytes above 126 become '?', because error sentences print them.
 
    If `text` is NULL, skips a string, which may have escapes. */
 RISEI_FN int risei_json_string(risei_tensors *t, char *text, size_t capacity)
@@ -11011,6 +11013,10 @@ RISEI_FN uint64_t risei_frozen_resnet18_fingerprint(const risei_frozen *f)
     (void)f;
     return 0;
 }
+#define RISEI_PRETRAINED(function) NULL
+#else
+#define RISEI_PRETRAINED(function) function
+#endif
 static const risei_frozen_kind risei_frozen_kind_resnet18 = {
     "resnet18",                                     /* name */
     512,                                            /* default_size */
@@ -11018,25 +11024,12 @@ static const risei_frozen_kind risei_frozen_kind_resnet18 = {
     "embedding_file",                               /* source */
     NULL,                                           /* final_size */
     risei_frozen_resnet18_check,                    /* check_desc */
-    NULL,                                           /* layout */
+    RISEI_PRETRAINED(risei_frozen_resnet18_layout), /* layout */
     risei_frozen_resnet18_initialise,               /* initialise */
-    NULL,                                           /* embed */
+    RISEI_PRETRAINED(risei_frozen_resnet18_embed),  /* embed */
     RISEI_LEARN(risei_frozen_resnet18_fingerprint), /* fingerprint */
 };
-#else
-static const risei_frozen_kind risei_frozen_kind_resnet18 = {
-    "resnet18",                        /* name */
-    512,                               /* default_size */
-    0,                                 /* scaled */
-    "embedding_file",                  /* source */
-    NULL,                              /* final_size */
-    risei_frozen_resnet18_check,       /* check_desc */
-    risei_frozen_resnet18_layout,      /* layout */
-    risei_frozen_resnet18_initialise,  /* initialise */
-    risei_frozen_resnet18_embed,       /* embed */
-    risei_frozen_resnet18_fingerprint, /* fingerprint */
-};
-#endif
+#undef RISEI_PRETRAINED
 
 /* ---------------------------------------------------------------------------------------------- */
 /* >>embedder: the table of frozen encoders, and the standardisation of embeddings
@@ -12269,10 +12262,10 @@ RISEI_FN rise_result risei_check_int8(const risei_net *n, const rise_agent_desc 
     }
     return RISE_OK;
 }
-/* Checks that no array of the network's pass has more elements than a limit near INT_MAX, because
-   sizes of products and loops are of type int. Loops round sizes up to whole tiles and parts, by at
-   most 4096 elements. Arrays of the replay buffer and of parameters may be
-   larger. Then checks the sums of layers with 8-bit weights. */
+/* Checks that every array of the network's pass has at most INT_MAX - 4096 elements or, with
+   RISEI_FLOATS, INT_MAX / 2. Sizes of products and loops are of type int, and loops round a size up
+   by at most 4096. Arrays of the replay buffer and of parameters may be larger. If all arrays fit,
+   checks the sums of layers with 8-bit weights. */
 RISEI_FN rise_result risei_check_size(const rise_agent_desc *d, rise_error *error)
 {
     int const learn = d->play_only ? 0 : risei_pass_batch(d);
@@ -12367,8 +12360,8 @@ RISEI_FN rise_result risei_check_head(const rise_agent_desc *d, rise_error *erro
 }
 RISEI_FN rise_result risei_check_replay(const rise_agent_desc *d, rise_error *error)
 {
-    /* A window ends at one of window_stride steps. The end of an episode may lie among them: its
-       last frame cannot be drawn. So window_stride + 1 frames always have one that can. */
+    /* Of window_stride consecutive steps of an episode, one can be drawn. The last frame of an
+       episode cannot, so one more frame is needed. */
     int const least = risei_replay_reach(d) + d->n_step + d->window_stride + 1;
     int const lane = d->replay_capacity / d->environments;
     if (d->demonstrators > d->environments)
@@ -13851,10 +13844,11 @@ RISEI_FN int risei_learner_is_due(const risei_learner *l)
    is the time of all parts since it last moved, and goes into the mean. The weights of earlier
    parts in the mean are multiplied by 7/8 then.
 
-   A clock can jump, stand still or fail. So the time that goes into the mean is limited to twice
-   what the mean predicts, but two grains are always allowed. The first time is limited to 1 second.
-   The time of several parts is at least a half of what the mean predicts. A part counts as at most
-   twice the mean. A negative time and NaN are not used: the part counts like one that takes 0. */
+   A clock can jump, stand still or fail. So the time that goes into the mean is limited to the
+   larger of 2 * part_time * parts and 2 * grain, the first time to 1 second. The time of several
+   parts is at least part_time * parts / 2. Each of several parts counts as the new mean. One part
+   counts as `measured`, at most twice the mean. After a negative time or NaN, the part counts like
+   one that takes 0, but not as one since the clock last moved. */
 RISEI_FN double risei_learner_count_time(risei_learner *l, double measured, double given)
 {
     double const mean = l->part_time, parts = l->untimed + 1, expected = mean * parts;
@@ -14180,17 +14174,16 @@ RISEI_FN int risei_background_is_torn(const risei_background *b)
 #endif
 }
 /* Puts the round that was started into effect: acting uses its weights from now on. Waits for the
-   worker. If no round was started, does nothing. If risei_background_is_torn, returns 0. */
-RISEI_FN int risei_background_apply(risei_background *b, rise_error *error)
+   worker. Returns RISE_OK, also if no round was started or one of its updates failed. If
+   risei_background_is_torn, does nothing and returns RISE_UNAVAILABLE. */
+RISEI_FN rise_result risei_background_apply(risei_background *b, rise_error *error)
 {
     risei_model *acting = b->acting, *learning = b->learner->model;
     rise_real *const old = acting->weights;
-    if (!b->started) return 1;
-    if (risei_background_is_torn(b)) {
-        risei_fail(error, RISE_UNAVAILABLE,
-                   "fork came while an update was computed; load this agent from a file");
-        return 0;
-    }
+    if (!b->started) return RISE_OK;
+    if (risei_background_is_torn(b))
+        return risei_fail(error, RISE_UNAVAILABLE,
+                          "fork came while an update was computed; load this agent from a file");
     risei_background_finish(b);
     b->started = 0;
     acting->weights = learning->weights, learning->weights = old;
@@ -14198,15 +14191,15 @@ RISEI_FN int risei_background_apply(risei_background *b, rise_error *error)
     acting->derived_for = 0;
     risei_learner_renew_priorities(b->learner, b->renews);
     b->renews = 0;
-    return 1;
+    return RISE_OK;
 }
 /* Puts the round that was started into effect, as risei_background_apply does. Returns the result
-   of the last round, unless a call has returned it before; then returns RISE_OK. If
+   of the last round, once: later calls return RISE_OK until the next round. If
    risei_background_is_torn, returns RISE_UNAVAILABLE. */
 RISEI_FN rise_result risei_background_use(risei_background *b, rise_error *error)
 {
-    rise_result result = RISE_UNAVAILABLE;
-    if (!risei_background_apply(b, error)) return result;
+    rise_result result = risei_background_apply(b, error);
+    if (result != RISE_OK) return result;
     result = (rise_result)b->result;
     b->result = RISE_OK;
     if (result != RISE_OK && error != NULL) *error = b->error;
@@ -16203,9 +16196,9 @@ RISEI_FN void risei_file_visit_acting(risei_io *f, risei_model *m)
     f->other_embedding_file = fingerprint != own;
 }
 #ifndef RISE_PLAY_ONLY
-/* Visits the running statistics of embeddings or of numbers: seen, mean, squared_deviations. The
-   numbers are floats, and counters are at most 2^53, so means are at most FLT_MAX, and squared
-   deviations are below 1e94. */
+/* Visits the running statistics of embeddings or of numbers: seen, mean, squared_deviations.
+   Reading refuses means beyond FLT_MAX and squared deviations above 1e94. Valid ones are smaller,
+   because the numbers are floats, and `seen` is at most 2^53. */
 RISEI_FN void risei_file_visit_statistics(risei_io *f, risei_statistics *s)
 {
     size_t const size = (size_t)s->size;
@@ -16848,9 +16841,9 @@ RISEI_FN void risei_file_adapt(rise_agent *a, const risei_file_header *header)
        partly computed. This update begins again, because the end of the warm-up overwrites
        l->gradient. */
     if (!risei_learner_warmed_up(&a->model)) a->learner.part = 0;
-    /* One process may have computed the parts. Then they have the wrong scale, and the random
-       numbers that each process skips in its first draw were not skipped. So the update begins
-       again. Several processes compute no such parts: they never call rise_agent_learn_for. */
+    /* The file may be that of one process. The parts that it computed have another scale, and its
+       first draw skipped no random numbers. So the update begins again. Several processes compute
+       no such parts: they never call rise_agent_learn_for. */
     if (a->desc.processes > 1) a->learner.part = 0;
     /* Background was turned on. The learning model gets the counters of the acting model. An update
        that was partly computed begins again. */
@@ -16858,8 +16851,8 @@ RISEI_FN void risei_file_adapt(rise_agent *a, const risei_file_header *header)
         a->learning.updates = a->model.updates, a->learning.metrics = a->model.metrics;
         a->learner.part = 0;
     }
-    /* Background was turned off. Only with background are the stored frames embedded in parts after
-       the warm-up. risei_file_resume will embed all of them at once. */
+    /* Background was turned off while the stored frames were being embedded in parts, after the
+       warm-up. Ends this: risei_file_resume embeds all of them at once. */
     if (header->has_round && !risei_learns_in_background(&a->desc) && a->learner.snapshots == 0)
         a->learner.snapshot_next = 0;
 }
@@ -18509,7 +18502,7 @@ RISEK_FN void RISEK(store_edge_tile)(const rise_real *edge, rise_real *c, const 
                                      ptrdiff_t column_stride, int rows, int columns)
 {
     int i = 0, j, s;
-    /* where four elements of a column of C follow each other in memory: transposes 4 x 4 */
+    /* where four elements of a column of C are adjacent and in order: transposes 4 x 4 elements */
     for (; i + 4 <= rows && column_stride != 1 && c_at[i + 1] - c_at[i] == 1 &&
            c_at[i + 2] - c_at[i] == 2 && c_at[i + 3] - c_at[i] == 3;
          i += 4) {
