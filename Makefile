@@ -97,10 +97,10 @@ build/web/index.html: build/web/rise.js $(WEB)/index.html $(WEB)/worker.js $(WEB
 	sed -e '/\/\* worker \*\//{r build/web/rise.js' -e 'r $(WEB)/worker.js' -e 'd}' \
 		-e '/\/\* page \*\//{r $(WEB)/page.js' -e 'd}' $(WEB)/index.html > $@
 
-# tests/run.sh explains ONLY, LIST and JOBS.
+# tests/run.sh explains ONLY, LIST and JOBS. It has flags of its own if you set no CFLAGS.
 test:
-	@CC="$(CC)" CFLAGS="$(CFLAGS)" LDLIBS="$(LDLIBS)" ONLY="$(ONLY)" LIST="$(LIST)" \
-	    JOBS="$(JOBS)" sh tests/run.sh
+	@CC="$(CC)" $(if $(filter file,$(origin CFLAGS)),,CFLAGS="$(CFLAGS)") LDLIBS="$(LDLIBS)" \
+	    ONLY="$(ONLY)" LIST="$(LIST)" JOBS="$(JOBS)" sh tests/run.sh
 
 fuzz:
 	@sh tests/fuzz/run.sh

@@ -2016,7 +2016,7 @@ static double grain_clock_read(void *user)
 static void coarse_clocks_keep_the_budget(void)
 {
     static const double grains[] = {1e-6, 1e-3, 1.0 / 64};
-    enum { CALLS = 300, LAST = 100 };
+    enum { CALLS = check_share > 1 ? 150 : 300, LAST = CALLS / 3 };
     int const quick = check_share > 1; /* only milliseconds */
     toy dice;
     int k, i;

@@ -320,7 +320,7 @@ static void loading_can_turn_background_off(void)
     memset(&machine, 0, sizeof machine);
     machine.background = -1;
     for (k = 0; k < COUNT(words); k++)
-        for (steps = 30; steps <= 70; steps += 4)
+        for (steps = 30; steps <= 70; steps += KINDS_EACH > 1 ? 10 : 4)
             for (kind = RISE_SAVE_AGENT; kind <= RISE_SAVE_ALL; kind++) {
                 world w = world_after(behind(words[k]), steps), again;
                 rise_metrics before, m;

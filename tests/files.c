@@ -221,11 +221,10 @@ static void notices_damage(const char *words, int kind)
     buffer const whole = saved(w.agent, (rise_save)kind);
     rise_agent_desc const machine = machine_for(kind);
     buffer b;
-    size_t i;
-    int bit;
+    size_t i, bit;
     rise_agent_destroy(w.agent);
-    /* cut short, and a device that fails there; with CHECK_QUICK, at one byte in 5 */
-    for (i = 0; i < whole.size; i += check_share > 1 ? 5 : 1) {
+    /* cut short, and a device that fails there; with CHECK_QUICK, at one byte in 13 */
+    for (i = 0; i < whole.size; i += check_share > 1 ? 13 : 1) {
         rise_agent *agent;
         rise_error error = {RISE_OK, ""};
         check_about("%s, %s, %d of %d bytes", words, kind_names[kind], (int)i, (int)whole.size);
@@ -246,14 +245,15 @@ static void notices_damage(const char *words, int kind)
         free(b.data);
     }
     b = copy_of(&whole, whole.size);
-    for (i = 0; i < whole.size; i++)
-        for (bit = (int)(i % check_share); bit < 8; bit += check_share) {
-            check_about("%s, %s, bit %d of byte %d of %d", words, kind_names[kind], bit, (int)i,
-                        (int)whole.size);
-            b.data[i] = (unsigned char)(b.data[i] ^ 1u << bit);
-            load_refused(&b, &machine, RISE_OK, "");
-            b.data[i] = whole.data[i];
-        }
+    /* a bit flipped; with CHECK_QUICK, one bit in 13 */
+    for (bit = 0; bit < 8 * whole.size; bit += check_share > 1 ? 13 : 1) {
+        i = bit / 8;
+        check_about("%s, %s, bit %d of byte %d of %d", words, kind_names[kind], (int)(bit % 8),
+                    (int)i, (int)whole.size);
+        b.data[i] = (unsigned char)(b.data[i] ^ 1u << bit % 8);
+        load_refused(&b, &machine, RISE_OK, "");
+        b.data[i] = whole.data[i];
+    }
     free(b.data);
     free(whole.data);
 }

@@ -164,7 +164,7 @@ static void run_resumes_in_the_middle_of_a_snapshot(void)
     size_t const kept = (size_t)CAPACITY * 16 * sizeof(uint16_t);
     int cut, cuts = 0, midway = 0;
     for (cut = START + AFTER - 40; cut < START + AFTER + 260;
-         cuts++, cut += 25 * (check_share > 1 ? 3 : 1)) {
+         cuts++, cut += 25 * (check_share > 1 ? 5 : 1)) {
         run r = run_make("embedding=snapshot", AFTER), again;
         rise_error error;
         run_on(&r, cut);

@@ -15,7 +15,7 @@ static rise_agent_desc block_desc(program *p)
                                         "memory=rise numbers=3", "blind memory=full"};
     rise_agent_desc d = described(words[program_below(p, COUNT(words))]);
     int changes = 0, conv;
-    d.batch = 2, d.learn_start = 4;
+    d.batch = 2, d.learn_start = 4, d.embed_fn = fuzz_embed;
     while (p->at < p->end && changes++ < 40) {
         size_t const row = program_below(p, FUZZ_FIELDS);
         const risei_field *const field = fuzz_field(row, &conv);

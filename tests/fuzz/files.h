@@ -7,14 +7,6 @@
 #include "../agent_file.h"
 #include "fuzz.h"
 
-/* An embed_fn for frames of any size. toy_embed reads PIXELS bytes, and a changed description may
-   have smaller frames or larger embeddings. */
-static void fuzz_embed(void *user, const uint8_t *frame, float *embedding, int size)
-{
-    int i;
-    (void)user;
-    for (i = 0; i < size; i++) embedding[i] = (float)frame[0] / 64 - (float)(i % 7) / 8;
-}
 static rise_agent_desc fuzz_machine(int kind)
 {
     rise_agent_desc m = machine_for(kind);

@@ -124,6 +124,14 @@ CHECK_UNUSED static double fuzz_value(program *p, const risei_field *field)
 /* ---------------------------------------------------------------------------------------------- */
 /* Agents at work */
 
+/* An embed_fn for frames and embeddings of any size. toy_embed reads PIXELS bytes, and a changed
+   description may have smaller frames or larger embeddings. */
+CHECK_UNUSED static void fuzz_embed(void *user, const uint8_t *frame, float *embedding, int size)
+{
+    int i;
+    (void)user;
+    for (i = 0; i < size; i++) embedding[i] = (float)frame[0] / 64 - (float)(i % 7) / 8;
+}
 /* Checks that the agent breaks no rule of risei_agent_wrong. */
 CHECK_UNUSED static void fuzz_check_agent(const rise_agent *a)
 {

@@ -120,7 +120,7 @@ static void fuzz_set(const uint8_t *data, size_t size)
     preset = program_byte(&p);
     if (preset & 8) d.frame_width = d.frame_height = 84, d.actions = 4;
     if (preset & 16) d.frame_width = d.frame_height = 10, d.actions = 4;
-    d.embed_fn = toy_embed;
+    d.embed_fn = fuzz_embed;
     while (p.at < p.end) {
         set_line(&p, line, sizeof line);
         set_field(&d, line);
