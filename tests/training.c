@@ -774,6 +774,34 @@ static void film_is_beside_the_agent(void)
     check_about("%s", "");
 }
 
+/* Returns how many frames of episode.gif change most of the picture, and all of them in *frames. A
+   frame holds the rectangle that differs from the frame before. */
+static int film_changes(int *frames)
+{
+    static unsigned char bytes[1 << 16];
+    FILE *const file = fopen(in_folder("episode.gif"), "rb");
+    size_t const size = file != NULL ? fread(bytes, 1, sizeof bytes, file) : 0;
+    size_t at;
+    int changes = 0;
+    if (file != NULL) fclose(file);
+    *frames = 0;
+    for (at = 0; at + 18 <= size; at++) {
+        if (memcmp(bytes + at, "\x21\xF9\x04\x04", 4) != 0) continue; /* begins a frame */
+        ++*frames;
+        changes += bytes[at + 13] + 256 * bytes[at + 14] > 80; /* pixels in a row, of 165 */
+    }
+    return changes;
+}
+/* Training evaluates in 4 environments, then plays 1 episode with the best agent. The film shows
+   the environment that plays. All frames of the others are equal. */
+static void film_shows_the_episode(void)
+{
+    int frames, changes;
+    CHECK(tool_in("few", "--steps 300 --episodes 4 --last-episodes 1") == 0);
+    changes = film_changes(&frames);
+    CHECK(frames >= 2 && changes == frames);
+}
+
 /* Evaluates an agent with one player in three environments. */
 static int evaluate_with_one_player(void)
 {
@@ -1133,6 +1161,7 @@ static const check_test tests[] = {
     TEST(worse_agent_never_replaces_the_best),
     TEST(run_outlives_a_full_disk_and_a_lost_folder),
     TEST(film_is_beside_the_agent),
+    TEST(film_shows_the_episode),
     TEST(failed_evaluation_says_why_once),
     TEST(refused_start_leaves_no_folder),
     TEST(folders_of_two_packages_differ),
