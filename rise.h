@@ -17330,7 +17330,8 @@ RISEI_FN rise_result risei_selftest_copy(const rise_agent *a, rise_agent **copy,
     return result;
 }
 /* Trains an agent and a copy that was saved and loaded. The hashes of both must be equal. If
-   rise_real is float and the kernels fuse multiply-adds, the agent's hash must also be `hash`. */
+   rise_real is float and the kernels fuse multiply-adds, the agent's hash must also be `hash`. A
+   call that fails for another reason than missing memory is a wrong result, too. */
 RISEI_FN rise_result risei_selftest_train(rise_isa isa, uint64_t hash, rise_error *error)
 {
     rise_agent *a = NULL, *copy = NULL;
@@ -17349,7 +17350,9 @@ RISEI_FN rise_result risei_selftest_train(rise_isa isa, uint64_t hash, rise_erro
                             "compiler's flags",
                             a->model.device.kernels->name);
     rise_agent_destroy(a), rise_agent_destroy(copy);
-    return result;
+    if (result == RISE_OK || result == RISE_NO_MEMORY) return result;
+    if (error != NULL) error->result = RISE_BROKEN;
+    return RISE_BROKEN;
 }
 /* Tests the table of `isa`. `t` [2] receives the results of the table and of the reference. */
 RISEI_FN rise_result risei_selftest_run(rise_isa isa, risei_selftest *t, void *scratch,

@@ -220,6 +220,16 @@ static inline replace_file *chart_svg_picture(void)
     return &picture;
 }
 
+/* Writes text. In a picture, < and & begin marks. */
+static inline void chart_svg_text(FILE *file, const char *text)
+{
+    for (; *text != '\0'; text++)
+        if (*text == '<' || *text == '&')
+            fputs(*text == '<' ? "&lt;" : "&amp;", file);
+        else
+            putc(*text, file);
+}
+
 /* Begins a picture. Returns NULL if the file cannot be written; errno says why. Call
    chart_svg_close at the end. */
 static inline FILE *chart_svg_open(const char *path, double width, double height, const char *title)
@@ -237,7 +247,9 @@ static inline FILE *chart_svg_open(const char *path, double width, double height
             "dasharray:6 4}\n"
             "@media(prefers-color-scheme:dark){text{fill:#a9b1ba}}</style>\n",
             width, height, width, height);
-    fprintf(file, "<text class=\"title\" x=\"60\" y=\"26\">%s</text>\n", title);
+    fputs("<text class=\"title\" x=\"60\" y=\"26\">", file);
+    chart_svg_text(file, title);
+    fputs("</text>\n", file);
     return file;
 }
 /* Ends a picture, which then replaces an older one. Returns 0 if something could not be written;

@@ -48,11 +48,22 @@ static void wrong_results_are_noticed(void)
         CHECK(risei_selftest_train(k->isa, RISEI_SELFTEST_HASH + 1, &error) == RISE_BROKEN);
     free(scratch);
 }
+/* A call of the test that fails has a wrong result: here there are no kernels for the agent. */
+static void failed_calls_are_noticed(void)
+{
+    rise_isa const missing =
+        rise_kernels_of(RISE_ISA_NEON) != NULL ? RISE_ISA_AVX2 : RISE_ISA_NEON;
+    rise_error error = {RISE_OK, ""};
+    CHECK(risei_selftest_train(missing, RISEI_SELFTEST_HASH, &error) == RISE_BROKEN);
+    CHECK(error.result == RISE_BROKEN && strstr(error.text, "isa") != NULL);
+    CHECK(risei_selftest_train(missing, RISEI_SELFTEST_HASH, NULL) == RISE_BROKEN);
+}
 
 static const check_test tests[] = {
     TEST(passes_here),
     TEST(missing_memory_is_an_error),
     TEST(wrong_results_are_noticed),
+    TEST(failed_calls_are_noticed),
 };
 int main(int count, char **arguments)
 {

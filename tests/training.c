@@ -1053,6 +1053,7 @@ static int score_the_same(void)
     char svg[20000];
     int i;
     MUST(begin_session(&t, 1));
+    t.options.title = "a<b & c";
     for (i = 0; i < 3; i++) score_after_a_step(&t, -200);
     c = train_chart(&t);
     chart_draw(&c, &screen, 0, 0, 10, 60, 5);
@@ -1060,6 +1061,7 @@ static int score_the_same(void)
     folder_read(run_folder, "curve.svg", svg, sizeof svg);
     MUST(strstr(svg, "</svg>") != NULL && strstr(svg, "nan") == NULL && strstr(svg, "inf") == NULL);
     MUST(strstr(svg, "highest -200") != NULL && strstr(svg, ">-199.8<") != NULL);
+    MUST(strstr(svg, ">a&lt;b &amp; c: mean") != NULL); /* XML */
     return 0;
 }
 static void equal_scores_have_a_chart(void)
