@@ -25,7 +25,7 @@ static int read_clock(clockid_t id, struct timespec *now)
 
 /* With CHECK_QUICK, tests that try many kinds of agents take one kind in KINDS_EACH. The golden
    hashes are checked for every kind, but by REF for one kind in check_share only. */
-enum { KINDS_EACH = check_share > 1 ? 4 : 1 };
+enum { KINDS_EACH = check_share > 1 ? 6 : 1 };
 
 /* Returns whether the frozen encoder reads its weights from a file. Such encoders have tests of
    their own: tests/pretrained.c tests RESNET18. */

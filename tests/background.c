@@ -192,8 +192,9 @@ static void saving_loses_no_round(void)
     delay(0, 0, 90);
     for (k = 0; k < COUNT(kinds); k += KINDS_EACH) {
         rise_agent_desc const d = behind(kinds[k]);
+        int const close = k % 3 == 0; /* whether the first cuts are one step apart: this is slow */
         memset(later, 0, sizeof later);
-        for (cut = 17; cut < LAST; cut += cut < 26 ? 1 : 17) {
+        for (cut = 17; cut < LAST; cut += close && cut < 26 ? 1 : 17) {
             world w = world_after(d, cut), v;
             buffer b = saved(w.agent, RISE_SAVE_ALL), c;
             check_about("%s, cut after %d", kinds[k], cut);

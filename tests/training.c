@@ -970,7 +970,7 @@ static void resume_with_faults(fault_kind how, double score)
     CHECK(before >= 150 && before < 160 && row != 0);
     bare = 1; /* so that the other options come from the run */
     use_folder("faulty");
-    for (at = 1; failed; at += check_share > 1 ? 11 : 1) {
+    for (at = 1; failed; at += check_share > 1 ? 29 : 1) {
         const char *fault;
         int status;
         CHECK(copy_run(template));
