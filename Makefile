@@ -71,7 +71,7 @@ npc: examples/npc.c examples/*.h rise.h
 MPICC ?= mpicc
 
 cluster: examples/cluster.c examples/*.h rise.h
-	$(MPICC) $(CFLAGS) $< -o $@ $(LDLIBS)
+	$(MPICC) $(CFLAGS) -pthread $< -o $@ $(LDLIBS)
 
 demo: memory
 	./memory

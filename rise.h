@@ -63,10 +63,10 @@
    TERMS. An environment is one copy of the game, or one character that learns. A step is one frame
    of one environment and the action that the agent takes there. A transition is a state, the action
    taken there, and the reward and the state that followed. An episode is one round of the game,
-   from its first frame to its last. The replay buffer holds the newest replay_capacity frames, with
-   actions and rewards. An update learns from a batch of transitions, drawn from the replay buffer.
-   A policy is what acting needs: the weights and the statistics of inputs. The heads are the last
-   layers: they compute Q.
+   from its first frame to its last. The replay buffer holds the newest frames of all environments,
+   replay_capacity together, with actions and rewards. An update learns from a batch of transitions,
+   drawn from the replay buffer. A policy is what acting needs: the weights and the statistics of
+   inputs. The heads are the last layers: they compute Q.
 
    The return is the discounted sum of all rewards from a step on. The Q value of an action is the
    agent's estimate of the return after that action. An update moves the Q value of each transition
@@ -616,8 +616,9 @@
    processes.
 
    A snapshot copies the conv layers into the frozen encoder (see rise_agent_snapshot). With
-   snapshots, or with background and a frozen encoder, all processes must have stored the same
-   number of frames. So a restart must load files of RISE_SAVE_ALL.
+   snapshots, or with background and a frozen encoder, each environment must have stored the same
+   number of frames in all processes. So if an environment is RISE_ABSENT in one process, it must be
+   in all, and a restart must load files of RISE_SAVE_ALL.
 
    Last frames of episodes are no steps, so after the same number of calls, processes have done
    different numbers of steps. Set learn_outside, and count the calls of rise_agent_step_all. All
@@ -632,10 +633,10 @@
        if (ready) owed += desc.environments;
        for (; owed >= 4; owed -= 4) rise_agent_learn(agent);
 
-   If reduce_fn returns another number than 0, all further updates fail with RISE_UNAVAILABLE. Save
-   the agent then. Each process saves its own file. A file can be loaded with another number of
-   processes: set processes, process and reduce_fn in `machine`. Processes that load the same file
-   draw the same random actions. adam_epsilon stays that of the file.
+   If reduce_fn returns another number than 0, this update and all further ones fail with
+   RISE_UNAVAILABLE. Save the agent then. Each process saves its own file. A file can be loaded with
+   another number of processes: set processes, process and reduce_fn in `machine`. Processes that
+   load the same file draw the same random actions. adam_epsilon stays that of the file.
 
    Many processes that act and one that learns need no reduce_fn. The processes that act have
    play_only agents. They send their steps to the learner, which passes them to rise_agent_observe.
@@ -975,9 +976,9 @@
        free(scratch);
 
    SYMPTOMS. The table lists what you see, why, and what to change. An agent notices some mistakes
-   by itself: frames or rewards that never change, episodes longer than the window, updates that do
-   not keep up. The agent reports each mistake once to desc.log_fn, and sets a bit of
-   metrics.advice.
+   by itself: frames or rewards that never change, episodes longer than the window on average,
+   updates that do not keep up. The agent reports each mistake once to desc.log_fn, and sets a bit
+   of metrics.advice.
 
        static void log_line(void *user, const char *text)
        {
@@ -1104,11 +1105,11 @@
        desc.memory_block = malloc(bytes); // yours, at any alignment; free it after the agent
        desc.memory_bytes = bytes;
 
-   Most of the memory is the replay buffer. Each of the replay_capacity frames takes the bytes of
-   its pixels and 20 bytes more. RISE adds 2 bytes for each number of the embedding. Action masks
-   add one byte for every 8 actions, rounded up. stored_state adds 2 bytes for each number of the
-   recurrent state. With embedding_f32, a number of an embedding or a state takes 4 bytes instead of
-   2. Each of desc.numbers takes 4 bytes.
+   Most of the memory is the replay buffer, except with FULL and small frames. Each of the
+   replay_capacity frames takes the bytes of its pixels and 20 bytes more. RISE adds 2 bytes for
+   each number of the embedding. Action masks add one byte for every 8 actions, rounded up.
+   stored_state adds 2 bytes for each number of the recurrent state. With embedding_f32, a number of
+   an embedding or a state takes 4 bytes instead of 2. Each of desc.numbers takes 4 bytes.
 
    The default agent takes 32 MB for frames of 16 x 16 and 1.8 GB for 84 x 84. For frames of 320 x
    240 in colour, an agent takes 48 GB. Smaller frames or a smaller replay_capacity take less
@@ -1146,8 +1147,10 @@
        action = rise_agent_step(agent, frame, reward, event);
        if (action < 0) puts(rise_agent_error(agent)->text);
 
-   The library never prints and never aborts. A refused call changes nothing. A reward, number or
-   embedding that is NaN or infinite is refused by the call that passes it. An update whose loss or
+   The library never prints and never aborts. A refused call changes nothing, except that a refused
+   play may have put into effect what rise_agent_publish sent. A reward, number or embedding that is
+   NaN or infinite is refused by the call that passes it. At RISE_FIRST the reward is not read. An
+   update whose loss or
    gradient is NaN or infinite is discarded.
 
    Unless learn_outside is 1, rise_agent_step, rise_agent_step_all and rise_agent_observe also
@@ -1680,8 +1683,8 @@ typedef enum rise_embedding {
        Why DOWNSAMPLE: each number of a random projection depends on all pixels. So an object of few
        pixels changes each number little. In DOWNSAMPLE, the object changes only the number of its
        own cell. If the object is seldom there, standardisation makes this change large. In Breakout
-       with half of the frames black, RISE scores about twice as much with DOWNSAMPLE as with SIGNS
-       (bench/atari.md). */
+       with half of the frames black, RISE scores about twice as much with DOWNSAMPLE as with SIGNS,
+       both with context_decay = -1 (bench/atari.md). */
     RISE_EMBED_AUTO,
     /* random projection by signs: stores no weights, takes n log n additions for n inputs, exact in
        integers (see rise_sign). A frame has at most 2^31 / 255 bytes, about 8.4 million. */
@@ -1827,7 +1830,9 @@ typedef struct rise_agent_desc {
     /* first steps of a window through which no gradient flows, less than window [0] */
     int burn_in;
     /* 1: a window begins with the recurrent state that acting had there, kept in the replay buffer;
-       0: with zeros. 1 needs carry_state (Kapturowski et al. 2019) [0] */
+       0: with zeros. 1 needs carry_state (Kapturowski et al. 2019) [0]. With RISE, states from
+       before learning started or before a snapshot came from other embeddings. They are about as
+       wrong as zeros until newer frames overwrite them. */
     int stored_state;
     rise_cell cell; /* [AUTO: GRU] */
     /* size of the recurrent state, 1..4096 [32 for SMALL, else 512]. In 15 small games, 32 units
@@ -1859,7 +1864,8 @@ typedef struct rise_agent_desc {
        projection, 1..64 [the smallest that leaves at most 1024 squares] */
     int embedding_pool;
     /* SNAPSHOT: the first update after learn_start + snapshot_steps steps begins a snapshot, unless
-       rise_agent_snapshot has begun one before; 0: no automatic snapshot [0] */
+       rise_agent_snapshot has begun one before; with several processes, the update after that one.
+       0: no automatic snapshot [0] */
     int snapshot_steps;
     /* 0: embeddings and states are stored as 16-bit floats; 1: as 32-bit floats [0] */
     int embedding_f32;
@@ -1971,7 +1977,8 @@ typedef struct rise_agent_desc {
     double demonstration_margin;
     /* frames kept, all environments together [50000 for SMALL, else 200000] */
     int replay_capacity;
-    /* steps before learning starts; batch..replay_capacity [1000 for SMALL, else 20000] */
+    /* steps before learning starts; batch..replay_capacity [1000 for SMALL, else 20000]. Several
+       processes need at least environments * (n_step + window_stride). */
     int learn_start;
     /* steps for each update, counted over all environments [4]. A smaller value uses more time,
        does not always learn more, and may make learning unstable. */
@@ -2032,8 +2039,9 @@ typedef struct rise_agent_desc {
     /* NULL: silent */
     rise_log_fn log_fn;
     void *log_user;
-    /* NULL: QueryPerformanceCounter on Windows; CLOCK_MONOTONIC if <time.h> declares it, or on
-       64-bit Linux; else timespec_get (C11); else clock(), which is processor time */
+    /* NULL: QueryPerformanceCounter on Windows; CLOCK_MONOTONIC on Unix and macOS if <time.h>
+       declares it, and on 64-bit Linux; else timespec_get (C11); else clock(), which is processor
+       time */
     rise_clock_fn clock_fn;
     void *clock_user;
 } rise_agent_desc;
@@ -2089,7 +2097,8 @@ RISE_API rise_result rise_agent_preset(rise_agent_desc *desc, rise_preset preset
 
 /* Sets one field from text such as a program's argument: "batch=64", "memory=full",
    "conv[1].filters=32". Values of enumerations are their names in small letters. All fields can be
-   set, except embedding_file, the callbacks, and the fields under "the machine" in rise_agent_desc.
+   set, except embedding_file, the callbacks and their user pointers, and the fields under "the
+   machine" in rise_agent_desc.
    Returns RISE_BAD_DESC for an unknown field or value, and `error` names the field. Does not check
    ranges: rise_agent_resolve does. `error` may be NULL. */
 RISE_API rise_result rise_agent_set(rise_agent_desc *desc, const char *text, rise_error *error);
@@ -2103,7 +2112,7 @@ RISE_API void rise_agent_describe(const rise_agent_desc *desc, rise_log_fn fn, v
    wrong, and RISE_UNAVAILABLE if a macro such as RISE_NO_RAINBOW leaves out what a field asks for.
    Then `error` names the field, and `desc` stays as it was. Only the functions that make or load an
    agent check whether this build and machine have isa, threads and background. Only these functions
-   refuse RESNET18 with RISE_NO_PRETRAINED or RISE_NO_STDIO. */
+   refuse RESNET18 with RISE_NO_PRETRAINED or RISE_NO_STDIO, unless RISE_NO_ENCODERS is defined. */
 RISE_API rise_result rise_agent_resolve(rise_agent_desc *desc, rise_error *error);
 
 /* Returns the bytes that an agent of this description occupies: weights, scratch, replay buffer,
@@ -2185,9 +2194,9 @@ RISE_API rise_result rise_agent_observe(rise_agent *agent, const uint8_t *frames
 /* Returns the action of player `player` (0..players-1), or a negative rise_result. The action is
    greedy, unless rise_agent_set_player chose otherwise. Does not change what training uses: replay
    buffer, random streams, episodes and weights. `frame` is [height][width][channels]. `reward` is
-   used only with desc.feed_action, but must be finite. `allowed` is [actions] bytes, nonzero where
-   the action may be taken, or NULL for all, with or without desc.action_masks. Except at
-   RISE_TERMINATED, `allowed` must allow at least one action.
+   used only with desc.feed_action, but must be finite, except at RISE_FIRST. `allowed` is [actions]
+   bytes, nonzero where the action may be taken, or NULL for all, with or without desc.action_masks.
+   Except at RISE_TERMINATED, `allowed` must allow at least one action.
 
    An episode begins with RISE_FIRST. You need not pass its last frame. If you do, the return value
    is 0 and has no meaning, and the next event must be RISE_FIRST. */
@@ -2269,7 +2278,7 @@ RISE_API rise_result rise_agent_learn(rise_agent *agent);
    frames again, with any budget. A clock may jump or stand still. So the time counted for a part is
    at most twice the mean of earlier parts. For the first part, the time is at most 1 second. A
    clock may count in milliseconds. Until such a clock moves during a part, each call does one part.
-   With a clock coarser than a part, the budget is kept less exactly.
+   With a clock coarser than a part, the budget is kept less exactly, and a part may count as more.
    Returns RISE_BAD_CALL unless 0 <= microseconds <= 1e12. Other errors are those of
    rise_agent_learn. But a play_only agent, and an agent without a transition to sample, return 0.
 
@@ -2293,7 +2302,7 @@ RISE_API rise_result rise_agent_snapshot(rise_agent *agent);
    sentence with numbers and the remedy, once for each bit. Files hold neither these bits nor
    action_time, update_time and waited of rise_metrics. */
 typedef enum rise_advice {
-    /* recurrent agents without carry_state: episodes are longer than the window */
+    /* recurrent agents without carry_state: episodes are longer than the window, on average */
     RISE_ADVICE_LONG_EPISODES = 1,
     /* background: calls wait for updates for more than a tenth of the time. learn_outside: more
        than half of the due updates are not done, or a part of an update takes longer than the
@@ -2309,11 +2318,12 @@ typedef enum rise_advice {
 /* Counters and measurements. For a play_only agent all members are 0, except parameters, bytes,
    isa, fused, action_time and advice. */
 typedef struct rise_metrics {
-    /* steps of all environments; last frames of episodes are not counted */
+    /* steps of all environments; the last frame of an episode is not counted, unless RISE_FIRST cut
+       the episode after it */
     int64_t steps;
     int64_t episodes; /* ended, or truncated by RISE_FIRST */
     int64_t updates;  /* done; with background, in effect */
-    /* updates that are due and not yet done (learn_outside) */
+    /* learn_outside: updates that are due and not yet done; with background, not yet begun */
     int64_t updates_owed;
     /* background: seconds that calls have waited for the thread that computes updates. If `waited`
        grows quickly, updates take longer than the steps between them: raise learn_period. */
@@ -4897,8 +4907,8 @@ RISEI_FN void risei_thread_use_batch_policy(void)
 {
 #ifdef __linux__
     struct sched_param parameters;
-    int policy;
-    if (pthread_getschedparam(pthread_self(), &policy, &parameters) == 0 && policy == SCHED_OTHER)
+    int kind;
+    if (pthread_getschedparam(pthread_self(), &kind, &parameters) == 0 && kind == SCHED_OTHER)
         pthread_setschedparam(pthread_self(), 3, &parameters);
 #endif
 }
@@ -12486,10 +12496,12 @@ enum {
 #define RISEI_RANDOM_PLAY (~(uint64_t)0)
 /* Returns the number of the random stream that this process uses for `purpose`, which is
    RISEI_RANDOM_EXPLORE or RISEI_RANDOM_PLAY. Other processes use other numbers. The first
-   2^44 updates use only numbers below 2^48. */
+   2^44 updates use only numbers below 2^48. Numbers that differ in their upper bits only would give
+   streams whose lower bits are the same for ever. Processes would then explore at the same steps
+   too often. */
 RISEI_FN uint64_t risei_random_of_process(const rise_agent_desc *d, uint64_t purpose)
 {
-    return purpose - ((uint64_t)d->process << 48);
+    return purpose - (uint64_t)d->process * ((UINT64_C(1) << 48) + 0x9E3779B9u);
 }
 
 typedef struct risei_model {
@@ -12795,8 +12807,9 @@ RISEI_FN double risei_model_schedule(const rise_agent_desc *d, int64_t now, doub
 }
 
 /* Returns the seconds since a fixed moment. Calls desc.clock_fn if it is set. Otherwise reads
-   QueryPerformanceCounter on Windows. Elsewhere reads CLOCK_MONOTONIC, if <time.h> declares it or
-   on 64-bit Linux; else the time of day (C11); else the processor time of all threads. */
+   QueryPerformanceCounter on Windows. Elsewhere reads CLOCK_MONOTONIC, on Unix and macOS if
+   <time.h> declares it, and on 64-bit Linux; else the time of day (C11); else the processor time of
+   all threads. */
 RISEI_FN double risei_model_clock(const rise_agent_desc *d)
 {
     if (d->clock_fn != NULL) return d->clock_fn(d->clock_user);
@@ -13199,26 +13212,38 @@ RISEI_FN rise_result risei_learner_snapshot_begin(risei_learner *l, risei_model 
     l->snapshots++;
     return RISE_OK;
 }
+/* Makes the new weights and statistics of a snapshot current. All processes take the statistics of
+   process 0. If reduce_fn fails, the process learns no more, but its file then says that the switch
+   is still to come. So after a restart from files, the switch is made again, with the same weights,
+   and all processes take the statistics of process 0. */
+RISEI_FN void risei_learner_snapshot_switch(risei_learner *l)
+{
+    risei_embedder *e = l->model->embedder;
+    risei_embedder_snapshot_switch(e, l->model->desc);
+    risei_learner_broadcast_statistics(l, &e->statistics);
+    if (l->reduce_failed == 0) return;
+    memcpy(e->encoder.next_weights, e->encoder.weights,
+           e->encoder.snapshot_weights * sizeof *e->encoder.weights);
+    l->snapshot_next = RISEI_SAMPLE_FRAMES + 1;
+}
 /* Processes up to 4 * batch frames of the snapshot in progress. Slots that were never written do
    not count. One of the calls also embeds the frames that acting reads; these frames do not count.
    4 * batch is an estimate: a call should take about as long as an update. No measurement of other
-   numbers is recorded. */
+   numbers is recorded. Does nothing more after reduce_fn has failed. */
 RISEI_FN void risei_learner_snapshot_continue(risei_learner *l)
 {
     risei_model *m = l->model;
     risei_history *h = &l->replay->history;
     int frames = 0;
-    while (frames < 4 * m->desc->batch && l->snapshot_next > 0) {
+    while (frames < 4 * m->desc->batch && l->snapshot_next > 0 && l->reduce_failed == 0) {
         int64_t const number = l->snapshot_next++ - 1;
         if (number == RISEI_SAMPLE_FRAMES) { /* embeds all frames that acting reads, in this call */
-            if (l->snapshots > 0) {
-                risei_embedder_snapshot_switch(m->embedder, m->desc);
-                risei_learner_broadcast_statistics(l, &m->embedder->statistics);
-            }
+            if (l->snapshots > 0) risei_learner_snapshot_switch(l);
             risei_embedder_refresh(&m->device, m->embedder, l->players_history, m->embeddings);
             risei_embedder_refresh_newest(&m->device, m->embedder, h, m->desc->window,
                                           m->embeddings);
         }
+        if (l->reduce_failed != 0) return;
         frames += risei_embedder_snapshot_frame(&m->device, m->embedder, h, number, m->embeddings);
         if (number == risei_embedder_snapshot_frames(h) - 1) l->snapshot_next = 0;
     }
@@ -13641,7 +13666,8 @@ RISEI_FN void risei_learner_renew_priorities(risei_learner *l, int draws)
     }
 }
 /* Prepares an update. First ends the warm-up, if it has not ended yet. Returns 0 if a part of a
-   snapshot was done, in place of the update, else 1. `now`: environment steps so far.
+   snapshot was done, in place of the update, else 1. After reduce_fn has failed, returns 1: then
+   risei_learner_finish says so. `now`: environment steps so far.
 
    An update has these steps:
    - risei_learner_prepare
@@ -13656,7 +13682,7 @@ RISEI_FN int risei_learner_prepare(risei_learner *l, int64_t now)
     risei_learner_end_warm_up(l, now);
     if (!risei_learner_snapshot_poll(l, now)) return 1;
     risei_learner_snapshot_continue(l);
-    return 0;
+    return l->reduce_failed != 0;
 }
 /* Computes the gradient of the part that l->batch holds. Adds it to the gradient of the earlier
    parts of the update. */

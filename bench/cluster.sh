@@ -10,7 +10,7 @@ if ! command -v mpicc > /dev/null; then
     echo "skipped: no mpicc here"
     exit 0
 fi
-mpicc -O2 examples/cluster.c -o build/bench_ranks -lm || exit 1
+mpicc -O2 -pthread examples/cluster.c -o build/bench_ranks -lm || exit 1
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
 options="--oversubscribe"

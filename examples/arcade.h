@@ -10,15 +10,14 @@
 
 #include "../rise.h"
 
-enum { ARCADE_MOST_REPEAT = 32 };
-
 /* All zeros leave frames, rewards and actions unchanged. */
 typedef struct arcade_protocol {
-    int repeat; /* frames for which an action is played [1] */
+    int repeat; /* frames for which an action is played, at most BRIDGE_PLAYED [1] */
     /* probability, in each frame, that the environment repeats its previous action (Machado et al.
        2018) */
     double sticky;
-    int noops;       /* an episode begins with 1 to `noops` frames of action 0; 0: none */
+    /* an episode begins with 1 to `noops` frames of action 0, at most BRIDGE_PLAYED; 0: none */
+    int noops;
     int most_frames; /* an episode is truncated after `most_frames`; 0: never */
     int side;        /* frames become grey, side x side pixels; 0: unchanged */
     int largest;     /* frames of at most largest x largest pixels stay unchanged; 0: none do */
@@ -272,6 +271,9 @@ static inline int arcade_open(arcade *a, const bridge_options *o, const arcade_p
     memset(a, 0, sizeof *a);
     a->protocol = *p;
     if (a->protocol.repeat == 0) a->protocol.repeat = 1;
+    if (p->repeat > BRIDGE_PLAYED || p->noops > BRIDGE_PLAYED)
+        return bridge_fail(&a->link, "repeat is %d and noops is %d; the most is %d", p->repeat,
+                           p->noops, BRIDGE_PLAYED);
     options.frames = p->two_frames ? 2 : 1;
     if (!bridge_open(&a->link, &options)) return 0;
     a->count = a->link.environments;

@@ -520,18 +520,26 @@ static int learn_step(session *s)
     return 1;
 }
 
+/* Evaluates the agent if that is due. Returns 0 on failure, but 1 after an interruption. */
+static int evaluate_in_time(session *s)
+{
+    train_run *const t = &s->training;
+    double score;
+    if (!train_evaluation_due(t)) return 1;
+    if (evaluate(s, t->agent, s->options.episodes, NULL, &score) && !terminal_interrupted)
+        return train_evaluated(t, score), 1;
+    return terminal_interrupted;
+}
 static int learn(session *s)
 {
     train_run *const t = &s->training;
     int good = 1;
-    double score;
+    /* the last evaluation of the run may have been interrupted */
+    if (train_spent(t) && !terminal_interrupted) good = evaluate_in_time(s);
     while (good && !train_over(t)) {
         good = learn_step(s);
         train_tick(t);
-        if (good && train_evaluation_due(t)) {
-            good = evaluate(s, t->agent, s->options.episodes, NULL, &score) || terminal_interrupted;
-            if (good && !terminal_interrupted) train_evaluated(t, score);
-        }
+        good = good && evaluate_in_time(s);
     }
     return good;
 }

@@ -1,5 +1,6 @@
 /* Learning curves, drawn in the terminal and as an SVG picture that is readable on a light and on a
-   dark page. */
+   dark page. If your program calls setlocale, keep LC_NUMERIC at "C": printf must write a decimal
+   point here. */
 #ifndef CHART_H
 #define CHART_H
 

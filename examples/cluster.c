@@ -9,7 +9,7 @@
    rank 0. They send their steps to rank 0, which passes them to rise_agent_observe (Ape-X, Horgan
    et al. 2018).
 
-       mpicc -O2 examples/cluster.c -o cluster -lm && mpirun -n 4 ./cluster
+       mpicc -O2 -pthread examples/cluster.c -o cluster -lm && mpirun -n 4 ./cluster
        mpirun -n 4 ./cluster --actors --game key-door
        mpirun -n 4 ./cluster --env ALE/Pong-v5 --steps 1M
 
@@ -31,6 +31,7 @@
 
 #include "self_test.h"
 
+#define RISE_THREADS
 #define RISE_IMPLEMENTATION
 #include "../rise.h"
 
@@ -562,16 +563,21 @@ static int read_command(session *s, int argc, char **argv)
 {
     const command_line *const c = &s->line;
     const char *name, *at;
+    int length;
     command_begin(&s->line, table, (int)(sizeof table / sizeof *table));
     if (!command_parse(&s->line, argc, argv)) return 0;
     name = command_string(c, "--env") != NULL ? command_string(c, "--env")
                                               : command_string(c, "--game");
+    if (!command_one_of(c, "--game", "--env")) return 0;
     at = command_string(c, "--folder");
-    if (at != NULL)
-        snprintf(s->folder, sizeof s->folder, "%s", at);
-    else
-        snprintf(s->folder, sizeof s->folder, "runs/cluster-%.100s-%s-%s", name,
-                 command_string(c, "--memory"), command_string(c, "--seed"));
+    length = at != NULL ? snprintf(s->folder, sizeof s->folder, "%s", at)
+                        : snprintf(s->folder, sizeof s->folder, "runs/cluster-%s-%s-%s", name,
+                                   command_string(c, "--memory"), command_string(c, "--seed"));
+    if (length >= (int)sizeof s->folder)
+        return fprintf(stderr,
+                       "cluster: the folder's name has %d bytes, at most %d are possible: pass a "
+                       "shorter --folder\n",
+                       length, (int)sizeof s->folder - 1), 0;
     return resume_options(s) && read_options(s);
 }
 

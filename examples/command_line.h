@@ -12,6 +12,8 @@
        if (command_read(&old, "runs/1/run.txt") && !command_resume(&now, &old)) return 1;
        steps = command_number(&now, "--steps");
        command_write(&now, "runs/1/run.txt", argc, argv, "python 3.11.7");
+
+   If your program calls setlocale, keep LC_NUMERIC at "C": strtod must read a decimal point here.
 */
 #ifndef COMMAND_LINE_H
 #define COMMAND_LINE_H
@@ -203,6 +205,14 @@ static inline int command_choice(const command_line *c, const char *name)
 static inline int command_given(const command_line *c, const char *name)
 {
     return c->given[command_find(c, name)];
+}
+
+/* Returns 0, after a message, if both options were given. */
+static inline int command_one_of(const command_line *c, const char *one, const char *other)
+{
+    if (!command_given(c, one) || !command_given(c, other)) return 1;
+    fprintf(stderr, "%s and %s exclude each other: leave one out\n", one, other);
+    return 0;
 }
 
 /* Sets fields of *d. Each of the lines is a "field=value"; NULL: none. Returns 0 and the error if a

@@ -104,7 +104,7 @@ static inline int demonstrations_add(demonstrations *d, int start, const uint8_t
 
 enum {
     DEMONSTRATIONS_STEPS = 4096, /* more than any episode has */
-    DEMONSTRATIONS_LINE = 3 * DEMONSTRATIONS_STEPS + 100
+    DEMONSTRATIONS_LINE = 4 * DEMONSTRATIONS_STEPS + 100 /* an action is at most " 255" */
 };
 
 /* Prepares `d` for demonstrations of this game. */

@@ -61,6 +61,15 @@ static inline const char *export_base(const char *path)
     return base;
 }
 
+/* Returns whether a comment and an #include may have this name of a file: bytes of UTF-8 and most
+   characters. */
+static inline int export_writes(const char *name)
+{
+    for (; *name != '\0'; name++)
+        if ((unsigned char)*name < ' ' || strchr("*\"?<>|", *name) != NULL) return 0;
+    return 1;
+}
+
 /* Sets e->header and e->name from the path of the header: "game/my npc.h" gives "my_npc". Returns 0
    and sets `error` if there is no such name. */
 static inline int export_name(exported *e, const char *path, rise_error *error)
@@ -75,6 +84,10 @@ static inline int export_name(exported *e, const char *path, rise_error *error)
                            "is too long: choose a file name of at most 56 bytes");
     if (strcmp(base, "rise.h") == 0)
         return export_fail(error, RISE_BAD_CALL, path, "is the library; choose another name");
+    if (!export_writes(base))
+        return export_fail(error, RISE_BAD_CALL, path,
+                           "has characters that #include does not take: choose a name of letters, "
+                           "digits and ._-+");
     e->header = base;
     /* a name of C does not begin with a digit */
     snprintf(e->name, sizeof e->name, "%s%.*s", isalpha((unsigned char)base[0]) ? "" : "agent_",
@@ -239,11 +252,12 @@ static inline void export_text(const exported *e, const char *text)
             putc(*text, e->file);
 }
 
-/* Writes the name of a file. Replaces what could end a comment. */
+/* Writes the name of a file, or a name without the characters that could end a comment. */
 static inline void export_file_name(const exported *e, const char *name)
 {
+    int const whole = export_writes(name);
     for (; *name != '\0'; name++)
-        putc(isalnum((unsigned char)*name) || strchr("._- ", *name) != NULL ? *name : '_',
+        putc(whole || isalnum((unsigned char)*name) || strchr("._- ", *name) != NULL ? *name : '_',
              e->file);
 }
 

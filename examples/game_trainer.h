@@ -103,8 +103,8 @@ static inline rise_agent_desc trainer_desc(const game *g, double steps, int seed
     d.feed_action = how->feed_action;
     d.carry_state = 1;
     d.features = TRAINER_FEATURES;
-    d.epsilon_steps = (int)steps / 2;
-    d.learning_rate_steps = (int)steps;
+    d.epsilon_steps = (int)fmin(steps / 2, 1e9); /* 1e9 is the most that the fields allow */
+    d.learning_rate_steps = (int)fmin(steps, 1e9);
     d.seed = (uint64_t)seed;
     if (g->side > 0) trainer_enlarge(&d, g);
     return d;

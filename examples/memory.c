@@ -59,10 +59,10 @@ typedef struct run {
     int stop_when_solved;
     /* steps so far; seconds of acting and learning, without evaluation and drawing; latest score */
     chart_point now;
-    chart_point best; /* the best evaluation; steps 0: none yet */
+    chart_point best; /* the best evaluation */
     double updates;
-    chart_curve *curve;
-    chart_point almost, solved; /* first evaluation of 90%, of 99%; steps 0: none */
+    chart_curve *curve;         /* has a point for each evaluation */
+    chart_point almost, solved; /* first evaluation of 90%, of 99%; all 0: none */
 } run;
 
 /* The speed of the run: exponential moving averages with a time constant of 3 s. */
@@ -118,19 +118,26 @@ static int training_begin(session *s, const run *r)
     return 0;
 }
 
+static int run_evaluated(const run *r) { return r->curve->count > 0; }
+
+/* Returns whether there was such an evaluation. It may have been before the first step, after
+   demonstrations. */
+static int happened(const chart_point *p) { return p->steps > 0 || p->seconds > 0; }
+
 static void run_evaluate(session *s, run *r)
 {
+    int const first = !run_evaluated(r);
     double percent;
     r->now.score = trainer_score(s->training.agent, &s->shown.state);
     percent = game_percent(s->spec, r->now.score);
     if (r->curve->count < CHART_POINTS) r->curve->points[r->curve->count++] = r->now;
-    if (r->best.steps <= 0 || r->now.score > r->best.score) {
+    if (first || r->now.score > r->best.score) {
         r->best = r->now;
         memcpy(s->best, rise_agent_parameters(s->training.agent), s->weights * sizeof *s->best);
     }
-    if (r->almost.steps <= 0 && percent >= almost) r->almost = r->now;
-    if (r->solved.steps <= 0 && percent >= solved) r->solved = r->now;
-    if (r->solved.steps > 0 && r->stop_when_solved) r->steps_budget = r->now.steps;
+    if (!happened(&r->almost) && percent >= almost) r->almost = r->now;
+    if (!happened(&r->solved) && percent >= solved) r->solved = r->now;
+    if (happened(&r->solved) && r->stop_when_solved) r->steps_budget = r->now.steps;
 }
 
 static int run_over(const run *r)
@@ -140,14 +147,16 @@ static int run_over(const run *r)
 }
 
 /* Copies the weights of the best evaluation back into the agent. Keeps the best agent of the kind
-   that decides the exit status, and destroys all others. */
+   that decides the exit status, and destroys all others: also an agent that was interrupted before
+   its first evaluation. */
 static void training_end(session *s, const run *r)
 {
     trainer *const t = &s->training;
     rise_agent *unwanted = t->agent;
-    if (r->best.steps > 0)
+    if (run_evaluated(r))
         memcpy(rise_agent_parameters(t->agent), s->best, s->weights * sizeof *s->best);
-    if (r->memory == s->options.memory && (s->kept == NULL || r->best.score > s->kept_score)) {
+    if (run_evaluated(r) && r->memory == s->options.memory &&
+        (s->kept == NULL || r->best.score > s->kept_score)) {
         unwanted = s->kept;
         s->kept = t->agent;
         s->kept_score = r->best.score;
@@ -185,6 +194,8 @@ static int run_train(session *s, run *r)
         }
         view_update(s, r, s->screen.live ? 0.1 : 5);
     }
+    /* demonstrations may have taken all the time */
+    if (steps >= 0 && !run_evaluated(r) && !terminal_interrupted) run_evaluate(s, r);
     view_update(s, r, 0);
     if (steps < 0) fprintf(stderr, "memory: %s\n", rise_agent_error(t->agent)->text);
     training_end(s, r);
@@ -210,7 +221,7 @@ static double run_left(const run *r, const pace *p)
 /* Writes speed and remaining time into `text`. */
 static void run_pace(const run *r, const pace *p, char *text, size_t size)
 {
-    int const left = (int)run_left(r, p);
+    int const left = (int)fmin(run_left(r, p), 1e9);
     int const length = snprintf(text, size, "%.0f steps/s  %.0f updates/s  %.0f%% random actions",
                                 p->steps_a_second, p->updates_a_second, 100 * p->epsilon);
     if (p->updates > 0 && length > 0)
@@ -294,8 +305,11 @@ static void view_print(const session *s, const run *r)
 
 static void view_begin(session *s)
 {
+    rise_metrics m;
+    rise_agent_metrics(s->training.agent, &m);
     memset(&s->speed, 0, sizeof s->speed);
     s->speed.at = terminal_seconds();
+    s->speed.updates = (double)m.updates; /* of demonstrations */
     game_reset(&s->shown.state);
     episode_begin(&s->shown, s->shown.state.start);
 }
@@ -329,7 +343,10 @@ static double run_percent(const session *s, const run *r)
 {
     return game_percent(s->spec, r->best.score);
 }
-static int run_passed(const session *s, const run *r) { return run_percent(s, r) >= goal; }
+static int run_passed(const session *s, const run *r)
+{
+    return run_evaluated(r) && run_percent(s, r) >= goal;
+}
 
 /* Returns 1 if all runs were completed and each agent of the kind that decides reached the goal.
    But returns 0 if an agent without memory scored more than is possible without memory. */
@@ -348,7 +365,7 @@ static int session_passed(const session *s)
 static void print_when(const chart_point *p)
 {
     char text[40] = "never";
-    if (p->steps > 0) snprintf(text, sizeof text, "%.0fk, %.0f s", p->steps / 1000, p->seconds);
+    if (happened(p)) snprintf(text, sizeof text, "%.0fk, %.0f s", p->steps / 1000, p->seconds);
     printf("  %-11s", text);
 }
 
@@ -413,6 +430,10 @@ static void print_table(const session *s)
            almost, solved);
     for (i = 0; i < s->begun; i++) {
         const run *const r = &s->runs[i];
+        if (!run_evaluated(r)) {
+            printf("%-5s %4d  not evaluated\n", kinds[r->memory].name, r->seed);
+            continue;
+        }
         printf("%-5s %4d  %+5.2f  %6.0f%%  %4.0fk  %4.0f s  %9.0f", kinds[r->memory].name, r->seed,
                r->best.score, run_percent(s, r), r->now.steps / 1000, r->now.seconds,
                r->updates / fmax(r->now.seconds, 1e-9));
@@ -427,7 +448,9 @@ static void print_run_result(const session *s, const run *r)
 {
     const char *const name = kinds[r->memory].name;
     double const percent = run_percent(s, r), ceiling = s->spec->without_memory;
-    if (s->options.show && r->memory == RISE_MEMORY_NONE && ceiling < s->spec->best)
+    if (!run_evaluated(r))
+        printf("%s was not evaluated.\n", name);
+    else if (s->options.show && r->memory == RISE_MEMORY_NONE && ceiling < s->spec->best)
         printf("NONE took as many steps as RISE and scored %+.2f. An agent that sees %d frames\n"
                "and remembers nothing cannot score more than %+.2f, however long it trains.\n",
                r->best.score, GAME_STACK, ceiling);
@@ -475,7 +498,8 @@ static int save(const session *s)
             good = 0, fprintf(stderr, "memory: %s%s; choose another path with --save\n",
                               error.text, replace_cause(error.text));
     } else if (o->save != NULL) {
-        printf("No %s agent is saved, because none was trained.\n", kinds[o->memory].name);
+        printf("No %s agent is saved, because none was trained and evaluated.\n",
+               kinds[o->memory].name);
     }
     if (o->svg != NULL) {
         if (chart_write_svg(&c, o->svg))
@@ -677,14 +701,17 @@ static int session_teach(session *s)
     const char *const path = s->options.teach;
     int const before = d->count;
 #ifdef TERMINAL_POSIX
-    if (isatty(0) && !s->screen.live) {
+    int const person = isatty(0); /* not a test, which writes to a pipe */
+#else
+    int const person = 1;
+#endif
+    if (person && !s->screen.live) {
         fprintf(stderr,
-                "memory: --teach draws the game, so it needs a terminal of at least %d columns "
-                "and %d rows\n",
+                "memory: --teach draws the game, so it needs a terminal of a POSIX system with at "
+                "least %d columns and %d rows\n",
                 TERMINAL_LEAST_COLUMNS + 1, TERMINAL_ROWS + 1);
         return 2;
     }
-#endif
     game_init(&s->shown.state, s->options.game, s->shown.state.length,
               (uint64_t)s->options.seed + 1000 * (uint64_t)before); /* other episodes than before */
     if (!teach(d, &s->shown, path, &s->screen)) {
@@ -711,6 +738,7 @@ int main(int argc, char **argv)
     if (command_wants_help(argc, argv)) return print_help(), 0;
     command_begin(&s.line, table, (int)(sizeof table / sizeof *table));
     if (!command_parse(&s.line, argc, argv) || !read_options(&s.options, &s.line)) return 2;
+    if (!command_one_of(&s.line, "--teach", "--demonstrations")) return 2;
     if (!session_init(&s) || !session_read(&s)) return 2;
     terminal_open(&s.screen);
     if (s.options.teach != NULL) {

@@ -17,7 +17,8 @@
 
    To teach, play the first seeker with the arrow keys, and catch the scripted player. You see him
    only while your seeker does. The agent learns from what you do, while you play. Your rounds are
-   added to npc.txt. A new agent can learn from them before its first step:
+   added to npc.txt, or to the file of --teach or --demonstrations. A new agent can learn from them
+   before its first step:
 
        ./npc --teach rounds.txt                            play the seeker, and write rounds.txt
        ./npc --path new.rise --demonstrations rounds.txt   a new agent learns from it
@@ -38,6 +39,7 @@
 #define SDL_MAIN_HANDLED
 #include <SDL.h>
 
+#include <errno.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -882,18 +884,19 @@ static int game_run(game *g)
 /* -- Without a window -- */
 
 /* Plays `minutes` of the game with the scripted player, as fast as the machine can. Prints a line
-   for every `every` minutes. Returns 0 if the agent fails. */
+   for every `every` minutes, and one for the rest. Returns 0 if the agent fails. */
 static int game_fast(game *g, double minutes, double every, double begin)
 {
     long const frames = (long)(minutes * 3600), block = (long)(every * 3600);
-    long frame, seen = 0;
+    long frame, printed = 0, seen = 0;
     int i;
     g->rounds = g->catches = 0;
     g->world.losses = g->world.finds = 0;
     for (frame = 1; frame <= frames; frame++) {
         if (!game_tick(g, 0, 0)) return 0;
         for (i = 0; i < SEEKERS; i++) seen += g->world.seekers[i].sees;
-        if (frame % block == 0) {
+        if (frame % block == 0 || frame == frames) {
+            double const since = (double)(frame - printed); /* frames since the last line */
             rise_metrics m;
             rise_agent_metrics(g->crew.agent, &m);
             if (g->crew.level == 0)
@@ -902,13 +905,14 @@ static int game_fast(game *g, double minutes, double every, double begin)
                 printf("minute %4.1f  level %d ", (double)frame / 3600, g->crew.level);
             printf("  %5.2f catches a minute  seekers see the player %4.1f%% of the time  found "
                    "again in %4.1f%% of %4ld losses  %ld steps  %ld updates  %.0f s\n",
-                   g->catches / every, 100.0 * (double)seen / (double)(block * g->seekers),
+                   3600 * g->catches / since, 100.0 * (double)seen / (since * g->seekers),
                    100.0 * (double)g->world.finds / fmax(1, (double)g->world.losses),
                    g->world.losses, (long)m.steps, (long)m.updates, now_seconds() - begin);
             fflush(stdout);
             g->rounds = g->catches = 0;
             g->world.losses = g->world.finds = 0;
             seen = 0;
+            printed = frame;
         }
     }
     return 1;
@@ -922,8 +926,12 @@ static int game_record(game *g, double minutes)
     g->rounds = g->catches = 0;
     for (frame = 0; frame < frames; frame++)
         if (!game_tick(g, 0, 0)) return 0;
-    printf("%d rounds shown, %d catches; %s holds %d rounds, mean score %.2f\n", g->rounds,
-           g->catches, game_lessons_path(g), g->shown.count, g->shown.score);
+    printf("%d rounds shown, %d catches; ", g->rounds, g->catches);
+    if (g->shown.count > 0)
+        printf("%s holds %d rounds, mean score %.2f\n", game_lessons_path(g), g->shown.count,
+               g->shown.score);
+    else
+        printf("no round ended, so %s is not written\n", game_lessons_path(g));
     return 1;
 }
 /* With --teach, lets the script teach. Otherwise, trains for options.fast minutes, and then plays a
@@ -947,10 +955,12 @@ static int game_train(game *g)
 /* ---------------------------------------------------------------------------------------------- */
 /* The program */
 
+/* Returns whether there is such a file. If it cannot be opened, also returns 1: loading it then
+   fails with the reason, and nothing replaces it. */
 static int path_exists(const char *path)
 {
     FILE *const file = fopen(path, "rb");
-    if (file == NULL) return 0;
+    if (file == NULL) return errno != ENOENT && errno != ENOTDIR;
     fclose(file);
     return 1;
 }
@@ -1096,17 +1106,18 @@ int main(int argc, char **argv)
     static game g; /* too large for the stack */
     static command_line line;
     options *const o = &g.options;
-    int good;
+    int good, plays;
     if (command_wants_help(argc, argv)) return fputs(usage, stdout), 0;
     command_begin(&line, table, (int)(sizeof table / sizeof *table));
     if (!command_parse(&line, argc, argv)) return 2;
+    if (!command_one_of(&line, "--teach", "--demonstrations") ||
+        !command_one_of(&line, "--teach", "--match"))
+        return 2;
     read_options(o, &line);
     if (!game_begin(&g)) return 1;
-    if (o->fast > 0 || o->match > 0)
-        good = game_train(&g);
-    else if ((good = game_open(&g)) != 0)
-        good = game_run(&g);
-    else
+    plays = o->fast > 0 || o->match > 0 || game_open(&g);
+    good = plays && (o->fast > 0 || o->match > 0 ? game_train(&g) : game_run(&g));
+    if (!plays)
         fprintf(stderr,
                 "npc: the window cannot be opened: %s; --fast and --match need no window\n",
                 SDL_GetError());
@@ -1117,8 +1128,8 @@ int main(int argc, char **argv)
             fprintf(stderr, "npc: --screenshot %s cannot be written: %s; choose another path\n",
                     o->screenshot, SDL_GetError());
     }
-    game_report(&g);
-    good = game_save(&g) && good;
+    if (plays) game_report(&g);
+    if (plays) good = game_save(&g) && good; /* else the agent has done nothing */
     rise_agent_destroy(g.crew.agent);
     demonstrations_free(&g.shown);
     SDL_Quit();

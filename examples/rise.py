@@ -139,8 +139,11 @@ def _pack(name: str, kind: str, size: int, values: Any) -> Optional[bytes]:
     """Returns the bytes of `size` uint8 ("B"), floats ("f") or ints ("i"). None stays None."""
     if values is None:
         return None
-    if kind != "B":
-        values = numpy.asarray(values, kind) if numpy else array.array(kind, values)
+    if kind != "B" and numpy:
+        values = numpy.asarray(values, kind)
+    elif kind != "B":  # rows in a row
+        rows = [row if isinstance(row, (list, tuple)) else [row] for row in values]
+        values = array.array(kind, [number for row in rows for number in row])
     elif isinstance(values, (list, tuple)):
         values = bytes(values)
     view = memoryview(values)

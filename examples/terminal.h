@@ -91,6 +91,7 @@ typedef struct terminal {
     int live;        /* 1: stdout is a terminal that can be drawn on */
     int true_colour; /* 1: 24-bit colours; 0: 256 colours */
     int columns;     /* columns in use */
+    int small;       /* 1: the window has become too small, so nothing is drawn */
     int drawn;       /* rows above the cursor that the next picture replaces */
     terminal_cell cells[TERMINAL_ROWS][TERMINAL_COLUMNS];
 } terminal;
@@ -100,9 +101,11 @@ static inline int terminal_measure(terminal *t)
 {
 #ifdef TERMINAL_POSIX
     struct winsize size;
-    if (ioctl(1, TIOCGWINSZ, &size) != 0 || size.ws_row <= TERMINAL_ROWS) return 0;
+    if (ioctl(1, TIOCGWINSZ, &size) != 0 || size.ws_row <= TERMINAL_ROWS ||
+        size.ws_col <= TERMINAL_LEAST_COLUMNS)
+        return 0;
     t->columns = size.ws_col <= TERMINAL_COLUMNS ? size.ws_col - 1 : TERMINAL_COLUMNS;
-    return t->columns >= TERMINAL_LEAST_COLUMNS;
+    return 1;
 #else
     (void)t;
     return 0;
@@ -148,7 +151,7 @@ static inline void terminal_clear(terminal *t)
 {
     terminal_cell const blank = {' ', TERMINAL_PLAIN, TERMINAL_PLAIN};
     int row, column;
-    terminal_measure(t);
+    t->small = !terminal_measure(t);
     for (row = 0; row < TERMINAL_ROWS; row++)
         for (column = 0; column < TERMINAL_COLUMNS; column++) t->cells[row][column] = blank;
 }
@@ -259,6 +262,10 @@ static inline void terminal_print_glyph(int glyph)
 static inline void terminal_show(terminal *t)
 {
     int row, column;
+    if (t->small) {
+        t->drawn = 0; /* the next picture begins below */
+        return;
+    }
     if (t->drawn > 0) printf("\033[%dA\r", t->drawn);
     for (row = 0; row < TERMINAL_ROWS; row++) {
         int ink = TERMINAL_PLAIN, paper = TERMINAL_PLAIN;

@@ -14,6 +14,9 @@
    A resumed run keeps the rows of log.csv up to the steps of the saved agent, and drops later rows.
    If a file cannot be written, the run says so and goes on. The older file stays, and the next save
    tries again.
+
+   If your program calls setlocale, keep LC_NUMERIC at "C": printf and strtod must use a decimal
+   point here.
 */
 #ifndef TRAINING_RUN_H
 #define TRAINING_RUN_H
@@ -121,7 +124,7 @@ static inline void train_remove_folders(const char *path, int made)
    those that were created are removed, and errno says why. */
 static inline int train_make_folder(const char *path)
 {
-    char part[TRAIN_PATH];
+    char part[TRAIN_PATH] = "";
     struct stat found;
     size_t i;
     int made = 0, why = 0;
@@ -191,19 +194,25 @@ static inline double train_memory_left(void)
     return 1024 * kilobytes;
 }
 
-/* Prints how much memory the agent needs. If the machine has too little, prints a replay_capacity
-   that fits and returns 0. */
+/* Prints how much memory the agent needs. If the machine has too little, prints fields that fit and
+   returns 0. */
 static inline int train_memory_fits(const rise_agent_desc *desc)
 {
     double const need = (double)rise_agent_bytes(desc, NULL), left = train_memory_left();
+    double const fits = floor(desc->replay_capacity * 0.7 * left / need / 1000) * 1000;
     printf("The agent needs %.0f MB of memory, most of it to store %d %s", need / 1e6,
            desc->replay_capacity, desc->frame_width > 0 ? "frames" : "observations");
     if (left > 0) printf("; %.0f MB are free", left / 1e6);
     puts(".");
     if (left <= 0 || need < 0.9 * left) return 1; /* leaves 10% for other programs */
-    fprintf(stderr,
-            "That is too much for this machine: begin a run with --set replay_capacity=%.0f\n",
-            floor(desc->replay_capacity * 0.7 * left / need / 1000) * 1000);
+    fprintf(stderr, "That is too much for this machine: ");
+    if (fits < fmax(1000, 2.0 * desc->batch))
+        fprintf(stderr, "make the frames smaller, or take a machine with more memory\n");
+    else if (fits < desc->learn_start)
+        fprintf(stderr, "begin a run with --set replay_capacity=%.0f --set learn_start=%.0f\n",
+                fits, fits / 2);
+    else
+        fprintf(stderr, "begin a run with --set replay_capacity=%.0f\n", fits);
     return 0;
 }
 
@@ -777,8 +786,10 @@ static inline int train_open(train_run *t, const train_options *options, rise_ag
     t->first_steps = t->now.steps = (double)m.steps;
     t->now.updates = (double)m.updates;
     t->now.seconds = t->reported = t->saved = t->seconds_before;
-    terminal_open(&t->screen);
-    if (options->plain) t->screen.live = 0;
+    if (options->plain)
+        terminal_catch_signals();
+    else
+        terminal_open(&t->screen);
     /* in `atari | tee log`, Ctrl-C ends tee as well: the run must still be saved */
     signal(SIGPIPE, SIG_IGN);
     return 1;

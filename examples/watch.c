@@ -100,8 +100,7 @@ static int read_options(options *o, command_line *c, int argc, char **argv)
    If several names of games fit, takes the longest: "pong-75.rise" is Pong-75, not Pong. */
 static void guess_game(options *o)
 {
-    const char *const slash = strrchr(o->path, '/');
-    const char *const name = slash != NULL ? slash + 1 : o->path;
+    const char *const name = export_base(o->path);
     size_t longest = 0;
     int kind;
     if (o->game != GAME_KINDS) return;
@@ -112,7 +111,11 @@ static void guess_game(options *o)
         longest = size;
         o->game = (game_kind)kind, o->guessed = 1;
     }
-    if (o->length == 0 && longest > 0 && name[longest] == '-') o->length = atoi(name + longest + 1);
+    if (o->length == 0 && longest > 0 && name[longest] == '-') {
+        const game_spec *const spec = game_spec_of(o->game);
+        int const number = atoi(name + longest + 1); /* "catch-2.rise": no length */
+        if (number >= spec->least_length && number <= spec->most_length) o->length = number;
+    }
 }
 
 /* Loads the agent and prepares its game. Prints a message and returns NULL on failure. */
@@ -144,13 +147,15 @@ static rise_agent *load(const options *o, episode *e)
     }
     desc = rise_agent_query(agent);
     if (desc->frame_width == e->state.spec->width && desc->frame_height == e->state.spec->height &&
-        desc->frame_channels == 1 && desc->actions == e->state.spec->actions)
+        desc->frame_channels == 1 && desc->numbers == 0 &&
+        desc->actions == e->state.spec->actions)
         return agent;
     fprintf(
         stderr,
-        "watch: %s does not play %s: the agent sees %d x %d pixels and has %d actions; pass "
-        "another --game\n",
-        o->path, e->state.spec->name, desc->frame_width, desc->frame_height, desc->actions);
+        "watch: %s does not play %s: the agent sees %d x %d pixels and %d numbers, and has %d "
+        "actions; pass another --game\n",
+        o->path, e->state.spec->name, desc->frame_width, desc->frame_height, desc->numbers,
+        desc->actions);
     rise_agent_destroy(agent);
     return NULL;
 }

@@ -31,7 +31,7 @@ if ! command -v mpicc > /dev/null || ! command -v mpirun > /dev/null; then
 fi
 mkdir -p $OUT
 rm -rf $OUT/run*
-mpicc -O2 -Wall -Wextra -Werror examples/cluster.c -o $OUT/cluster -lm
+mpicc -O2 -pthread -Wall -Wextra -Werror examples/cluster.c -o $OUT/cluster -lm
 check "the example builds" $?
 [ "$failed" -eq 0 ] || finish
 
@@ -79,6 +79,16 @@ tail -2 $OUT/log.txt
 [ $status -eq 0 ] && sed -n 's/^Playing greedily, the agent scores \([-0-9.]*\) in.*/\1/p' \
     $OUT/log.txt | awk '{ good = $1 >= 0.5 } END { exit !good }'
 check "actors teach a learner the corridor" $?
+
+# Wrong options are refused once, and an agent may have threads.
+ranks 2 --folder "$(printf '%0300d' 0)" > $OUT/log.txt 2>&1
+[ "$(grep -c 'name has 300 bytes, at most .* shorter --folder' $OUT/log.txt)" = 1 ]
+check "a long folder is refused" $?
+ranks 2 --game pong --env CartPole-v1 > $OUT/log.txt 2>&1
+[ "$(grep -c -e '--game and --env exclude each other' $OUT/log.txt)" = 1 ]
+check "two games are refused" $?
+ranks 1 --folder $OUT/run-threads --steps 2k --threads 2 > $OUT/log.txt 2>&1
+check "an agent has threads" $?
 
 # A run is not overwritten, and goes on with other numbers of ranks.
 ranks 2 --folder $OUT/run-2 > $OUT/log.txt 2>&1

@@ -420,6 +420,8 @@ static void failures_are_explained(void)
     refused("export_test.rise", ".h", "is not a name followed by .h");
     refused("export_test.rise", "x/rise.h", "is the library");
     refused("export_test.rise", long_name, "too long");
+    refused("export_test.rise", "export*test.h", "characters that #include does not take");
+    refused("export_test.rise", "export\"test.h", "characters that #include does not take");
     refused("export_test_none.rise", "export_test.h", "export_test_none.rise");
     refused("export_test_damaged.rise", "export_test.h", "header");
     refused("export_test.rise", "export_test_none/x.h", "cannot be written: No such file");
@@ -475,6 +477,10 @@ static void watch_exports(void)
     CHECK(watch_status("--help") == 0 && said("Ctrl-C ends watch."));
     CHECK(watch_status("export_test.rise --export export_test.h --weights int8") == 0);
     CHECK(said("bytes with 8-bit weights.\n") && said("pass --game"));
+    /* the comment includes the file by its own name */
+    CHECK(watch_status("export_test.rise --export export_test+1.h") == 0);
+    read_text("export_test+1.h");
+    CHECK(said("#include \"export_test+1.h\"") && said("export_test_1_check(void)"));
     /* a file with 8-bit weights keeps them */
     save(words[4], RISE_SAVE_INT8);
     CHECK(watch_status("export_test.rise --export export_test.h --weights float32") == 0);
@@ -526,6 +532,15 @@ static void watch_compares_weights(void)
     snprintf(line, sizeof line, "%s int8 --game pong", command);
     CHECK(watch_status(line) == 1);
     CHECK(said("watch: export_test.rise does not play"));
+    /* a number in a file name need not be a length */
+    CHECK(rename("export_test.rise", "catch-2.rise") == 0);
+    CHECK(watch_status("catch-2.rise --episodes 2") == 0 && said("Mean score of 2 episodes"));
+    d.numbers = 1; /* the game has none */
+    if (!CHECK(rise_agent_create(&agent, &d, &error) == RISE_OK)) return;
+    CHECK(rise_agent_save(agent, RISE_SAVE_AGENT, "catch-2.rise", NULL) == RISE_OK);
+    rise_agent_destroy(agent);
+    CHECK(watch_status("catch-2.rise") == 1 && said("and 1 numbers, and has"));
+    folder_remove("catch-2");
     folder_remove("export_test");
 }
 

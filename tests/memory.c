@@ -108,6 +108,7 @@ static void wrong_options_are_refused(void)
         {"--set window", "--set window: FIELD=VALUE is needed"},
         {"--seed", "--seed: a value must follow"},
         {"--speed 9", "--speed 9: there is no such option"},
+        {"--teach a.txt --demonstrations b.txt", "--teach and --demonstrations exclude each other"},
     };
     size_t i;
     for (i = 0; i < sizeof wrong / sizeof *wrong; i++) {
@@ -342,6 +343,52 @@ static void demonstrations_teach(void)
     CHECK(tool("--memory rise", 0) == 1 && said("RISE missed the goal"));
 }
 
+/* If demonstrations take all the time, the agent is evaluated after them. */
+static void taught_agents_are_evaluated(void)
+{
+    char right[200];
+    const char *speed;
+    if (check_share > 1) return; /* with sanitizers, it takes two minutes */
+    right_keys(right, 0, 8);
+    keys = right;
+    CHECK(tool("--teach taught.txt", 0) == 0);
+    keys = "";
+    CHECK(tool("--memory rise --demonstrations taught.txt --minutes 0.01 --save t.rise", 0) == 0);
+    CHECK(said("RISE reached the goal: it scored +1.00 (100%).") && said("90% after 0k steps"));
+    CHECK(said("is saved in t.rise") && !said("not evaluated"));
+    speed = strstr(text, " steps/s  "); /* does not count the updates of the demonstrations */
+    CHECK(speed != NULL && strtod(speed + 10, NULL) < 1e5);
+}
+/* The schedules of exploration and learning rate fit any --steps. */
+static void many_steps_are_taken(void)
+{
+    CHECK(tool("--memory none --steps 3000M --minutes 0.01", 0) == 1 && said("NONE missed"));
+}
+/* An action takes up to four bytes in a file of demonstrations. */
+static int long_step(void *state, int action, double *score)
+{
+    (void)action, (void)score;
+    return ++*(int *)state == DEMONSTRATIONS_STEPS - 1;
+}
+static void long_begin(void *state, int start) { (void)start, *(int *)state = 0; }
+static void long_episodes_are_read(void)
+{
+    static const demonstrations_game of = {"long", 1, 1, 256, long_begin, long_step, ""};
+    static uint8_t actions[DEMONSTRATIONS_STEPS - 1];
+    demonstrations d;
+    char path[FOLDER_PATH];
+    int state;
+    memset(actions, 255, sizeof actions);
+    demonstrations_init(&d, &of);
+    CHECK(demonstrations_add(&d, 0, actions, sizeof actions, 0));
+    CHECK(demonstrations_write(&d, folder_path(place, "long.txt", path)));
+    demonstrations_free(&d);
+    demonstrations_init(&d, &of);
+    if (!CHECK(demonstrations_read(&d, path, &state))) printf("    %s\n", d.why);
+    CHECK(d.count == 1 && d.steps == sizeof actions);
+    demonstrations_free(&d);
+}
+
 /* A file that is wrong is refused with a sentence, for training and for recording. */
 static void wrong_demonstrations_are_refused(void)
 {
@@ -431,6 +478,9 @@ static const check_test tests[] = {
     TEST(signals_end_the_training),
     TEST(keys_are_recorded),
     TEST(demonstrations_teach),
+    TEST(taught_agents_are_evaluated),
+    TEST(many_steps_are_taken),
+    TEST(long_episodes_are_read),
     TEST(wrong_demonstrations_are_refused),
     TEST(faults_keep_recorded_episodes),
     TEST(self_test_passes),

@@ -41,6 +41,7 @@ int npc_main(int count, char **arguments);
 #include "process.h"
 
 static char place[FOLDER_NAME], text[1 << 14];
+static const char *driver = "dummy"; /* SDL's driver of windows */
 
 /* The made-up person. It presses t, plays `rounds` rounds and presses Escape. It never reads the
    game's world. It moves a copy of that world, from the same start and by the keys that it presses.
@@ -118,7 +119,7 @@ static int play(const char *more, int rounds, int start)
     if (pid == 0) {
         snprintf(line, sizeof line, "npc %s", more);
         if (chdir(place) != 0) exit(100);
-        setenv("SDL_VIDEODRIVER", "dummy", 1);
+        setenv("SDL_VIDEODRIVER", driver, 1);
         person.rounds = rounds;
         person.start = start;
         exit(npc_main(check_words(line, words, 30), words));
@@ -221,6 +222,8 @@ static void wrong_options_are_refused(void)
         {"--memory big", "--memory big: rise|none|full is needed"},
         {"--fast", "--fast: a value must follow"},
         {"--other 1", "--other 1: there is no such option"},
+        {"--teach a.txt --demonstrations b.txt", "--teach and --demonstrations exclude each other"},
+        {"--teach a.txt --match 1", "--teach and --match exclude each other"},
     };
     size_t i;
     for (i = 0; i < sizeof wrong / sizeof *wrong; i++) {
@@ -259,6 +262,27 @@ static void match_is_measured(void)
     at = at != NULL ? strstr(at, share) : NULL;
     CHECK(at != NULL && seen > 0);
     if (at != NULL) CHECK(fabs(strtod(at + strlen(share), NULL) - 100.0 * seen / 360) < 0.051);
+}
+
+/* Minutes that fill no block of five have a line, too. Without a round, there is no file. */
+static void short_games_are_reported(void)
+{
+    CHECK(play("--path none --fast 0.1", 0, 0) == 0 && said("minute  0.1  learning"));
+    CHECK(play("--path none --teach short.txt --fast 0.001", 0, 0) == 0);
+    CHECK(said("no round ended, so short.txt is not written"));
+}
+/* A game that cannot open its window leaves no file. An agent that cannot be opened stays. */
+static void other_agents_stay(void)
+{
+    char path[FOLDER_PATH];
+    driver = "none";
+    CHECK(play("--path unseen.rise", 0, 0) == 1 && said("the window cannot be opened"));
+    driver = "dummy";
+    CHECK(access(folder_path(place, "unseen.rise", path), F_OK) != 0);
+    folder_path(place, "loop.rise", path);
+    CHECK(symlink("loop.rise", path) == 0); /* leads to itself, so no one can open it */
+    CHECK(play("--path loop.rise --fast 0.01", 0, 0) == 1);
+    CHECK(said("loop.rise") && !said("calls have waited"));
 }
 
 /* While a person teaches, the agent counts each of the person's steps and no others, because its
@@ -308,6 +332,8 @@ static const check_test tests[] = {
     TEST(lessons_teach),
     TEST(wrong_options_are_refused),
     TEST(match_is_measured),
+    TEST(short_games_are_reported),
+    TEST(other_agents_stay),
     TEST(agent_sees_the_lesson),
     TEST(wrong_files_are_refused),
 };

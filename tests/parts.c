@@ -469,25 +469,104 @@ static void two_processes_begin_the_update_again(void)
         free(b.data);
     }
 }
-/* If reduce_fn fails while a snapshot shares its statistics, each process keeps those that it
-   computed itself. */
-static void a_process_lost_in_a_snapshot_keeps_its_statistics(void)
+/* Goes on in two processes from the files of processes that were lost in a snapshot. */
+static void share_the_snapshot(buffer *files)
 {
-    rise_agent_desc d = described("memory=rise embedding=snapshot learn_outside=1");
     member m[2];
     group g;
+    rise_metrics metrics[2];
+    const risei_embedder *e[2];
     int p, i;
-    join_two(&g, m, &d);
-    g.fails = 1;
+    group_begin(&g, 2);
     for (p = 0; p < 2; p++) {
-        const risei_statistics *s = &m[p].agent->embedder.statistics;
-        check_about("process %d", p);
-        CHECK(m[p].result == RISE_OK && rise_agent_snapshot(m[p].agent) == RISE_OK);
-        while (rise_agent_learn(m[p].agent) == RISE_OK) continue;
-        for (i = 0; i < s->size; i++) CHECK(s->gain[i] > 0 && s->shift[i] == (rise_real)s->mean[i]);
-        rise_agent_destroy(m[p].agent);
+        rise_agent_desc machine;
+        memset(&machine, 0, sizeof machine);
+        memset(&m[p], 0, sizeof m[p]);
+        m[p].of = &g, m[p].number = p;
+        machine.processes = 2, machine.process = p;
+        machine.reduce_fn = reduce, machine.reduce_user = &m[p];
+        m[p].agent = loaded(&files[p], &machine);
+        e[p] = &m[p].agent->embedder;
     }
+    do {
+        learn_together(m, 2);
+        for (p = 0; p < 2; p++) {
+            risei_background_finish(&m[p].agent->background);
+            rise_agent_metrics(m[p].agent, &metrics[p]);
+        }
+    } while (CHECK(m[0].result == RISE_OK && m[1].result == RISE_OK) && metrics[0].refreshing > 0);
+    CHECK(metrics[0].refreshing == 0 && metrics[1].refreshing == 0);
+    CHECK(same_reals(e[0]->encoder.weights, e[1]->encoder.weights, e[0]->encoder.snapshot_weights));
+    for (i = 0; i < e[0]->statistics.size; i++) {
+        CHECK(e[0]->statistics.shift[i] == e[1]->statistics.shift[i]);
+        CHECK(e[0]->statistics.gain[i] == e[1]->statistics.gain[i]);
+        CHECK(e[0]->statistics.shift[i] == (rise_real)e[0]->statistics.mean[i]);
+    }
+    for (p = 0; p < 2; p++) rise_agent_destroy(m[p].agent);
     group_end(&g);
+}
+/* If reduce_fn fails while a snapshot shares its statistics, the call says so, and each process
+   keeps the statistics that it computed itself. After a restart from the files, they are shared. */
+static void a_process_lost_in_a_snapshot_shares_later(void)
+{
+    static const char *const words[] = {
+        "memory=rise embedding=snapshot learn_outside=1",
+        "memory=rise embedding=snapshot learn_outside=1 background=1"};
+    int k, p, i;
+    for (k = 0; k < COUNT(words); k++) {
+        rise_agent_desc d = described(words[k]);
+        member m[2];
+        group g;
+        buffer files[2];
+        join_two(&g, m, &d);
+        do { /* with background, the end of the warm-up takes several calls */
+            learn_together(m, 2);
+            for (p = 0; p < 2; p++) risei_background_finish(&m[p].agent->background);
+        } while (m[0].agent->learner.snapshot_next > 0);
+        g.fails = 1;
+        for (p = 0; p < 2; p++) {
+            rise_agent *const a = m[p].agent;
+            const risei_statistics *s = &a->embedder.statistics;
+            check_about("%s, process %d", words[k], p);
+            CHECK(m[p].result == RISE_OK && a->learner.snapshot_next == 0);
+            CHECK(rise_agent_snapshot(a) == RISE_OK);
+            while (rise_agent_learn(a) == RISE_OK) continue;
+            risei_background_finish(&a->background);
+            CHECK(a->learner.snapshot_next == RISEI_SAMPLE_FRAMES + 1);
+            CHECK(rise_agent_learn(a) == RISE_UNAVAILABLE);
+            for (i = 0; i < s->size; i++)
+                CHECK(s->gain[i] > 0 && s->shift[i] == (rise_real)s->mean[i]);
+            files[p] = saved(a, RISE_SAVE_ALL);
+            CHECK(a->learner.snapshot_next == RISEI_SAMPLE_FRAMES + 1);
+            rise_agent_destroy(a);
+        }
+        group_end(&g);
+        share_the_snapshot(files);
+        for (p = 0; p < 2; p++) free(files[p].data);
+    }
+}
+/* Processes explore independently: two of them explore in the same step as often as by chance. */
+static void processes_explore_independently(void)
+{
+    enum { STEPS = 100000 };
+    int process, i;
+    rise_agent_desc d;
+    memset(&d, 0, sizeof d);
+    for (process = 1; process < 4096; process = 2 * process + process / 3) {
+        risei_random first, other;
+        int both = 0;
+        d.process = 0;
+        first = risei_random_stream(7, risei_random_of_process(&d, RISEI_RANDOM_EXPLORE));
+        d.process = process;
+        other = risei_random_stream(7, risei_random_of_process(&d, RISEI_RANDOM_EXPLORE));
+        for (i = 0; i < STEPS; i++) { /* both draw, whether or not the other one explores */
+            int const one = risei_random_uniform(&first) < (rise_real)0.05;
+            both += risei_random_uniform(&other) < (rise_real)0.05 && one;
+        }
+        check_about("processes 0 and %d explore together %d times", process, both);
+        CHECK(both > 190 && both < 310); /* 250 is right; 4 standard deviations */
+    }
+    check_about("%s", "");
 }
 /* Skipping n random numbers is the same as drawing them, and takes no longer for a large n. */
 static void skips_equal_draws(void)
@@ -729,7 +808,8 @@ static const check_test tests[] = {
     TEST(a_lost_process_goes_on_from_its_file),
     TEST(a_process_lost_in_the_warm_up_shares_later),
     TEST(two_processes_begin_the_update_again),
-    TEST(a_process_lost_in_a_snapshot_keeps_its_statistics),
+    TEST(a_process_lost_in_a_snapshot_shares_later),
+    TEST(processes_explore_independently),
     TEST(skips_equal_draws),
     TEST(wrong_descriptions_are_refused),
 };

@@ -220,7 +220,23 @@ static void wrong_arguments_are_refused(void)
     CHECK(tool("--protocol btr") == 2 && tool_said("--protocol is for --game"));
     CHECK(tool("--steps 100 --set replay_capacity=900000000") == 1 &&
           (tool_said("too much for this machine") || tool_said("memory")));
+    /* a smaller replay buffer needs a smaller learn_start, too */
+    CHECK(tool("--steps 100 --set replay_capacity=900000000 --set learn_start=800000000") == 1 &&
+          (!tool_said("begin a run with") || tool_said("000 --set learn_start=")));
     CHECK(file_bytes("agent.rise") == -1);
+}
+/* Repeats and no-ops must fit a message. */
+static void too_many_repeats_are_refused(void)
+{
+    static arcade a;
+    bridge_options o;
+    arcade_protocol p;
+    memset(&o, 0, sizeof o), memset(&p, 0, sizeof p);
+    o.name = "Made/Up-v1", o.script = self;
+    p.repeat = BRIDGE_PLAYED + 1;
+    CHECK(!arcade_open(&a, &o, &p) && strstr(a.link.error, "repeat is 256") != NULL);
+    p.repeat = 1, p.noops = 300;
+    CHECK(!arcade_open(&a, &o, &p) && strstr(a.link.error, "noops is 300") != NULL);
 }
 
 /* Starts the tool with another folder. Returns its exit status. */
@@ -820,6 +836,39 @@ static int evaluate_with_one_player(void)
     arcade_close(&s.evaluated);
     return 0;
 }
+/* Goes on with a run whose steps are done and whose last evaluation was interrupted. */
+static int resume_for_the_last_evaluation(void)
+{
+    static session s;
+    static train_run one;
+    rise_agent_desc d;
+    rise_agent *agent;
+    train_options o;
+    MUST(begin_session(&one, 1));
+    memset(&d, 0, sizeof d);
+    d.frame_width = WIDTH, d.frame_height = HEIGHT, d.frame_channels = CHANNELS;
+    d.actions = ACTIONS;
+    d.players = EVALUATED_GAMES;
+    MUST(rise_agent_create(&agent, &d, NULL) == RISE_OK);
+    o = one.options;
+    o.steps = 1;
+    MUST(train_open(&s.training, &o, agent));
+    rise_agent_step(agent, (const uint8_t[PIXELS]){0}, 0, RISE_FIRST);
+    train_tick(&s.training);
+    MUST(train_over(&s.training) && isnan(s.training.best.score));
+    s.options.environment = "Made/Up-v1";
+    s.options.python = s.options.bridge = self;
+    s.options.episodes = 3;
+    MUST(learn(&s) && !isnan(s.training.best.score) && s.training.best.steps == 1);
+    arcade_close(&s.evaluated);
+    return 0;
+}
+static void last_evaluation_is_made_up_for(void)
+{
+    use_folder("made-up-for");
+    CHECK_APART(resume_for_the_last_evaluation);
+}
+
 /* A failed call of the agent, and a failed environment, give one sentence and the status 1. */
 static void failed_evaluation_says_why_once(void)
 {
@@ -1147,6 +1196,7 @@ static void begin_test(void)
 static const check_test tests[] = {
     TEST(whole_run_leaves_its_files),
     TEST(wrong_arguments_are_refused),
+    TEST(too_many_repeats_are_refused),
     TEST(folders_in_folders_are_made),
     TEST(run_is_recorded),
     TEST(resumed_run_keeps_its_options),
@@ -1164,6 +1214,7 @@ static const check_test tests[] = {
     TEST(run_outlives_a_full_disk_and_a_lost_folder),
     TEST(film_is_beside_the_agent),
     TEST(film_shows_the_episode),
+    TEST(last_evaluation_is_made_up_for),
     TEST(failed_evaluation_says_why_once),
     TEST(refused_start_leaves_no_folder),
     TEST(folders_of_two_packages_differ),
