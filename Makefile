@@ -91,7 +91,7 @@ build/web/rise.js: $(WEB)/web.c examples/*.h rise.h
 	@mkdir -p build/web
 	NODE_PATH=/usr/share/nodejs $(EMCC) $(WEB_FLAGS) $(WEB)/web.c -o $@ -sMODULARIZE \
 		-sEXPORT_NAME=createRise -sENVIRONMENT=worker,node -sSINGLE_FILE -sALLOW_MEMORY_GROWTH \
-		-sEXPORTED_RUNTIME_METHODS=UTF8ToString --no-entry
+		-sEXPORTED_RUNTIME_METHODS=UTF8ToString,HEAPU8,HEAPF32 --no-entry
 
 build/web/index.html: build/web/rise.js $(WEB)/index.html $(WEB)/worker.js $(WEB)/page.js
 	sed -e '/\/\* worker \*\//{r build/web/rise.js' -e 'r $(WEB)/worker.js' -e 'd}' \

@@ -5,7 +5,7 @@
 
        emcc -O3 -msimd128 examples/web/web.c -o build/web/rise.js -sMODULARIZE \
            -sEXPORT_NAME=createRise -sENVIRONMENT=worker,node -sSINGLE_FILE -sALLOW_MEMORY_GROWTH \
-           -sEXPORTED_RUNTIME_METHODS=UTF8ToString --no-entry
+           -sEXPORTED_RUNTIME_METHODS=UTF8ToString,HEAPU8,HEAPF32 --no-entry
 
    JavaScript calls the functions marked WEB_API. Arrays are passed as addresses in the memory of
    WebAssembly. tests/web.sh also compiles this file natively, and compares the trained weights. */
