@@ -12492,17 +12492,12 @@ enum {
        risei_model_random. */
     RISEI_RANDOM_UPDATE
 };
-/* The actions of players. Updates never reach this number. */
-#define RISEI_RANDOM_PLAY (~(uint64_t)0)
-/* Returns the number of the random stream that this process uses for `purpose`, which is
-   RISEI_RANDOM_EXPLORE or RISEI_RANDOM_PLAY. Other processes use other numbers. The first
-   2^44 updates use only numbers below 2^48. Numbers that differ in their upper bits only would give
-   streams whose lower bits are the same for ever. Processes would then explore at the same steps
-   too often. */
-RISEI_FN uint64_t risei_random_of_process(const rise_agent_desc *d, uint64_t purpose)
-{
-    return purpose - (uint64_t)d->process * ((UINT64_C(1) << 48) + 0x9E3779B9u);
-}
+/* The numbers of the streams with which process p explores and with which its players explore. All
+   are different, and the first 2^44 updates use only numbers below 2^48. Numbers of two processes
+   differ in their lower bits, too. If they did not, the lower bits of the two streams would be the
+   same for ever, and the processes would explore in the same steps too often. */
+#define RISEI_RANDOM_EXPLORE_OF(p) (RISEI_RANDOM_EXPLORE + ((uint64_t)(p) << 48) + (uint64_t)(p))
+#define RISEI_RANDOM_PLAY_OF(p) (~(uint64_t)(p))
 
 typedef struct risei_model {
     const rise_agent_desc *desc; /* the agent's resolved description */
@@ -15304,11 +15299,11 @@ RISEI_FN rise_result risei_agent_start(rise_agent *a, rise_error *error)
         memcpy(learning->weights, a->model.weights,
                a->model.net.weights_size * sizeof *learning->weights);
     if (!a->desc.play_only) risei_learner_initialise(&a->learner);
-    a->actor.explore_random = risei_random_stream(
-        a->desc.seed, risei_random_of_process(&a->desc, RISEI_RANDOM_EXPLORE));
+    a->actor.explore_random =
+        risei_random_stream(a->desc.seed, RISEI_RANDOM_EXPLORE_OF(a->desc.process));
 #endif
-    a->players.random = risei_random_stream(
-        a->desc.seed, risei_random_of_process(&a->desc, RISEI_RANDOM_PLAY));
+    a->players.random =
+        risei_random_stream(a->desc.seed, RISEI_RANDOM_PLAY_OF(a->desc.process));
     return result;
 }
 /* Makes an agent from a resolved description. On failure, frees what was allocated and leaves

@@ -91,8 +91,7 @@ static const variant size_kinds[] = {
 /* Each kind differs from the first in one setting. Kinds with raw frames also differ in
    context_scale. All are compared to the first. */
 static const variant ablations[] = {
-    {"RISE", "memory=rise", "standardised frames, downsampled to 64 half floats, GRU 32, concat", 0,
-     0},
+    {"RISE", "memory=rise", "downsampled to 64 half floats, GRU 32, concat", 0, 0},
     {"signs", "embedding=signs", "frozen encoder: random projection by signs", 0, 0},
     {"gaussian", "embedding=gaussian", "frozen encoder: dense Gaussian projection", 0, 0},
     {"sparse", "embedding=sparse", "frozen encoder: sparse random projection", 0, 0},

@@ -550,15 +550,10 @@ static void processes_explore_independently(void)
 {
     enum { STEPS = 100000 };
     int process, i;
-    rise_agent_desc d;
-    memset(&d, 0, sizeof d);
     for (process = 1; process < 4096; process = 2 * process + process / 3) {
-        risei_random first, other;
+        risei_random first = risei_random_stream(7, RISEI_RANDOM_EXPLORE_OF(0));
+        risei_random other = risei_random_stream(7, RISEI_RANDOM_EXPLORE_OF(process));
         int both = 0;
-        d.process = 0;
-        first = risei_random_stream(7, risei_random_of_process(&d, RISEI_RANDOM_EXPLORE));
-        d.process = process;
-        other = risei_random_stream(7, risei_random_of_process(&d, RISEI_RANDOM_EXPLORE));
         for (i = 0; i < STEPS; i++) { /* both draw, whether or not the other one explores */
             int const one = risei_random_uniform(&first) < (rise_real)0.05;
             both += risei_random_uniform(&other) < (rise_real)0.05 && one;
