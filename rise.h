@@ -322,18 +322,16 @@
 
    Two fields make updates cheaper: cell and window_samples. In a minGRU no matrix product depends
    on the previous state. desc.window_samples is the number of transitions that are trained on one
-   window. With 64 units, updates with the minGRU or with window_samples = 4 took three fifths of
-   the time. In games that need memory, scores were 0.98 and 0.95 instead of 0.99, and learning took
-   more steps.
+   window. With 32 units, an update with the minGRU took 0.7 of the time, and so did one with
+   window_samples = 4. In small games that need memory, the scores were 0.96 and 0.97 instead of
+   1.00. With window_samples = 4, learning took more steps.
 
        desc.feed_action = 1;
        desc.cell = RISE_CELL_MINGRU;
        desc.window_samples = 4; // must divide desc.batch
 
-   bench/ABLATION.md changes one setting of an agent at a time and compares scores and times. That
-   agent does not have all the defaults: its frames are not standardised, and it has 64 units,
-   context_scale 0.5, no context_decay, and carry_state. examples/game_trainer.h has the agent's
-   other settings.
+   bench/ABLATION.md changes one setting of an agent at a time and compares the scores.
+   examples/game_trainer.h has the settings of that agent.
 
    LEARNING. After the first desc.learn_start steps, rise_agent_step does one update for every
    desc.learn_period steps. During the first steps the agent measures mean and variance of the
@@ -634,9 +632,11 @@
        for (; owed >= 4; owed -= 4) rise_agent_learn(agent);
 
    If reduce_fn returns another number than 0, this update and all further ones fail with
-   RISE_UNAVAILABLE. Save the agent then. Each process saves its own file. A file can be loaded with
-   another number of processes: set processes, process and reduce_fn in `machine`. Processes that
-   load the same file draw the same random actions. adam_epsilon stays that of the file.
+   RISE_UNAVAILABLE. Save the agent then. Each process saves its own file. If reduce_fn failed in
+   some processes only, their files may differ by an update: let all load the same file. A file can
+   be loaded with another number of processes: set processes, process and reduce_fn in `machine`.
+   Processes that load the same file draw the same random actions. adam_epsilon stays that of the
+   file.
 
    Many processes that act and one that learns need no reduce_fn. The processes that act have
    play_only agents. They send their steps to the learner, which passes them to rise_agent_observe.
@@ -1150,8 +1150,7 @@
    The library never prints and never aborts. A refused call changes nothing, except that a refused
    play may have put into effect what rise_agent_publish sent. A reward, number or embedding that is
    NaN or infinite is refused by the call that passes it. At RISE_FIRST the reward is not read. An
-   update whose loss or
-   gradient is NaN or infinite is discarded.
+   update whose loss or gradient is NaN or infinite is discarded.
 
    Unless learn_outside is 1, rise_agent_step, rise_agent_step_all and rise_agent_observe also
    learn, after the step was taken. Two errors come from learning: RISE_NOT_FINITE about a weight,
@@ -1653,14 +1652,14 @@ typedef enum rise_memory {
 
 /* The recurrent cell. */
 typedef enum rise_cell {
-    /* the GRU: it scored as well as the LSTM, and an update took 85% of the time
-       (bench/ABLATION.md) */
+    /* the GRU: it scored as well as the LSTM, and an update took 0.9 of the time
+       (bench/README.md) */
     RISE_CELL_AUTO,
     RISE_CELL_LSTM, /* Hochreiter & Schmidhuber 1997, with forget gate */
     RISE_CELL_GRU,  /* Cho et al. 2014 */
     /* Feng et al. 2024, with tanh on the candidate. Gate and candidate depend on the input alone,
        so no matrix product depends on the previous state. Compared with the GRU, an update took
-       three fifths of the time, and the score was a little lower (bench/ABLATION.md). */
+       0.7 of the time, and the score was a little lower (bench/README.md). */
     RISE_CELL_MINGRU,
     RISE_CELL_COUNT /* the number of values above */
 } rise_cell;
@@ -1831,8 +1830,8 @@ typedef struct rise_agent_desc {
     int burn_in;
     /* 1: a window begins with the recurrent state that acting had there, kept in the replay buffer;
        0: with zeros. 1 needs carry_state (Kapturowski et al. 2019) [0]. With RISE, states from
-       before learning started or before a snapshot came from other embeddings. They are about as
-       wrong as zeros until newer frames overwrite them. */
+       before learning started or before a snapshot came from other embeddings. They are
+       wrong until newer frames overwrite them. */
     int stored_state;
     rise_cell cell; /* [AUTO: GRU] */
     /* size of the recurrent state, 1..4096 [32 for SMALL, else 512]. In 15 small games, 32 units
@@ -2098,9 +2097,8 @@ RISE_API rise_result rise_agent_preset(rise_agent_desc *desc, rise_preset preset
 /* Sets one field from text such as a program's argument: "batch=64", "memory=full",
    "conv[1].filters=32". Values of enumerations are their names in small letters. All fields can be
    set, except embedding_file, the callbacks and their user pointers, and the fields under "the
-   machine" in rise_agent_desc.
-   Returns RISE_BAD_DESC for an unknown field or value, and `error` names the field. Does not check
-   ranges: rise_agent_resolve does. `error` may be NULL. */
+   machine" in rise_agent_desc. Returns RISE_BAD_DESC for an unknown field or value, and `error`
+   names the field. Does not check ranges: rise_agent_resolve does. `error` may be NULL. */
 RISE_API rise_result rise_agent_set(rise_agent_desc *desc, const char *text, rise_error *error);
 
 /* Calls `fn` with "field=value" for every field that rise_agent_set can set, in the form that
@@ -2135,8 +2133,8 @@ RISE_API void rise_agent_destroy(rise_agent *agent);
 #ifndef RISE_PLAY_ONLY
 /* Does one step of one game. desc.environments must be 1 and desc.action_masks 0. A play_only agent
    is refused with RISE_BAD_CALL: use rise_agent_play. `frame` is [height][width][channels] bytes
-   and is copied. `reward` is the reward of the previous action, a finite number.
-   Returns the action to play, 0..actions-1, or a negative rise_result.
+   and is copied. `reward` is the reward of the previous action, a finite number; at RISE_FIRST it
+   is not read. Returns the action to play, 0..actions-1, or a negative rise_result.
 
    On the last frame of an episode the return value is 0 and has no meaning; the next call must be
    RISE_FIRST. RISE_FIRST in the middle of an episode truncates that episode at its previous frame.
@@ -2278,7 +2276,8 @@ RISE_API rise_result rise_agent_learn(rise_agent *agent);
    frames again, with any budget. A clock may jump or stand still. So the time counted for a part is
    at most twice the mean of earlier parts. For the first part, the time is at most 1 second. A
    clock may count in milliseconds. Until such a clock moves during a part, each call does one part.
-   With a clock coarser than a part, the budget is kept less exactly, and a part may count as more.
+   With a clock coarser than a part, the budget is kept less exactly, and a part may count as
+   more than that.
    Returns RISE_BAD_CALL unless 0 <= microseconds <= 1e12. Other errors are those of
    rise_agent_learn. But a play_only agent, and an agent without a transition to sample, return 0.
 
@@ -2293,8 +2292,9 @@ RISE_API int rise_agent_learn_for(rise_agent *agent, double microseconds);
    embedded again. Instead of each update that is due, the agent does a part of the snapshot: up to
    4 * batch frames. One part takes longer, because that part also embeds the newest window of every
    environment and player. See metrics.refreshing. Returns RISE_BAD_CALL before learning has
-   started, and while stored frames are being embedded again. Returns RISE_NOT_FINITE, and copies
-   nothing, if a weight of the conv layers is NaN or infinite. */
+   started, and while stored frames are being embedded again. Returns RISE_UNAVAILABLE after
+   reduce_fn failed. Returns RISE_NOT_FINITE, and copies nothing, if a weight of the conv layers is
+   NaN or infinite. */
 RISE_API rise_result rise_agent_snapshot(rise_agent *agent);
 #endif
 
@@ -13176,6 +13176,14 @@ RISEI_FN int64_t risei_learner_snapshot_left(const risei_learner *l)
     int64_t const frames = risei_embedder_snapshot_frames(&l->replay->history);
     return l->snapshot_next > 0 ? frames - l->snapshot_next + 1 : 0;
 }
+/* Returns the error of a process whose reduce_fn has failed. */
+RISEI_FN rise_result risei_learner_lost(const risei_learner *l, rise_error *error)
+{
+    return risei_fail(error, RISE_UNAVAILABLE,
+                      "reduce_fn returned %d, so this process learns no more; save the agent and "
+                      "start all processes again",
+                      l->reduce_failed);
+}
 /* Begins a snapshot: copies the conv layers' weights from `model`, and may overwrite
    model->derived. risei_learner_snapshot_continue does the rest. With `background`, API calls pass
    the acting model, because the worker may be using l->model. */
@@ -13192,6 +13200,7 @@ RISEI_FN rise_result risei_learner_snapshot_begin(risei_learner *l, risei_model 
     if (m->desc->play_only || !m->embedder->statistics.frozen)
         return risei_fail(error, RISE_BAD_CALL,
                           "learning has not started, so there is nothing to take a snapshot of");
+    if (m->desc->processes > 1 && l->reduce_failed != 0) return risei_learner_lost(l, error);
     if (l->snapshot_next > 0)
         return risei_fail(error, RISE_BAD_CALL,
                           "stored frames are still being embedded again: up to %.0f are left; "
@@ -13209,8 +13218,8 @@ RISEI_FN rise_result risei_learner_snapshot_begin(risei_learner *l, risei_model 
 }
 /* Makes the new weights and statistics of a snapshot current. All processes take the statistics of
    process 0. If reduce_fn fails, the process learns no more, but its file then says that the switch
-   is still to come. So after a restart from files, the switch is made again, with the same weights,
-   and all processes take the statistics of process 0. */
+   is still to come. So if reduce_fn failed in all processes, they make the switch again after a
+   restart from files, with the same weights, and take the statistics of process 0. */
 RISEI_FN void risei_learner_snapshot_switch(risei_learner *l)
 {
     risei_embedder *e = l->model->embedder;
@@ -13764,11 +13773,7 @@ RISEI_FN rise_result risei_learner_finish(risei_learner *l, int64_t now, rise_er
     double rate;
     l->part = 0;
     risei_learner_reduce(l, now);
-    if (l->reduce_failed != 0)
-        return risei_fail(error, RISE_UNAVAILABLE,
-                          "reduce_fn returned %d, so this process learns no more; save the agent "
-                          "and start all processes again",
-                          l->reduce_failed);
+    if (l->reduce_failed != 0) return risei_learner_lost(l, error);
     rate = risei_learner_rate(d, l->shared_steps);
     if (!l->discards) {
         l->metrics.gradient_norm =
@@ -15530,6 +15535,7 @@ RISE_API int rise_agent_learn_for(rise_agent *a, double microseconds)
 RISE_API rise_result rise_agent_snapshot(rise_agent *a)
 {
     if (a == NULL) return RISE_BAD_CALL;
+    if (a->desc.processes > 1) risei_background_finish(&a->background); /* it may fail */
     risei_background_leave_replay(&a->background);
     return risei_learner_snapshot_begin(&a->learner, &a->model, &a->error);
 }

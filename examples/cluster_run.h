@@ -211,9 +211,12 @@ static inline int describe(session *s, rise_agent_desc *d)
     d->seed = (uint64_t)o->seed;
     d->learn_outside = !o->actors;
     describe_machine(s, d);
-    return (command_set_fields(command_string(&s->line, "--set"), d, &error) &&
-            rise_agent_resolve(d, &error) == RISE_OK) ||
-           fail(s, "%s", error.text);
+    if (!command_set_fields(command_string(&s->line, "--set"), d, &error) ||
+        rise_agent_resolve(d, &error) != RISE_OK)
+        return fail(s, "%s", error.text);
+    /* the library's thread would call MPI beside the main thread */
+    return d->processes == 1 || !d->background ||
+           fail(s, "background is 1, and ranks that learn together cannot have it: leave it out");
 }
 
 /* Returns whether all ranks have the same weights, and writes their hash. Sets s->all.lost if a

@@ -61,8 +61,8 @@ static inline const char *export_base(const char *path)
     return base;
 }
 
-/* Returns whether a comment and an #include may have this name of a file: bytes of UTF-8 and most
-   characters. */
+/* Returns whether a file name can stand in a comment and in an #include. It must not have control
+   characters, nor any of * " ? < > |. */
 static inline int export_writes(const char *name)
 {
     for (; *name != '\0'; name++)
@@ -252,7 +252,8 @@ static inline void export_text(const exported *e, const char *text)
             putc(*text, e->file);
 }
 
-/* Writes the name of a file, or a name without the characters that could end a comment. */
+/* Writes a file name. If it cannot stand in a comment, writes _ for all characters but letters,
+   digits, '.', '_', '-' and blanks. */
 static inline void export_file_name(const exported *e, const char *name)
 {
     int const whole = export_writes(name);

@@ -1106,7 +1106,7 @@ int main(int argc, char **argv)
     static game g; /* too large for the stack */
     static command_line line;
     options *const o = &g.options;
-    int good, plays;
+    int good, plays, keeps;
     if (command_wants_help(argc, argv)) return fputs(usage, stdout), 0;
     command_begin(&line, table, (int)(sizeof table / sizeof *table));
     if (!command_parse(&line, argc, argv)) return 2;
@@ -1129,7 +1129,8 @@ int main(int argc, char **argv)
                     o->screenshot, SDL_GetError());
     }
     if (plays) game_report(&g);
-    if (plays) good = game_save(&g) && good; /* else the agent has done nothing */
+    keeps = plays || g.shown.count > 0; /* else the agent has done nothing */
+    good = (!keeps || game_save(&g)) && good;
     rise_agent_destroy(g.crew.agent);
     demonstrations_free(&g.shown);
     SDL_Quit();

@@ -141,11 +141,10 @@ def _pack(name: str, kind: str, size: int, values: Any) -> Optional[bytes]:
         return None
     if kind != "B" and numpy:
         values = numpy.asarray(values, kind)
-    elif kind != "B":  # rows in a row
-        rows = [row if isinstance(row, (list, tuple)) else [row] for row in values]
-        values = array.array(kind, [number for row in rows for number in row])
-    elif isinstance(values, (list, tuple)):
-        values = bytes(values)
+    elif kind != "B" or isinstance(values, (list, tuple)):  # values, or rows of values
+        rows = [row if isinstance(row, (list, tuple, bytes)) else [row] for row in values]
+        values = [value for row in rows for value in row]
+        values = bytes(values) if kind == "B" else array.array(kind, values)
     view = memoryview(values)
     if kind == "B" and view.itemsize != 1:
         raise TypeError(f"{name} must be uint8, but an item has {view.itemsize} bytes")

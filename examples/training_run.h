@@ -302,9 +302,10 @@ static inline int train_begin_log(train_run *t, double steps)
         if (!isnan(row.score) && !(row.score <= t->best.score))
             t->best.score = row.score, t->best.steps = row.steps;
         if (row.steps > steps || steps <= 0) continue;
+        t->seconds_before = row.seconds;
+        if (row.steps == steps && isnan(row.score)) continue; /* may be written with a score now */
         train_write_row(log.file, &row);
         train_remember(t, &row);
-        t->seconds_before = row.seconds;
     }
     if (old != NULL) good = !ferror(old);
     if (old != NULL) fclose(old);

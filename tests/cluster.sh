@@ -87,6 +87,9 @@ check "a long folder is refused" $?
 ranks 2 --game pong --env CartPole-v1 > $OUT/log.txt 2>&1
 [ "$(grep -c -e '--game and --env exclude each other' $OUT/log.txt)" = 1 ]
 check "two games are refused" $?
+ranks 2 --folder $OUT/run-background --set background=1 > $OUT/log.txt 2>&1
+grep -q 'ranks that learn together cannot have it' $OUT/log.txt
+check "background is refused" $?
 ranks 1 --folder $OUT/run-threads --steps 2k --threads 2 > $OUT/log.txt 2>&1
 check "an agent has threads" $?
 

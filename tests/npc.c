@@ -276,7 +276,7 @@ static void other_agents_stay(void)
 {
     char path[FOLDER_PATH];
     driver = "none";
-    CHECK(play("--path unseen.rise", 0, 0) == 1 && said("the window cannot be opened"));
+    CHECK(play("--path unseen.rise --frames 1", 0, 0) == 1 && said("the window cannot be opened"));
     driver = "dummy";
     CHECK(access(folder_path(place, "unseen.rise", path), F_OK) != 0);
     folder_path(place, "loop.rise", path);

@@ -534,6 +534,7 @@ static void a_process_lost_in_a_snapshot_shares_later(void)
             risei_background_finish(&a->background);
             CHECK(a->learner.snapshot_next == RISEI_SAMPLE_FRAMES + 1);
             CHECK(rise_agent_learn(a) == RISE_UNAVAILABLE);
+            CHECK(rise_agent_snapshot(a) == RISE_UNAVAILABLE);
             for (i = 0; i < s->size; i++)
                 CHECK(s->gain[i] > 0 && s->shift[i] == (rise_real)s->mean[i]);
             files[p] = saved(a, RISE_SAVE_ALL);

@@ -38,6 +38,7 @@ agent = rise.Agent(numbers=2, frame_width=2, frame_height=1, actions=5, environm
 actions = []
 for t in range(30):
     events, frames = [rise.MIDDLE if t else rise.FIRST] * 2, bytes([t, 9, 7, 8])
+    frames = frames if t % 3 else [frames[:2], list(frames[2:])]
     numbers = [t, 1.5, 2.5, t] if t % 2 else [[t, 1.5], (2.5, t)]
     actions += agent.step_all([0, t], events, frames, numbers)
 print(actions)
