@@ -1830,8 +1830,8 @@ typedef struct rise_agent_desc {
     int burn_in;
     /* 1: a window begins with the recurrent state that acting had there, kept in the replay buffer;
        0: with zeros. 1 needs carry_state (Kapturowski et al. 2019) [0]. With RISE, states from
-       before learning started or before a snapshot came from other embeddings. They are
-       wrong until newer frames overwrite them. */
+       before learning started or before a snapshot came from other embeddings. They are wrong
+       until newer frames overwrite them. */
     int stored_state;
     rise_cell cell; /* [AUTO: GRU] */
     /* size of the recurrent state, 1..4096 [32 for SMALL, else 512]. In 15 small games, 32 units
@@ -2276,8 +2276,8 @@ RISE_API rise_result rise_agent_learn(rise_agent *agent);
    frames again, with any budget. A clock may jump or stand still. So the time counted for a part is
    at most twice the mean of earlier parts. For the first part, the time is at most 1 second. A
    clock may count in milliseconds. Until such a clock moves during a part, each call does one part.
-   With a clock coarser than a part, the budget is kept less exactly, and a part may count as
-   more than that.
+   With a clock coarser than a part, the budget is kept less exactly, and a part may count as more
+   than that.
    Returns RISE_BAD_CALL unless 0 <= microseconds <= 1e12. Other errors are those of
    rise_agent_learn. But a play_only agent, and an agent without a transition to sample, return 0.
 
@@ -15535,7 +15535,7 @@ RISE_API int rise_agent_learn_for(rise_agent *a, double microseconds)
 RISE_API rise_result rise_agent_snapshot(rise_agent *a)
 {
     if (a == NULL) return RISE_BAD_CALL;
-    if (a->desc.processes > 1) risei_background_finish(&a->background); /* it may fail */
+    if (a->desc.processes > 1) risei_background_finish(&a->background); /* sets reduce_failed */
     risei_background_leave_replay(&a->background);
     return risei_learner_snapshot_begin(&a->learner, &a->model, &a->error);
 }
