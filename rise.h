@@ -1862,9 +1862,9 @@ typedef struct rise_agent_desc {
     /* SIGNS, GAUSSIAN and SPARSE: side, in pixels, of the squares that are averaged before the
        projection, 1..64 [the smallest that leaves at most 1024 squares] */
     int embedding_pool;
-    /* SNAPSHOT: the first update after learn_start + snapshot_steps steps begins a snapshot, unless
-       rise_agent_snapshot has begun one before; with several processes, the update after that one.
-       0: no automatic snapshot [0] */
+    /* SNAPSHOT: a snapshot begins once, at the first update after learn_start + snapshot_steps
+       steps (with several processes, at the second), unless rise_agent_snapshot has begun one
+       before. snapshot_steps = 0: no automatic snapshot [0] */
     int snapshot_steps;
     /* 0: embeddings and states are stored as 16-bit floats; 1: as 32-bit floats [0] */
     int embedding_f32;
@@ -2318,8 +2318,8 @@ typedef enum rise_advice {
 /* Counters and measurements. For a play_only agent all members are 0, except parameters, bytes,
    isa, fused, action_time and advice. */
 typedef struct rise_metrics {
-    /* steps of all environments; the last frame of an episode is not counted, unless RISE_FIRST cut
-       the episode after it */
+    /* steps of all environments; the last frame of an episode counts only if RISE_FIRST cut the
+       episode after it, because the agent has then chosen an action for this frame */
     int64_t steps;
     int64_t episodes; /* ended, or truncated by RISE_FIRST */
     int64_t updates;  /* done; with background, in effect */
@@ -12492,10 +12492,11 @@ enum {
        risei_model_random. */
     RISEI_RANDOM_UPDATE
 };
-/* The numbers of the streams with which process p explores and with which its players explore. All
-   are different, and the first 2^44 updates use only numbers below 2^48. Numbers of two processes
-   differ in their lower bits, too. If they did not, the lower bits of the two streams would be the
-   same for ever, and the processes would explore in the same steps too often. */
+/* The stream numbers of process p: one for its exploration, one for that of its players. No two are
+   equal, also of different processes. With p > 0, both are above 2^48; the first 2^44 updates use
+   smaller ones. The stream numbers of two processes also differ in their lower bits. Else the lower
+   bits of their random numbers' states would stay equal, and the processes would explore in the
+   same steps too often. */
 #define RISEI_RANDOM_EXPLORE_OF(p) (RISEI_RANDOM_EXPLORE + ((uint64_t)(p) << 48) + (uint64_t)(p))
 #define RISEI_RANDOM_PLAY_OF(p) (~(uint64_t)(p))
 
@@ -13217,9 +13218,10 @@ RISEI_FN rise_result risei_learner_snapshot_begin(risei_learner *l, risei_model 
     return RISE_OK;
 }
 /* Makes the new weights and statistics of a snapshot current. All processes take the statistics of
-   process 0. If reduce_fn fails, the process learns no more, but its file then says that the switch
-   is still to come. So if reduce_fn failed in all processes, they make the switch again after a
-   restart from files, with the same weights, and take the statistics of process 0. */
+   process 0. If reduce_fn fails, this process acts with its own statistics and learns no more. But
+   it stores that the switch must be repeated, and copies the new weights to next_weights, which the
+   repetition makes current. If reduce_fn failed in all processes, a restart from their files
+   repeats the switch in all. If it failed in some only, their files do not fit together. */
 RISEI_FN void risei_learner_snapshot_switch(risei_learner *l)
 {
     risei_embedder *e = l->model->embedder;
@@ -13233,13 +13235,13 @@ RISEI_FN void risei_learner_snapshot_switch(risei_learner *l)
 /* Processes up to 4 * batch frames of the snapshot in progress. Slots that were never written do
    not count. One of the calls also embeds the frames that acting reads; these frames do not count.
    4 * batch is an estimate: a call should take about as long as an update. No measurement of other
-   numbers is recorded. Does nothing more after reduce_fn has failed. */
+   numbers is recorded. Ends early if reduce_fn fails. */
 RISEI_FN void risei_learner_snapshot_continue(risei_learner *l)
 {
     risei_model *m = l->model;
     risei_history *h = &l->replay->history;
     int frames = 0;
-    while (frames < 4 * m->desc->batch && l->snapshot_next > 0 && l->reduce_failed == 0) {
+    while (frames < 4 * m->desc->batch && l->snapshot_next > 0) {
         int64_t const number = l->snapshot_next++ - 1;
         if (number == RISEI_SAMPLE_FRAMES) { /* embeds all frames that acting reads, in this call */
             if (l->snapshots > 0) risei_learner_snapshot_switch(l);
@@ -13247,7 +13249,7 @@ RISEI_FN void risei_learner_snapshot_continue(risei_learner *l)
             risei_embedder_refresh_newest(&m->device, m->embedder, h, m->desc->window,
                                           m->embeddings);
         }
-        if (l->reduce_failed != 0) return;
+        if (l->reduce_failed != 0) return; /* in the switch */
         frames += risei_embedder_snapshot_frame(&m->device, m->embedder, h, number, m->embeddings);
         if (number == risei_embedder_snapshot_frames(h) - 1) l->snapshot_next = 0;
     }
@@ -13257,7 +13259,7 @@ RISEI_FN void risei_learner_snapshot_continue(risei_learner *l)
 RISEI_FN int risei_learner_snapshot_poll(risei_learner *l, int64_t now)
 {
     const rise_agent_desc *d = l->model->desc;
-    int const automatic = d->snapshot_steps > 0 && l->reduce_failed == 0 &&
+    int const automatic = d->snapshot_steps > 0 &&
                           risei_embedder_takes_snapshots(l->model->embedder);
     if (d->processes > 1) now = l->shared_steps;
     if (automatic && l->snapshots == 0 && now >= (int64_t)d->learn_start + d->snapshot_steps)
@@ -13684,7 +13686,7 @@ RISEI_FN void risei_learner_renew_priorities(risei_learner *l, int draws)
 RISEI_FN int risei_learner_prepare(risei_learner *l, int64_t now)
 {
     risei_learner_end_warm_up(l, now);
-    if (!risei_learner_snapshot_poll(l, now)) return 1;
+    if (l->reduce_failed != 0 || !risei_learner_snapshot_poll(l, now)) return 1;
     risei_learner_snapshot_continue(l);
     return l->reduce_failed != 0;
 }

@@ -568,7 +568,7 @@ static int read_command(session *s, int argc, char **argv)
     if (!command_parse(&s->line, argc, argv)) return 0;
     name = command_string(c, "--env") != NULL ? command_string(c, "--env")
                                               : command_string(c, "--game");
-    if (!command_one_of(c, "--game", "--env")) return 0;
+    if (!command_not_both(c, "--game", "--env")) return 0;
     at = command_string(c, "--folder");
     length = at != NULL ? snprintf(s->folder, sizeof s->folder, "%s", at)
                         : snprintf(s->folder, sizeof s->folder, "runs/cluster-%s-%s-%s", name,

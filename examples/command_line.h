@@ -208,7 +208,7 @@ static inline int command_given(const command_line *c, const char *name)
 }
 
 /* Returns 0, after a message, if both options were given. */
-static inline int command_one_of(const command_line *c, const char *one, const char *other)
+static inline int command_not_both(const command_line *c, const char *one, const char *other)
 {
     if (!command_given(c, one) || !command_given(c, other)) return 1;
     fprintf(stderr, "%s and %s exclude each other: leave one out\n", one, other);

@@ -252,8 +252,8 @@ static inline void export_text(const exported *e, const char *text)
             putc(*text, e->file);
 }
 
-/* Writes a file name. If it cannot stand in a comment, writes _ for all characters but letters,
-   digits, '.', '_', '-' and blanks. */
+/* Writes a file name. If export_writes refuses it, writes '_' in place of each character that is no
+   letter, digit, '.', '-' or blank. */
 static inline void export_file_name(const exported *e, const char *name)
 {
     int const whole = export_writes(name);

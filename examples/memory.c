@@ -120,8 +120,8 @@ static int training_begin(session *s, const run *r)
 
 static int run_evaluated(const run *r) { return r->curve->count > 0; }
 
-/* Returns whether there was such an evaluation. It may have been before the first step, after
-   demonstrations. */
+/* Returns whether `best`, `almost` or `solved` of a run is set. Its steps may be 0, because
+   demonstrations come before the first step. */
 static int happened(const chart_point *p) { return p->steps > 0 || p->seconds > 0; }
 
 static void run_evaluate(session *s, run *r)
@@ -738,7 +738,7 @@ int main(int argc, char **argv)
     if (command_wants_help(argc, argv)) return print_help(), 0;
     command_begin(&s.line, table, (int)(sizeof table / sizeof *table));
     if (!command_parse(&s.line, argc, argv) || !read_options(&s.options, &s.line)) return 2;
-    if (!command_one_of(&s.line, "--teach", "--demonstrations")) return 2;
+    if (!command_not_both(&s.line, "--teach", "--demonstrations")) return 2;
     if (!session_init(&s) || !session_read(&s)) return 2;
     terminal_open(&s.screen);
     if (s.options.teach != NULL) {

@@ -955,8 +955,8 @@ static int game_train(game *g)
 /* ---------------------------------------------------------------------------------------------- */
 /* The program */
 
-/* Returns whether there is such a file. If it cannot be opened, also returns 1: loading it then
-   fails with the reason, and nothing replaces it. */
+/* Returns whether there is such a file. Also returns 1 for a file that exists and cannot be opened:
+   loading it then fails with the reason, so the game ends and does not replace the file. */
 static int path_exists(const char *path)
 {
     FILE *const file = fopen(path, "rb");
@@ -1106,17 +1106,18 @@ int main(int argc, char **argv)
     static game g; /* too large for the stack */
     static command_line line;
     options *const o = &g.options;
-    int good, plays, keeps;
+    int good, plays, windowless;
     if (command_wants_help(argc, argv)) return fputs(usage, stdout), 0;
     command_begin(&line, table, (int)(sizeof table / sizeof *table));
     if (!command_parse(&line, argc, argv)) return 2;
-    if (!command_one_of(&line, "--teach", "--demonstrations") ||
-        !command_one_of(&line, "--teach", "--match"))
+    if (!command_not_both(&line, "--teach", "--demonstrations") ||
+        !command_not_both(&line, "--teach", "--match"))
         return 2;
     read_options(o, &line);
     if (!game_begin(&g)) return 1;
-    plays = o->fast > 0 || o->match > 0 || game_open(&g);
-    good = plays && (o->fast > 0 || o->match > 0 ? game_train(&g) : game_run(&g));
+    windowless = o->fast > 0 || o->match > 0;
+    plays = windowless || game_open(&g);
+    good = plays && (windowless ? game_train(&g) : game_run(&g));
     if (!plays)
         fprintf(stderr,
                 "npc: the window cannot be opened: %s; --fast and --match need no window\n",
@@ -1129,8 +1130,8 @@ int main(int argc, char **argv)
                     o->screenshot, SDL_GetError());
     }
     if (plays) game_report(&g);
-    keeps = plays || g.shown.count > 0; /* else the agent has done nothing */
-    good = (!keeps || game_save(&g)) && good;
+    /* without a window and lessons, the agent has done nothing */
+    if (plays || g.shown.count > 0) good = game_save(&g) && good;
     rise_agent_destroy(g.crew.agent);
     demonstrations_free(&g.shown);
     SDL_Quit();

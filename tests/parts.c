@@ -70,15 +70,28 @@ static void group_end(group *g)
     risei_condition_end(&g->change);
     risei_lock_end(&g->lock);
 }
+/* Begins a member, and sets the fields of `d` that make its agent one of several processes. */
+static void member_begin(group *g, member *m, int number, rise_agent_desc *d)
+{
+    memset(m, 0, sizeof *m);
+    m->of = g, m->number = number;
+    d->processes = g->processes, d->process = number;
+    d->reduce_fn = reduce, d->reduce_user = m;
+}
 /* Makes the agent of one process. */
 static void join(group *g, member *m, int number, const rise_agent_desc *desc)
 {
     rise_agent_desc d = *desc;
-    memset(m, 0, sizeof *m);
-    m->of = g, m->number = number;
-    d.processes = g->processes, d.process = number;
-    d.reduce_fn = reduce, d.reduce_user = m;
+    member_begin(g, m, number, &d);
     m->agent = created(&d);
+}
+/* Loads the agent of one process. */
+static void rejoin(group *g, member *m, int number, buffer *file)
+{
+    rise_agent_desc machine;
+    memset(&machine, 0, sizeof machine);
+    member_begin(g, m, number, &machine);
+    m->agent = loaded(file, &machine);
 }
 static void learn(void *user)
 {
@@ -448,13 +461,7 @@ static void two_processes_begin_the_update_again(void)
         rise_agent_destroy(w.agent);
         group_begin(&g, 2);
         for (p = 0; p < 2; p++) {
-            rise_agent_desc machine;
-            memset(&machine, 0, sizeof machine);
-            memset(&m[p], 0, sizeof m[p]);
-            m[p].of = &g, m[p].number = p;
-            machine.processes = 2, machine.process = p;
-            machine.reduce_fn = reduce, machine.reduce_user = &m[p];
-            m[p].agent = loaded(&b, &machine);
+            rejoin(&g, &m[p], p, &b);
             CHECK(m[p].agent->learner.part == 0);
         }
         for (i = 0; i < 3; i++) {
@@ -479,13 +486,7 @@ static void share_the_snapshot(buffer *files)
     int p, i;
     group_begin(&g, 2);
     for (p = 0; p < 2; p++) {
-        rise_agent_desc machine;
-        memset(&machine, 0, sizeof machine);
-        memset(&m[p], 0, sizeof m[p]);
-        m[p].of = &g, m[p].number = p;
-        machine.processes = 2, machine.process = p;
-        machine.reduce_fn = reduce, machine.reduce_user = &m[p];
-        m[p].agent = loaded(&files[p], &machine);
+        rejoin(&g, &m[p], p, &files[p]);
         e[p] = &m[p].agent->embedder;
     }
     do {
