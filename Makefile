@@ -9,8 +9,8 @@
 # make web        builds the web page build/web/index.html. Needs emscripten
 # make bench      runs the first three benchmarks below with --quick; takes at most three minutes
 #
-# Single benchmarks. Options of most: BENCH="--quick --isa avx2 --threads 2". bench/README.md
-# explains the benchmarks and has the results.
+# Single benchmarks. Most take options, such as BENCH="--quick --isa avx2 --threads 2".
+# bench/README.md explains the benchmarks and has the results.
 # make bench-kernels    the kernels compared with oneDNN, OpenBLAS and BLIS
 # make bench-step       an update and an action compared with PyTorch
 # make bench-replay     the replay buffer compared with memcpy
@@ -79,8 +79,8 @@ demo: memory
 picture: memory_gif
 	./memory_gif examples/memory.gif
 
-# Debian's emscripten needs Debian's acorn, which only Debian's node finds without NODE_PATH. The
-# page is one file: the workers' program is put into index.html as text.
+# Debian's emscripten needs Debian's acorn. Debian's node finds acorn by itself; another node finds
+# it only by NODE_PATH. The page is one file: the workers' program is put into index.html as text.
 EMCC ?= emcc
 WEB_FLAGS ?= -O3 -msimd128
 WEB = examples/web

@@ -63,10 +63,10 @@
    TERMS. An environment is one copy of the game, or one character that learns. A step is one frame
    of one environment and the action that the agent takes there. A transition is a state, the action
    taken there, and the reward and the state that followed. An episode is one round of the game,
-   from its first frame to its last. The replay buffer holds the newest frames of all environments,
-   replay_capacity together, with actions and rewards. An update learns from a batch of transitions,
-   drawn from the replay buffer. A policy is what acting needs: the weights and the statistics of
-   inputs. The heads are the last layers: they compute Q.
+   from its first frame to its last. The replay buffer holds the newest replay_capacity frames,
+   counted over all environments, with their actions and rewards. An update learns from a batch of
+   transitions, drawn from the replay buffer. A policy is what acting needs: the weights and the
+   statistics of inputs. The heads are the last layers: they compute Q.
 
    The return is the discounted sum of all rewards from a step on. The Q value of an action is the
    agent's estimate of the return after that action. An update moves the Q value of each transition
@@ -85,10 +85,11 @@
    takes as much memory as the file asks for. To limit the memory, set memory_bytes in the argument
    `machine` of the load functions.
 
-   LIMITS. Frames have at most 1024 x 1024 pixels of 16 bytes. An observation has at most 1024
-   numbers besides its frame. An agent has at most 256 actions, 4096 environments, 4096 players,
-   windows of 1024 frames, 8 conv layers and 16 stacked frames. The length of an episode is not
-   limited. No function has more than 16 KiB on the call stack (tests/build.sh checks this).
+   LIMITS. Frames have at most 1024 x 1024 pixels, and a pixel has at most 16 bytes. An observation
+   has at most 1024 numbers besides its frame. An agent has at most 256 actions, 4096 environments,
+   4096 players, windows of 1024 frames, 8 conv layers and 16 stacked frames. The length of an
+   episode is not limited. No function has more than 16 KiB on the call stack (tests/build.sh checks
+   this).
 
    CONTENTS. Search for a title in capitals, or for a mark such as >>replay. Each mark begins one
    section of the code. Comments call such a section a room.
@@ -288,9 +289,10 @@
        if (rise_agent_step_all(agent, frames, NULL, rewards, events, NULL, actions) != RISE_OK)
            puts(rise_agent_error(agent)->text);
 
-   MEMORY AND WINDOW. desc.memory chooses the kind of agent. All other fields keep their defaults,
-   with two exceptions. The default of context_decay differs, and so do the initial weights of the
-   context. With raw_frames, the default of context_scale differs, too.
+   MEMORY AND WINDOW. desc.memory chooses the kind of agent. The defaults of all other fields are
+   the same for all kinds, with two exceptions: context_decay and, with raw_frames, context_scale.
+   With the default context_decay of RISE, the weights that multiply the context are 0 in a new
+   agent. With FULL, these weights are random at first.
 
        RISE  the default: a recurrent net over stored embeddings
        NONE  the baseline, without a recurrent net: the agent sees the last frame_stack frames, 4 by
@@ -321,10 +323,11 @@
    desc.feed_action also gives the previous action and reward to the recurrent net.
 
    Two fields make updates cheaper: cell and window_samples. In a minGRU no matrix product depends
-   on the previous state. desc.window_samples is the number of transitions that are trained on one
-   window. With 32 units, an update with the minGRU took 0.7 of the time, and so did one with
-   window_samples = 4. In small games that need memory, the scores were 0.96 and 0.97 instead of
-   1.00. With window_samples = 4, learning took more steps.
+   on the previous state, so one product computes all steps of the window. desc.window_samples is
+   the number of transitions that are trained on one window. With 32 units, an update with the
+   minGRU took 0.7 of the time, and so did one with window_samples = 4. In small games that need
+   memory, the scores were 0.96 and 0.97 instead of 1.00. With window_samples = 4, learning took
+   more steps.
 
        desc.feed_action = 1;
        desc.cell = RISE_CELL_MINGRU;
@@ -372,9 +375,9 @@
    With desc.feed_action, pass the last reward to rise_agent_play instead of 0.
 
    rise_agent_learn does one update at once, in addition to the updates of learn_period. With
-   learn_outside, the update counts as one that is due, if one is due. Before learn_start, this
-   update freezes the statistics of frames, numbers and embeddings after only the few steps that
-   were taken so far.
+   learn_outside, rise_agent_learn does a due update, if there is one; else the update is an extra
+   one. If it is called before learn_start, the first update freezes the statistics of frames,
+   numbers and embeddings after only the few steps that were taken so far.
 
    HOW TO: SMALL GREY FRAMES. Small frames make updates cheaper and the replay buffer smaller.
    rise_frame_shrink makes a frame from any picture, such as the screen. Each pixel of the frame is
@@ -438,8 +441,9 @@
        desc.demonstration_weight = 0.3;
        desc.priority_exponent = -1;                   // draw all transitions equally often
 
-   Show all demonstrations first, while the agent's environment is absent. Pass the last frame of
-   each episode, too. Then let the agent learn from the demonstrations alone.
+   First pass all demonstrations to rise_agent_observe. In these calls, the event of the agent's own
+   environment is RISE_ABSENT. Pass the last frame of each episode, too. Then let the agent learn
+   from the demonstrations alone.
 
        uint8_t frames[2][84 * 84] = {{0}};
        float rewards[2] = {0, 0};
@@ -449,7 +453,7 @@
            rise_agent_observe(agent, frames[0], NULL, rewards, events, NULL, actions);
        for (i = 0; i < 3000; i++) rise_agent_learn(agent);
 
-   From then on the demonstrator is absent, and the agent plays in environment 0.
+   From then on, the event of the demonstrator is RISE_ABSENT, and the agent plays in environment 0.
 
        events[0] = RISE_FIRST, events[1] = RISE_ABSENT;
        for (;;) {
@@ -458,10 +462,10 @@
            events[0] = play(actions[0], &rewards[0]); // after a last frame: resets, RISE_FIRST
        }
 
-   Show every kind of situation. In the game key-door of examples/games.h, an agent that saw only
-   some starts of the episode needed more steps. Keep some random actions, or the agent never finds
-   out that a demonstration was wrong. bench/teach.md has measurements. examples/memory.c and
-   examples/npc.c record what you play: --teach FILE.
+   The demonstrations should contain every kind of situation. In the game key-door of
+   examples/games.h, an agent with demonstrations of only some starts needed more steps. Keep some
+   random actions, or the agent never finds out that a demonstration was wrong. bench/teach.md has
+   measurements. examples/memory.c and examples/npc.c record what you play: --teach FILE.
 
    HOW TO: A REAL-TIME GAME. There are two ways to learn without delaying the game: in the
    background, or in the time that is left of each tick.
@@ -508,9 +512,9 @@
    takes longer. An expensive frozen encoder, such as CONV or RESNET18, delays the game noticeably.
 
    If several updates become due in one call, the thread draws their batches together, and the
-   updates take effect together. At most 16 batches are drawn together. More updates are done in
-   groups, one after another, and calls wait until the batches of the last group are drawn.
-   rise_agent_learn_for starts only one update in each call.
+   updates take effect together. At most 16 updates are drawn together. If more than 16 are due,
+   they are done in groups of at most 16, one group after another. Calls then wait until the batches
+   of the last group are drawn. rise_agent_learn_for starts only one update in each call.
 
    The agent takes more memory: a second copy of the weights, activations for acting, and copies of
    what the batches read. rise_agent_bytes counts this memory. An embed_fn may be called by the
@@ -569,9 +573,10 @@
 
    A part takes about metrics.update_time / rise_agent_query(agent)->batch_parts microseconds; the
    last part is longer. Choose batch_parts so that a part takes at most half of the usual budget. If
-   a part needs more time than one call gives, calls return 0 until the sum of their budgets is
-   enough. One call may then exceed its budget, but the mean does not. The first part runs with any
-   budget above 0, because its duration is not yet known. A negative budget is RISE_BAD_CALL.
+   a part needs more time than one call gives, calls do nothing and return 0 until the sum of the
+   budgets is enough. The call that reaches the sum does the part. This call may exceed its own
+   budget, but the mean of all calls does not. The first part runs with any budget above 0, because
+   its duration is not yet known. A negative budget is RISE_BAD_CALL.
 
    The first call that finds an update due also embeds all stored frames again, even with a budget
    of 0. An expensive frozen encoder stops the game for that time: with ResNet-18, learn_start =
@@ -583,7 +588,7 @@
    make updates cheaper (see SYMPTOMS).
 
    HOW TO: SEVERAL MACHINES. Processes can learn together, on one machine or on many. Each process
-   has its own environments, replay buffer and batch. After each gradient, reduce_fn adds up the
+   has its own environments, replay buffer and batch. Once in each update, reduce_fn adds up the
    gradients of all processes. Then all processes do the same update, so their weights stay the
    same, to the bit. rise.h does not communicate: reduce_fn may use MPI or sockets.
 
@@ -615,8 +620,8 @@
 
    A snapshot copies the conv layers into the frozen encoder (see rise_agent_snapshot). With
    snapshots, or with background and a frozen encoder, each environment must have stored the same
-   number of frames in all processes. So if an environment is RISE_ABSENT in one process, it must be
-   in all, and a restart must load files of RISE_SAVE_ALL.
+   number of frames in all processes. So an environment that is RISE_ABSENT in one process must be
+   RISE_ABSENT in all, and a restart must load files of RISE_SAVE_ALL.
 
    Last frames of episodes are no steps, so after the same number of calls, processes have done
    different numbers of steps. Set learn_outside, and count the calls of rise_agent_step_all. All
@@ -641,9 +646,10 @@
    Many processes that act and one that learns need no reduce_fn. The processes that act have
    play_only agents. They send their steps to the learner, which passes them to rise_agent_observe.
    Each process that acts is one environment of the learner.
-   The learner sends its policy at first, after its first update and after each snapshot:
-   rise_agent_write with RISE_SAVE_POLICY. At other times, and without spectral_norm, the numbers of
-   rise_agent_parameters are enough. examples/cluster.c, with MPI, sends the whole policy each time.
+   The learner must send its whole policy (rise_agent_write with RISE_SAVE_POLICY) at first, after
+   its first update and after each snapshot. After other updates, it may send only the numbers of
+   rise_agent_parameters, but not with spectral_norm. examples/cluster.c, with MPI, sends the whole
+   policy each time.
 
    HOW TO: MANY CHARACTERS. rise_agent_play chooses the actions of up to desc.players characters. A
    character that plays like this is a player. All players use the same weights, and each player has
@@ -1147,10 +1153,10 @@
        action = rise_agent_step(agent, frame, reward, event);
        if (action < 0) puts(rise_agent_error(agent)->text);
 
-   The library never prints and never aborts. A refused call changes nothing, except that a refused
-   play may have put into effect what rise_agent_publish sent. A reward, number or embedding that is
-   NaN or infinite is refused by the call that passes it. At RISE_FIRST the reward is not read. An
-   update whose loss or gradient is NaN or infinite is discarded.
+   The library never prints and never aborts. A refused call changes nothing, with one exception: a
+   refused call that plays may already have put the last rise_agent_publish into effect. A reward,
+   number or embedding that is NaN or infinite is refused by the call that passes it. At RISE_FIRST
+   the reward is not read. An update whose loss or gradient is NaN or infinite is discarded.
 
    Unless learn_outside is 1, rise_agent_step, rise_agent_step_all and rise_agent_observe also
    learn, after the step was taken. Two errors come from learning: RISE_NOT_FINITE about a weight,
@@ -1434,7 +1440,7 @@
 
    HOW TO ADD A DESCRIPTION FIELD. Change three places, use the field, and add a test.
 
-   1. >>api-desc: a member of rise_agent_desc. The comment ends with the default in brackets.
+   1. >>api-desc: a member of rise_agent_desc. The comment has the default in brackets.
 
    2. >>describe: a row in risei_fields. The first three rows stay the required fields. The row of a
    field that acting reads goes before the #ifndef, and RISEI_FIELDS_TO_ACT goes up by one. The row
@@ -1862,9 +1868,9 @@ typedef struct rise_agent_desc {
     /* SIGNS, GAUSSIAN and SPARSE: side, in pixels, of the squares that are averaged before the
        projection, 1..64 [the smallest that leaves at most 1024 squares] */
     int embedding_pool;
-    /* SNAPSHOT: a snapshot begins once, at the first update after learn_start + snapshot_steps
-       steps (with several processes, at the second), unless rise_agent_snapshot has begun one
-       before. snapshot_steps = 0: no automatic snapshot [0] */
+    /* SNAPSHOT: steps from learn_start to the automatic snapshot; 0: there is none [0]. The
+       snapshot begins once, at the first update after these steps (with several processes, one
+       update later). If rise_agent_snapshot has begun one before, there is none. */
     int snapshot_steps;
     /* 0: embeddings and states are stored as 16-bit floats; 1: as 32-bit floats [0] */
     int embedding_f32;
@@ -1894,7 +1900,8 @@ typedef struct rise_agent_desc {
        64; negative: no such pool [6 for IMPALA, else none] */
     int pool_to;
     /* 1: the weights of residual units are divided by an estimate of their largest singular value
-       (Miyato et al. 2018). Each update makes the estimate better. [0] */
+       (Miyato et al. 2018). Each update does one power iteration, which usually improves the
+       estimate. [0] */
     int spectral_norm;
     /* units of a dense ReLU layer after the conv layers, up to 8192; negative: none
        [128 for SMALL, else none] */
@@ -2256,11 +2263,11 @@ RISE_API const rise_real *rise_agent_values(const rise_agent *agent, int player)
    progress, the call does a part of the snapshot instead of an update: up to 4 * batch frames.
 
    Returns RISE_BAD_CALL for play_only agents and while no transition can be sampled. Returns
-   RISE_NOT_FINITE if the loss, the gradient or a weight is NaN or infinite. Returns
-   RISE_UNAVAILABLE after reduce_fn failed, or in a child process, if fork came while an update was
-   computed in the background. An update that fails is discarded: weights and priorities stay as
-   they were. An update that makes a weight NaN or infinite is kept and returns RISE_OK. All later
-   updates then return RISE_NOT_FINITE until all weights are finite.
+   RISE_NOT_FINITE if the loss, the gradient or, before the update, a weight is NaN or infinite.
+   Returns RISE_UNAVAILABLE after reduce_fn failed, or in a child process, if fork came while an
+   update was computed in the background. An update that fails is discarded: weights and priorities
+   stay as they were. An update that makes a weight NaN or infinite is kept and returns RISE_OK. All
+   later updates then return RISE_NOT_FINITE until all weights are finite.
 
    With desc.background, waits for the updates that an earlier call has started, puts them into
    effect, and starts one update. Returns the error of the first of those earlier updates that
@@ -2273,12 +2280,11 @@ RISE_API rise_result rise_agent_learn(rise_agent *agent);
    parts, and the call can return between two of them. A part that takes longer than the budget
    waits until several calls have given enough time. Then the budget is kept on average, and one
    call may take as long as one part. The first call that finds an update due also embeds all stored
-   frames again, with any budget. A clock may jump or stand still. So the time counted for a part is
-   at most twice the mean of earlier parts. For the first part, the time is at most 1 second. A
-   clock may count in milliseconds. Until such a clock moves during a part, each call does one part.
-   With a clock coarser than a part, the budget is kept less exactly, and a part may count as more
-   than that.
-   Returns RISE_BAD_CALL unless 0 <= microseconds <= 1e12. Other errors are those of
+   frames again, with any budget. The clock may count in milliseconds: as long as it has not moved
+   during any part, each call does one part. The clock may also jump or stand still. So a part
+   counts as at most twice the mean of earlier parts, and the first part as at most 1 second. If a
+   part is shorter than the clock can measure, it may count as more, and the budget is kept less
+   exactly. Returns RISE_BAD_CALL unless 0 <= microseconds <= 1e12. Other errors are those of
    rise_agent_learn. But a play_only agent, and an agent without a transition to sample, return 0.
 
    With desc.background, checks `microseconds` but does not use it. Does not wait. While updates of
@@ -2462,7 +2468,8 @@ RISE_API rise_result rise_agent_read(rise_agent **agent, rise_read_fn fn, void *
 
    The agent reads its weights in place if all of these hold:
    - The weights begin at a multiple of 4 bytes. This is true if `data` does, except in some files
-     from before release 0.1. Their descriptions can have any length.
+     from before release 0.1: there the text of the description, which comes before the weights, can
+     have any length.
    - The machine is little-endian.
    - RISE_DOUBLE is not defined.
    - The file was not saved as RISE_SAVE_FLOAT16.
@@ -3198,8 +3205,8 @@ typedef struct risei_arena {
     int overflow; /* 1: an array did not fit below RISEI_SIZE_MAX, and was not counted */
 } risei_arena;
 
-/* Bytes: the most that a block may have. ptrdiff_t can then count the elements of every array.
-   Tests set smaller limits. */
+/* The largest size of a block in bytes. With this limit, ptrdiff_t can count the elements of every
+   array. Tests set smaller limits. */
 #ifndef RISEI_SIZE_MAX
 #define RISEI_SIZE_MAX ((size_t)PTRDIFF_MAX)
 #endif
@@ -3833,14 +3840,14 @@ RISEI_FN rise_result risei_stdio_explain(const char *path, int reason, rise_resu
    risei_blocks. A block of RISEI_KC * RISEI_NC elements has this number of rows if its width is one
    AVX-512 tile (32 columns). No measurement of other values is recorded. */
 #define RISEI_B_ROWS 2048
-/* Rows of A. With at most this number of rows, tiles read B in place if the layout of B allows it.
-   With more rows, tiles read B in place only if its rows are also at most RISE_PANEL elements apart
-   and n is a multiple of NR (see b_in_place). For few rows, packing B costs more than packing
-   saves. The best limit depends on how often each element of B is read: once for each tile of rows.
-   On one image, the second and third conv of RISE_NETWORK_NATURE have 81 and 49 rows. These convs
-   were 1.1 times as fast with a limit of 200 rows as with a limit of 4 * MR rows (`make
-   bench-kernels`). 4 * MR is 24 with AVX2 and 56 with AVX-512. With AVX-512, the weights of the
-   third conv are read in place with both limits. */
+/* If A has at most this number of rows, tiles read B in place whenever the layout of B allows it.
+   With more rows, two more conditions must hold: the rows of B are at most RISE_PANEL elements
+   apart, and n is a multiple of NR (see b_in_place). For few rows, packing B costs more than
+   packing saves. The best limit depends on how often each element of B is read: once for each tile
+   of rows. On one image, the second and third conv of RISE_NETWORK_NATURE have 81 and 49 rows.
+   These convs were 1.1 times as fast with a limit of 200 rows as with a limit of 4 * MR rows
+   (`make bench-kernels`). 4 * MR is 24 with AVX2 and 56 with AVX-512. With AVX-512, the weights of
+   the third conv are read in place with both limits. */
 #define RISEI_UNPACKED_ROWS 200
 /* Bytes: the distance from the byte of a frame that is read to the byte that is prefetched, 24
    cache lines. The best distance depends on the latency of memory. With 1536, frames are converted
@@ -3959,9 +3966,10 @@ enum { RISEI_INT8_BLOCK = 16 };
 RISEI_FN int risei_int8_even(int run) { return (run + 1) / 2 * 2; }
 /* Returns the smallest multiple of `unit` that is at least x. */
 RISEI_FN int64_t risei_round_up(int64_t x, int unit) { return (x + unit - 1) / unit * unit; }
-/* Sets kc and packed_row. If the distance between rows is a multiple of a large power of two, the
-   rows share a few cache sets and evict each other (block_by_rows has a measurement). So packed_row
-   is never a multiple of 64 elements. */
+/* Sets w->kc, the columns of a block of A, and w->packed_row, the distance between the rows of a
+   packed A: kc + 8 or kc + 16. Rows whose distance is a multiple of a large power of two share a
+   few cache sets and evict each other (block_by_rows has a measurement). packed_row is never a
+   multiple of 64 elements, so never of a larger power of two. */
 RISEI_FN void risei_blocks_set_kc(risei_blocks *w, int kc)
 {
     w->kc = kc;
@@ -3983,9 +3991,9 @@ RISEI_FN risei_blocks risei_blocks_for(int m, int n, int k, int in_place)
     if (w.b_size < w.kc * RISEI_NR_MOST) w.b_size = w.kc * RISEI_NR_MOST;
     return w;
 }
-/* Returns the number of elements that a packed block of A needs with the tiles of any table: MR is
-   4 to RISEI_MR_MOST. If A is stored transposed, A is packed as panels, and 16 elements follow each
-   panel (see a_panel). */
+/* Returns an upper bound of the elements of a packed block of A. The bound holds for the tiles of
+   all tables, with 4 to RISEI_MR_MOST rows (MR). It also holds if A is stored transposed: A is then
+   packed as panels, and 16 elements follow each panel (see a_panel). */
 RISEI_FN size_t risei_blocks_a_size(const risei_blocks *w)
 {
     return (size_t)(w->mc + RISEI_MR_MOST) * (size_t)w->packed_row + (size_t)(w->mc / 4 + 1) * 16;
@@ -4939,18 +4947,18 @@ RISEI_FN long risei_thread_process(void)
 
 /* -- The thread pool -- */
 
-/* Multiplications: a job that has no more than this runs on the caller's thread alone. The value
+/* A job of at most this number of multiplications runs on the caller's thread alone. The value
    depends on the time that workers take to start and on the speed of the kernels. AVX2 does at most
    16 multiply-adds a cycle, so at 3 GHz a job of this size takes at least 4 us. No measurement of
    other values is recorded. Tests set smaller values, to divide more jobs. */
 #ifndef RISEI_THREADS_MINIMUM
 #define RISEI_THREADS_MINIMUM 2e5
 #endif
-/* Pauses: a worker that waits executes this number of pause instructions before it sleeps, about 50
-   us in all. The time depends on the processor's pause instruction. The pauses take longer than
-   most gaps between the jobs of an update, so workers seldom sleep during an update. Gaps may be
-   longer in large networks, for example in risei_transpose_panels. The pauses are shorter than one
-   step of a real-time game (16 ms at 60 steps a second), so workers sleep between steps. No
+/* A worker that waits executes this number of pause instructions before it sleeps. Together they
+   take about 50 us. The time depends on the processor's pause instruction. The pauses take longer
+   than most gaps between the jobs of an update, so workers seldom sleep during an update. Gaps may
+   be longer in large networks, for example in risei_transpose_panels. The pauses are shorter than
+   one step of a real-time game (16 ms at 60 steps a second), so workers sleep between steps. No
    measurement of other values is recorded. */
 enum { RISEI_THREADS_SPINS = 2000 };
 
@@ -5291,7 +5299,8 @@ typedef struct risei_frames {
     /* 0: desc.raw_frames is 1, or there are no frames; all members below are then 0 */
     int standardises;
     /* 1: frames change no sum, and scale.mean is `mean`. With several processes, `mean` and
-       scale.factor then become those of process 0. If reduce_fn fails then, this becomes 0. */
+       scale.factor are replaced by those of process 0 when the statistics are frozen. If reduce_fn
+       fails there, statistics_frozen becomes 0 again. */
     int statistics_frozen;
     int64_t seen;           /* frames in the statistics */
     uint32_t *sums;         /* [bytes]: sum of each byte over the frames; NULL with play_only */
@@ -5453,9 +5462,10 @@ RISEI_INLINE int risei_shrink_edges(const risei_shrink *s, int lanes, int from, 
     return pixels;
 }
 /* Adds `count` columns, from column `from` on, to a row of the frame. Writes all pixels that end in
-   these columns. `sums` [count][bytes]: the weighted sums of the columns, and one more number.
-   `bytes` and `lanes` are constants, so that compilers make vectors of four lanes. A picture with
-   colours has four lanes, and the result of the fourth is not used. */
+   these columns. `sums` [count][bytes]: the weighted sums of the columns. `bytes` and `lanes` are
+   constants, so that compilers make vectors of four lanes. A picture with colours has four lanes,
+   and the result of the fourth is not used. With 3 bytes a pixel, the fourth lane reads the number
+   that follows, so `sums` must have one number more. */
 RISEI_INLINE void risei_shrink_columns(const risei_shrink *s, int bytes, int lanes, int from,
                                        int count, const rise_real *sums, risei_shrink_at *at,
                                        uint8_t *out)
@@ -9053,10 +9063,10 @@ RISEI_FN int risei_replay_frame_reach(const rise_agent_desc *d)
     int const states = encodes_window ? risei_pass_window_before(d) : d->window_samples - 1;
     return states + d->frame_stack - 1;
 }
-/* Returns the distance, in slots, from the oldest slot that an update reads to the last sample of
-   the window. `inputs` is this distance for the inputs of the recurrent net. feed_action adds one
-   slot, because the input of a slot includes the action of the previous slot. `frames` is this
-   distance for the frame stacks. */
+/* Returns how many slots before the last sample of a window an update reads: the larger of `inputs`
+   and `frames`. The recurrent net reads the inputs of `inputs` earlier slots. feed_action adds one
+   slot, because the input of a slot includes the action of the previous slot. The frame stacks read
+   the frames of `frames` earlier slots. */
 RISEI_FN int risei_replay_reach(const rise_agent_desc *d)
 {
     int const recurrent = risei_memory_kinds[d->memory].recurrent;
@@ -9472,7 +9482,8 @@ RISEI_FN void risei_replay_end_episode(risei_replay *r, int lane, int64_t at)
         risei_replay_enable(r, lane, at - back);
 }
 /* Prepares to write slot `next` over the oldest slot of the lane. Disables the transition of the
-   oldest slot, and all later transitions that read the oldest slot. */
+   oldest slot, and all later transitions that read the oldest slot. If an episode ends at the
+   oldest slot, this episode no longer counts (risei_replay_count_episode). */
 RISEI_FN void risei_replay_overwrite(risei_replay *r, int lane, int64_t next)
 {
     const risei_history *h = &r->history;
@@ -11070,11 +11081,11 @@ static const risei_frozen_kind risei_frozen_kind_resnet18 = {
    Main type: risei_embedder. Uses rooms statistics, random, replay, frozen, pretrained. Tests:
    tests/agent.c, tests/snapshot.c. */
 
-/* Largest sum of the variances of an embedding's numbers; recurrent_units, if that is larger. It
-   was measured at 42 x 42, with 64 units, context_decay = -1 and SIGNS embeddings of 512 numbers
-   (bench/README.md). In Pong, RISE scores 0.91 with this sum, 0.76 with 512 and 0.65 with 16. In
-   lock-catch, RISE scores 0.79 with this sum and 0.91 with 512. With DOWNSAMPLE, only this sum was
-   measured. */
+/* The variances of an embedding's numbers add up to at most this number or, if larger, to
+   recurrent_units. This value was measured at 42 x 42, with 64 units, context_decay = -1 and SIGNS
+   embeddings of 512 numbers (bench/README.md). In Pong, RISE scores 0.91 with this sum, 0.76 with
+   512 and 0.65 with 16. In lock-catch, RISE scores 0.79 with this sum and 0.91 with 512. With
+   DOWNSAMPLE, only this sum was measured. */
 #define RISEI_EMBEDDING_VARIANCE_SUM 64
 
 /* The table, indexed by rise_embedding. AUTO has no descriptor, because no resolved description has
@@ -12370,8 +12381,9 @@ RISEI_FN rise_result risei_check_head(const rise_agent_desc *d, rise_error *erro
 }
 RISEI_FN rise_result risei_check_replay(const rise_agent_desc *d, rise_error *error)
 {
-    /* Of window_stride consecutive steps of an episode, one can be drawn. The last frame of an
-       episode cannot, so one more frame is needed. */
+    /* At least one transition must be enabled. In each window_stride consecutive steps of an
+       episode, one transition can be drawn. No transition starts at the last frame of an episode,
+       so one more slot is needed. */
     int const least = risei_replay_reach(d) + d->n_step + d->window_stride + 1;
     int const lane = d->replay_capacity / d->environments;
     if (d->demonstrators > d->environments)
@@ -12492,11 +12504,11 @@ enum {
        risei_model_random. */
     RISEI_RANDOM_UPDATE
 };
-/* The stream numbers of process p: one for its exploration, one for that of its players. No two are
-   equal, also of different processes. With p > 0, both are above 2^48; the first 2^44 updates use
-   smaller ones. The stream numbers of two processes also differ in their lower bits. Else the lower
-   bits of their random numbers' states would stay equal, and the processes would explore in the
-   same steps too often. */
+/* The stream numbers of process p: one for its exploration, one for that of its players. All of
+   them are different. With p > 0, both are above 2^48, and the first 2^44 updates use smaller
+   numbers (RISEI_RANDOM_UPDATE). `+ p` makes the lower bits of the stream numbers differ, too. With
+   equal lower bits, the lower bits of the generators' states would stay equal, and two processes
+   would too often explore in the same steps. */
 #define RISEI_RANDOM_EXPLORE_OF(p) (RISEI_RANDOM_EXPLORE + ((uint64_t)(p) << 48) + (uint64_t)(p))
 #define RISEI_RANDOM_PLAY_OF(p) (~(uint64_t)(p))
 
@@ -12547,9 +12559,10 @@ RISEI_FN risei_encoder_input risei_model_input(const risei_model *m, int from)
 }
 /* Takes the scratch of each thread. A play_only agent may run on a small machine, so its scratch
    for products is limited to an eighth of the weights' bytes. The limit is at least
-   RISEI_PRODUCT_SCRATCH_LEAST bytes, except with RISEI_PLAIN. With 8-bit weights there is no limit.
-   With 8 players and frames of 8 x 8, the limit reduces this scratch from 71 kB to 12 kB. An action
-   then takes 1.1 times as long. The command of this measurement is not recorded. */
+   RISEI_PRODUCT_SCRATCH_LEAST bytes, which products with tiles need. With RISEI_PLAIN, products are
+   plain loops and have no such minimum. With 8-bit weights there is no limit. With 8 players and
+   frames of 8 x 8, the limit reduces this scratch from 71 kB to 12 kB. An action then takes 1.1
+   times as long. The command of this measurement is not recorded. */
 RISEI_FN void risei_model_layout_device(risei_arena *arena, risei_model *m,
                                         const risei_pass_size *s, int threads)
 {
@@ -12982,8 +12995,9 @@ typedef struct risei_learner {
 enum { RISEI_UNTIMED_MAX = 10000 };
 
 /* How many numbers an update sums over all processes besides the gradient. They are the loss, the
-   mean value, the td error, and whether the update is discarded. The last two numbers are the
-   environment steps of process 0. */
+   mean value, the td error, whether the update is discarded, and the environment steps of process
+   0. The steps are two numbers, steps / 2^24 and steps % 2^24, because a float holds integers
+   exactly only up to 2^24. */
 enum { RISEI_REDUCED = 6 };
 
 /* The most updates of a round that are drawn together. A round is the updates that become due in
@@ -13218,10 +13232,11 @@ RISEI_FN rise_result risei_learner_snapshot_begin(risei_learner *l, risei_model 
     return RISE_OK;
 }
 /* Makes the new weights and statistics of a snapshot current. All processes take the statistics of
-   process 0. If reduce_fn fails, this process acts with its own statistics and learns no more. But
-   it stores that the switch must be repeated, and copies the new weights to next_weights, which the
-   repetition makes current. If reduce_fn failed in all processes, a restart from their files
-   repeats the switch in all. If it failed in some only, their files do not fit together. */
+   process 0. If reduce_fn fails, this process acts with its own statistics and learns no more. It
+   then sets snapshot_next back to the switch, and copies the new weights to next_weights. So an
+   agent that is loaded from its file does the switch again. If reduce_fn failed in all processes, a
+   restart from their files repeats the switch in all. If reduce_fn failed in some only, their files
+   do not fit together. */
 RISEI_FN void risei_learner_snapshot_switch(risei_learner *l)
 {
     risei_embedder *e = l->model->embedder;
@@ -13850,9 +13865,9 @@ RISEI_FN const char *risei_learner_wrong_draws(const risei_learner *l, int draws
 /* -- When to learn -- */
 
 /* Limits owed_steps to learn_period + environments, so that no call does very many updates. Usually
-   less than learn_period is left after a call, and the next call adds at most `environments`. More
-   is owed only if updates were not possible or failed, or if a file says so. Not called with
-   learn_outside. */
+   a call leaves less than learn_period, and the next call adds at most `environments`. So
+   owed_steps is larger only if updates were not possible or failed, or if a loaded file has a
+   larger number. Not called with learn_outside. */
 RISEI_FN void risei_learner_drop_owed(risei_learner *l)
 {
     const rise_agent_desc *d = l->model->desc;
@@ -16032,9 +16047,9 @@ RISEI_FN void risei_file_visit_standard(risei_io *f, risei_statistics *s)
     risei_io_reals(f, s->shift, (size_t)s->size, -FLT_MAX, "statistics.shift");
     risei_io_reals(f, s->gain, (size_t)s->size, 0, "statistics.gain");
 }
-/* Visits the numbers at .. end - 1 of `weights`. If `bytes` is 1, each number holds four 8-bit
-   weights. If the model's weights are in place, reading compares the file with them and records a
-   difference. */
+/* Visits weights[at] .. weights[end - 1]. If `bytes` is 1, each of these numbers holds four 8-bit
+   weights. If the agent reads its weights in place (desc.weights is not NULL), reading only
+   compares them with the file. A difference is recorded as an error. */
 RISEI_FN void risei_file_visit_part(risei_io *f, const risei_model *m, rise_real *weights,
                                     size_t at, size_t end, int bytes)
 {
@@ -16268,9 +16283,10 @@ RISEI_FN void risei_file_visit_metrics(risei_io *f, risei_update_metrics *m)
     risei_io_doubles(f, &m->gradient_norm, 1, -DBL_MAX, "gradient_norm");
 }
 /* Visits the round that was started and is not in effect yet. The worker of room background must be
-   idle. If no round was started, writes started = 0, and the acting model's weights, because those
-   of the learning model then mean nothing. An agent without background has one model only. If it
-   reads a round, that model gets the round's weights, so the round is in effect. */
+   idle. If no round was started, writes started = 0 and the acting model's weights, because the
+   learning model then holds no result. An agent without background has only one model, which acts
+   and learns. When it reads a round, this model gets the round's weights, which puts the round into
+   effect. */
 RISEI_FN void risei_file_visit_round(risei_io *f, risei_background *b)
 {
     risei_model *m = b->learner->model;
@@ -16356,7 +16372,8 @@ RISEI_FN void risei_file_visit_slot(risei_io *f, risei_replay *r, ptrdiff_t slot
    saved, and their priorities are not renewed yet. They are the draws of a round or, without
    background, the computed parts of the update in progress. Of each transition, a file has only
    what risei_learner_renew_priorities needs: lane, `at`, the td error, and whether the priority
-   stays. It stays with before_episode, or if the td error is not finite. */
+   must not change. The priority must not change if before_episode is 1, or if the td error is not
+   finite. */
 RISEI_FN void risei_file_visit_draws(risei_io *f, risei_learner *l, int *draws)
 {
     int64_t count = *draws;
@@ -16812,8 +16829,9 @@ typedef struct risei_file_source {
 
 /* Returns the address of the weights in `data`, a whole file in memory. The weights are the first
    numbers of section ACTING. The caller must check the length of this section before it reads the
-   weights. Returns NULL if the weights must be copied: if the address is not a multiple of 4, if
-   this machine is not little-endian, or if rise_real is double. */
+   weights. Returns NULL if the weights must be copied, in three cases: the address is not a
+   multiple of 4, this machine is not little-endian, or rise_real is double. The caller handles a
+   fourth case, weights of 16 bits. */
 RISEI_FN const rise_real *risei_file_weights_in(const risei_file_header *header, const void *data)
 {
     uint16_t const little = 1;
@@ -16851,9 +16869,8 @@ RISEI_FN rise_result risei_file_begin(const risei_file_source *source,
     return result == RISE_OK ? risei_file_check_lengths(header, desc, error) : result;
 }
 #ifndef RISE_PLAY_ONLY
-/* Corrects what was read from the sections of a file without a replay buffer, of a file whose
-   `background` was changed by `machine`, of a file that several processes load, and of a file of a
-   process whose reduce_fn failed. */
+/* Corrects what was read, in four cases: the file has no replay buffer; `machine` changed
+   `background`; several processes load the file; reduce_fn had failed before the file was saved. */
 RISEI_FN void risei_file_adapt(rise_agent *a, const risei_file_header *header)
 {
     int const replay = (header->flags & RISEI_FILE_REPLAY) != 0;
@@ -16870,9 +16887,10 @@ RISEI_FN void risei_file_adapt(rise_agent *a, const risei_file_header *header)
        partly computed. This update begins again, because the end of the warm-up overwrites
        l->gradient. */
     if (!risei_learner_warmed_up(&a->model)) a->learner.part = 0;
-    /* The file may be that of one process. The parts that it computed have another scale, and its
-       first draw skipped no random numbers. So the update begins again. Several processes compute
-       no such parts: they never call rise_agent_learn_for. */
+    /* The file may come from a run of one process. The gradients of its computed parts were divided
+       by the batch of one process. Its draws did not skip the random numbers of other processes. So
+       the update begins again. A file of several processes has no computed parts, because they
+       never call rise_agent_learn_for. */
     if (a->desc.processes > 1) a->learner.part = 0;
     /* Background was turned on. The learning model gets the counters of the acting model. An update
        that was partly computed begins again. */
@@ -18207,9 +18225,9 @@ RISEK_FN int RISEK(adam)(ptrdiff_t n, const rise_adam *a, rise_real *w, const ri
 /* ---------------------------------------------------------------------------------------------- */
 /* Matrix products: C = init + A B
 
-   Names. i is a row of A and C. j is a column of B and C. k is the index of the sum: a column of A
-   and a row of B. v is one of the vectors in a row of a tile. Ranges of these indices are
-   i0 .. i0+rows-1, j0 .. j0+columns-1 and k0 .. k0+depth-1.
+   Names. i, j, k and v are indices. i counts the rows of A and C. j counts the columns of B and C.
+   k counts the terms of a sum: the columns of A and the rows of B. v counts the vectors in a row of
+   a tile. Ranges of these indices are i0 .. i0+rows-1, j0 .. j0+columns-1 and k0 .. k0+depth-1.
 
    Offsets count elements. c_at[] holds the offsets of rows of C, and b_at[] of rows of B. a_at[]
    holds the offsets of rows of a block of A. If A is stored transposed, a_at[] holds the offsets of
@@ -18582,7 +18600,7 @@ RISEK_FN void RISEK(block_times_panel)(const rise_product *p, int depth, const p
     rise_real edge[MR][NR], edge_bias[NR];
     const rise_real *bias = p->bias ? p->bias + j0 : 0, *next;
     rise_real *c[MR];
-    /* rows of a group or of a run: a tile never has rows of two of them */
+    /* rows of a run (A by columns) or of a group (A by rows); all rows of a tile are in one */
     int const group = a->by_columns ? a->run : a->group_rows;
     int const max_rows = MR > 12 && column_stride != 1 ? 12 : MR;
     /* cache lines that each tile prefetches: one for each iteration */
@@ -18672,8 +18690,9 @@ RISEK_FN void RISEK(pack_a)(const rise_product *p, const ptrdiff_t *k_at, int i0
                                 rows - panel * MR < MR ? rows - panel * MR : MR);
 }
 /* Returns whether tiles have at least three fifths of MR rows on average. A tile never has rows of
-   two groups, and a group has group_rows rows. From 8 * MR rows on, the result is always 1. This
-   case is tested first: group_rows may be INT_MAX, and 5 * group_rows would overflow. */
+   two groups, and a group has group_rows rows. With 8 * MR rows or more in a group, this is always
+   true. This case is tested first, because group_rows may be INT_MAX, and 5 * group_rows would
+   overflow. */
 RISEK_FN int RISEK(groups_fill_tiles)(int group_rows)
 {
     return group_rows >= 8 * MR || 5 * group_rows >= 3 * MR * risei_ceil_div(group_rows, MR);
@@ -18899,8 +18918,8 @@ RISEK_FN int RISEK(row_is_plain)(const rise_product *p, int in_place)
 /* Blocks of B, and the whole product. */
 
 /* A block of B: rows k0 .. k0+depth-1, columns j0 .. j0+columns-1. If in_place is 0, the block is
-   packed in the scratch. Otherwise product_block reads its panels in place, except for a panel that
-   has neither NR nor VL columns. */
+   packed in the scratch. Otherwise product_block reads the panels of NR or VL columns in place, and
+   packs a panel with another number of columns. */
 typedef struct RISEK(b_block) {
     int k0, depth, j0, columns, in_place;
 } RISEK(b_block);
@@ -18974,12 +18993,13 @@ RISEK_FN void RISEK(part_of_c)(const rise_product *p, int part, int parts, int *
         risei_part_range(p->m, MR, part, parts, i_from, i_to);
 }
 /* Writes the largest size of a block of B, for a part of C with `columns` columns: *kc rows and *nc
-   columns. The caller cuts blocks at the edges of B. A packed block then has at most w->b_size
-   elements. If A is not transposed, *kc may be larger than w->kc (at most w->b_rows). Then *kc rows
-   of all columns have at most w->b_size elements, or RISEI_KC * RISEI_NC if B is read in place.
-   product_rows adds several pieces of w->kc terms to the same rows of C, before these rows leave
-   the cache. If B has few rows, *nc is larger, so that A is packed less often. A B that is read in
-   place is not divided by columns. */
+   columns. The caller cuts blocks at the edges of B. Usually *kc is w->kc, and *nc is the number of
+   columns with which a packed block has w->b_size elements. If w->kc is small because B has few
+   rows, *nc is larger, so A is packed less often. A B that is read in place is not divided by
+   columns. If A is not transposed and all columns fit into one block, *kc is a larger multiple of
+   w->kc, or w->b_rows if that is less. Such a block has at most w->b_size elements, or RISEI_KC *
+   RISEI_NC if B is read in place. product_rows then adds several pieces of w->kc terms to the same
+   rows of C, before these rows leave the cache. */
 RISEK_FN void RISEK(b_block_size)(const rise_product *p, const risei_blocks *w, int columns,
                                   int in_place, int *kc, int *nc)
 {

@@ -1,7 +1,9 @@
-/* Preprocesses Gymnasium's environments for an agent: repeated and sticky actions, no-ops at the
-   start of an episode, a limit on its length, small grey frames, clipped rewards. Each part is a
-   field of arcade_protocol. Numbers of an observation stay unchanged. The environments step in
-   their own process between arcade_send and arcade_receive, while the agent learns. */
+/* Preprocesses Gymnasium's environments for an agent. An action is repeated for several frames, and
+   may be replaced at random by the previous one ("sticky actions"). An episode can begin with
+   frames of action 0 and has a limited length. Frames become small and grey, and rewards are
+   clipped. Each part is a field of arcade_protocol. Numbers of an observation stay unchanged. The
+   environments step in their own process between arcade_send and arcade_receive, while the agent
+   learns. */
 #ifndef ARCADE_H
 #define ARCADE_H
 

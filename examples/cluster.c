@@ -124,8 +124,8 @@ static void print_results(session *s)
 /* ---------------------------------------------------------------------------------------------- */
 /* All ranks learn together */
 
-/* Starts to send the news of this rank to all ranks. The messages arrive during the iteration: see
-   told. */
+/* Starts to send the counters and requests of this rank (struct news) to all ranks. They arrive
+   during the iteration; told() adds them up. */
 static int tell(session *s)
 {
     const rise_agent_desc *const d = rise_agent_query(s->agent);
@@ -141,7 +141,8 @@ static int tell(session *s)
                                   MPI_BYTE, MPI_COMM_WORLD, &s->telling) != MPI_SUCCESS;
     return !s->all.lost;
 }
-/* Returns the sums of the news of all ranks, but the means of mean_return and waited. */
+/* Returns a struct news of all ranks together: the means of mean_return and waited, and the sums of
+   all other members. */
 static news told(const session *s)
 {
     news sum;

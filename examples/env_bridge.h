@@ -15,11 +15,12 @@
        }
        bridge_close(&b);
 
-   If the child fails in any way, the call returns 0 and b.error is a sentence that says why. No
-   signal is raised. A call waits at most `patience` seconds, and bridge_open ten times as long. If
-   the child has closed its connection but does not end, the call waits for at most two more seconds
-   and kills the child. Otherwise bridge_close ends the child. What the child writes to stderr is
-   not shown: the newest 2 KB or more are kept for b.error. POSIX only.
+   If the child fails in any way, the call returns 0 and b.error is a sentence that says why. A lost
+   child never raises SIGPIPE in the program. A call waits at most options.patience seconds, and
+   bridge_open ten times as long. If the child has closed its connection but does not end, the call
+   waits for at most two more seconds and kills the child. A child that still runs is ended by
+   bridge_close. What the child writes to stderr is not shown: the newest 2 KB or more are kept for
+   b.error. POSIX only.
 
    THE PROTOCOL, version 3. The bytes go over a socket, which is the child's standard input and
    output. Numbers are little-endian. A message is a header of 16 bytes ("RISE", u32 type, u32
@@ -264,8 +265,8 @@ static inline void bridge_become(int socket, int said, const char *python, const
     dup2(socket, 0);
     dup2(socket, 1);
     /* A terminal sends SIGINT and SIGHUP to all of its processes, and tools such as timeout send
-       SIGTERM to a whole group. The program decides what they mean, and ends the child. bridge.py
-       ignores these signals too, but only after Python has started. */
+       SIGTERM to a whole group. The child ignores these signals: the program handles them, and ends
+       the child. bridge.py ignores them too, but only after Python has started. */
     signal(SIGINT, SIG_IGN);
     signal(SIGHUP, SIG_IGN);
     signal(SIGTERM, SIG_IGN);

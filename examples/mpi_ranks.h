@@ -15,8 +15,8 @@
    killed, the others have waited for a second when SIGTERM comes. They need the next second to
    save.
 
-   mpirun passes SIGUSR1 on to all ranks and kills none. So `kill -USR1` of mpirun lets a run end
-   without hurry. All machines must have the same byte order. */
+   mpirun passes SIGUSR1 on to all ranks and kills none. So after `kill -USR1` of mpirun, a run ends
+   without a time limit. All machines must have the same byte order. */
 #ifndef MPI_RANKS_H
 #define MPI_RANKS_H
 

@@ -46,7 +46,7 @@ enum {
     DECISION = 6,   /* frames from one decision of a seeker to the next: 10 decisions a second */
     REACTION = 22, /* frames in which the scripted player is seen before he flees */
     /* A seeker has lost the player LOST frames after it saw him last. It has found him again if it
-       sees him before FOUND frames have passed. */
+       sees him less than FOUND frames after that same moment. */
     LOST = 20,
     FOUND = 200,
     LONG_AGO = 100000

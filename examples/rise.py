@@ -12,7 +12,7 @@ Copy this file and rise.h beside your program, or add this folder to PYTHONPATH.
     action = agent.step(numbers=[0.2, 0.2, 0.3, 0.4], reward=1.0, event=rise.MIDDLE)
 
 The reward is that of the last action. Give the last state of an episode too, as TERMINATED or
-TRUNCATED. The first frame of an episode of MinAtar, and of a window of pygame:
+TRUNCATED. Two examples of the first step of an episode, with MinAtar and with a window of pygame:
 
     agent = rise.Agent(frame_width=10, frame_height=10, frame_channels=env.state_shape()[2],
                        actions=env.num_actions())

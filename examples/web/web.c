@@ -64,9 +64,9 @@ WEB_API int web_needed(int kind, int length)
     }
 }
 
-/* Returns the window of the game's recipe. If the recipe has none, returns the most frames of an
-   episode before its last frame. Such a window also holds the cue if the agent makes detours, as it
-   does in exploration. */
+/* Returns the window that game_trainer.h sets for the game (struct recipe). If it sets none,
+   returns the most frames of an episode before its last frame. Such a window also holds the cue if
+   the agent makes detours, as it does in exploration. */
 WEB_API int web_longest(int kind, int length)
 {
     const recipe *const how = recipe_of((game_kind)kind);
