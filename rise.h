@@ -9,7 +9,8 @@
 
    No -m flag is needed. On x86-64 the kernels for AVX2 and AVX-512 are compiled in. The library
    uses the fastest kernels that the processor supports. Compiling the library takes about 12
-   seconds, so give RISE_IMPLEMENTATION a C file of its own in a larger project.
+   seconds, so give RISE_IMPLEMENTATION a C file of its own in a larger project. Only that file then
+   gets <stdio.h>, <stdlib.h> and <string.h> from rise.h.
 
    A COMPLETE PROGRAM. A pixel lights up at the left or the right, then nine frames are dark. When
    the pixel in the middle lights up, the agent must choose the side of the first pixel.
@@ -398,7 +399,7 @@
    speeds, distances of rays, counters. Set desc.numbers. Without a picture, leave frame_width and
    frame_height 0. With a picture, the agent sees both.
 
-       rise_agent_desc desc = {0};
+       rise_agent_desc desc = {0}; // in C++: {}
        desc.numbers = 4; // of a cart and its pole: position, speed, angle, angular speed
        desc.actions = 2;
 
@@ -428,8 +429,9 @@
 
    HOW TO: TEACHING. Somebody else may choose the actions: a person, a script, a log, another agent.
    rise_agent_observe does one step like rise_agent_step_all, but `actions` is also an input: the
-   action that was chosen, or -1 if the agent is to choose. For a demonstrator (see below), -1 is
-   refused. The agent learns from all steps.
+   action that was chosen, or -1 if the agent is to choose. The agent writes its action over the -1,
+   so set -1 again before each call. For a demonstrator (see below), -1 is refused. The agent learns
+   from all steps.
 
    Demonstrations are steps that the agent should imitate: all steps of the last
    desc.demonstrators environments. The agent never acts there, and its own steps never overwrite
@@ -1022,6 +1024,10 @@
        first, and later levels      learn_start, so that the mean   learn_start
        look different to it         frame no longer fits
 
+       "every reward was 0", or     the last frame of an episode    pass that frame with its reward
+       "frames came with            is not passed, or each event    and RISE_TERMINATED or
+       RISE_FIRST"                  is RISE_FIRST                   RISE_TRUNCATED
+
        The agent ignores rewards    a time limit was passed as      RISE_TRUNCATED
        that come later              RISE_TERMINATED
 
@@ -1035,9 +1041,10 @@
        mean_value grows far above   learning diverges: learn_period the default learn_period; a
        any return                   is small for this game          larger target_period
 
-       RISE_NOT_FINITE: "a weight,  the update diverged and was     a lower learning_rate;
-       the loss or a gradient"      discarded                       smaller rewards; if it repeats,
-                                                                    load the last checkpoint
+       RISE_NOT_FINITE: "a weight,  the update diverged and was     load the last checkpoint; if it
+       the loss or a gradient"      discarded                       repeats, a new agent with a
+                                                                    lower learning_rate or smaller
+                                                                    rewards
 
        rise_agent_learn_for always  no update is due: learn_start   wait; set learn_outside
        returns 0                    not reached, the buffer is
@@ -1491,8 +1498,8 @@
    buffer is loaded. `machine` also has the fields that files do not hold: see rise_agent_read.
    Another field that decides the shape of arrays, such as frame size, actions, window, units or
    head, must be 0 or agree with the file. If not, the result is RISE_MISMATCH, and the error
-   sentence names the field. Fields such as learning_rate are ignored: the agent keeps the values of
-   the file.
+   sentence names the field. Fields such as learning_rate and replay_capacity are ignored: the agent
+   keeps the values of the file, and no call changes them.
 
        rise_agent_desc machine = {0};
        machine.environments = 4; // RISE_MISMATCH, if the file's replay buffer has 8
@@ -1609,6 +1616,16 @@ typedef struct rise_error {
     char text[240];
 #endif
 } rise_error;
+
+#ifdef RISE_PLAY_ONLY
+/* A function that gets a rise_error has another name with RISE_PLAY_ONLY. So a program of which
+   only some files define RISE_PLAY_ONLY does not link. Otherwise the others would write a sentence
+   into a `text` of one byte. */
+#define rise_agent_open rise_agent_open_play_only
+#define rise_agent_open_bytes rise_agent_open_bytes_play_only
+#define rise_agent_read rise_agent_read_play_only
+#define rise_frame_shrink rise_frame_shrink_play_only
+#endif
 
 /* Returns the meaning of a result code as a constant string. Never NULL. */
 RISE_API const char *rise_result_text(rise_result result);
@@ -2314,7 +2331,8 @@ typedef enum rise_advice {
        than half of the due updates are not done, or a part of an update takes longer than the
        time that rise_agent_learn_for gets. */
     RISE_ADVICE_SLOW_UPDATES = 2,
-    RISE_ADVICE_SAME_REWARD = 4,    /* no reward differed from the first one */
+    /* no reward differed from the first one, or no reward was read: every event was RISE_FIRST */
+    RISE_ADVICE_SAME_REWARD = 4,
     RISE_ADVICE_SAME_FRAME = 8,     /* no observation differed from the one before */
     RISE_ADVICE_UNUSED_ACTION = 16, /* there is an action that no mask allowed */
     RISE_ADVICE_THREADS = 32,       /* there are more threads than cores */
@@ -4240,6 +4258,15 @@ RISEI_INLINE int risei_finite(float x) { return x - x == 0; }
 RISEI_INLINE rise_real risei_max(rise_real a, rise_real b) { return a > b ? a : b; }
 RISEI_INLINE rise_real risei_min(rise_real a, rise_real b) { return a < b ? a : b; }
 
+/* The template defines macros with short names, and undefines them at its end. */
+#if defined(M) || defined(V) || defined(VL) || defined(NV) || defined(MR) || defined(NR) || \
+    defined(VI) || defined(VIC) || defined(VIL) || defined(VIW) || defined(VTRANSPOSE) || \
+    defined(vload) || defined(vstore) || defined(vset1) || defined(vbytes) || defined(vints) || \
+    defined(vadd) || defined(vsub) || defined(vmul) || defined(vdiv) || defined(vsqrt) || \
+    defined(vfma) || defined(vgt) || defined(vmax) || defined(vmin) || defined(vselect) || \
+    defined(vabs) || defined(vscale) || defined(vexponent) || defined(vhalves)
+#error "rise.h: a macro M, V, VL, MR, NR, NV, VI or vNAME is defined: include rise.h above it"
+#endif
 /* The passes. A tile of a product has MR rows of NV vectors. The registers must hold its MR * NV
    sums, NV vectors of B and at least one vector of A. */
 #define RISEK_PASS
@@ -5524,6 +5551,7 @@ RISE_API rise_result rise_frame_shrink(const rise_kernels *kernels, const rise_p
     enum { RISEI_PICTURE = 4096, RISEI_FRAME = 1024 };
     risei_shrink s;
     rise_picture p;
+    ptrdiff_t row_bytes;
     int row;
     if (picture == NULL || picture->pixels == NULL || frame == NULL)
         return risei_fail(error, RISE_BAD_CALL, "%s is NULL",
@@ -5548,7 +5576,12 @@ RISE_API rise_result rise_frame_shrink(const rise_kernels *kernels, const rise_p
                     ? kernels
                     : rise_kernels_of(sizeof(rise_real) == 4 ? RISE_ISA_C : RISE_ISA_REF);
     s.bytes = risei_pixel_bytes(p.format);
-    if (p.stride == 0) p.stride = (ptrdiff_t)p.width * s.bytes;
+    row_bytes = (ptrdiff_t)p.width * s.bytes;
+    if (p.stride == 0) p.stride = row_bytes;
+    if (p.height > 1 && p.stride < row_bytes && -row_bytes < p.stride)
+        return risei_fail(error, RISE_BAD_CALL,
+                          "stride is %.0f; it counts bytes, and a row has %.0f", (double)p.stride,
+                          (double)row_bytes);
     s.picture = p;
     s.width = width, s.height = height, s.channels = channels;
     s.luminance = channels == 1 && s.bytes > 1;
@@ -8564,9 +8597,9 @@ RISEI_FN risei_layer risei_layer_of_linear(const risei_linear *l)
    parameters, without layers that do not exist. Returns 0 if the network has no layer i. */
 RISEI_FN int risei_net_layer(const risei_net *n, int i, risei_layer *layer)
 {
-    enum { LINEARS = 9 };
+    enum { linears = 9 };
     const risei_encoder *const e = &n->encoder;
-    const risei_linear *all[LINEARS];
+    const risei_linear *all[linears];
     int l;
     for (l = 0; l < e->layers; i -= 1 + 2 * e->residuals[l], l++) {
         risei_conv conv;
@@ -8579,7 +8612,7 @@ RISEI_FN int risei_net_layer(const risei_net *n, int i, risei_layer *layer)
     all[2] = &n->cell.x, all[3] = &n->cell.h, all[4] = &n->fuse;
     all[5] = &n->heads.quantile, all[6] = &n->heads.hidden;
     all[7] = &n->heads.advantage, all[8] = &n->heads.value;
-    for (l = 0; l < LINEARS; l++)
+    for (l = 0; l < linears; l++)
         if (all[l]->out > 0 && i-- == 0) return *layer = risei_layer_of_linear(all[l]), 1;
     return 0;
 }
@@ -9565,14 +9598,14 @@ RISEI_FN void risei_replay_sample(const risei_replay *r, risei_random *random, i
     /* Searches that run together, so that their cache misses overlap. The best number depends on
        how many cache misses a core can have at once. No measurement of other numbers is
        recorded. */
-    enum { TOGETHER = 64 };
+    enum { together = 64 };
     const risei_history *h = &r->history;
     double const share = risei_replay_tree_total(r) / count;
-    double mass[TOGETHER];
-    ptrdiff_t leaf[TOGETHER];
+    double mass[together];
+    ptrdiff_t leaf[together];
     int from, i;
-    for (from = 0; from < count; from += TOGETHER) {
-        int const some = count - from < TOGETHER ? count - from : TOGETHER;
+    for (from = 0; from < count; from += together) {
+        int const some = count - from < together ? count - from : together;
         for (i = 0; i < some; i++)
             mass[i] = (from + i + (double)risei_random_uniform(random)) * share;
         risei_replay_tree_find(r, some, mass, leaf);
@@ -11879,7 +11912,7 @@ RISE_API rise_result rise_agent_set(rise_agent_desc *desc, const char *text, ris
     }
     field = risei_field_find(desc, text, length, &object);
     if (field == NULL)
-        return risei_fail(error, RISE_BAD_DESC, "there is no field \"%.*s\"",
+        return risei_fail(error, RISE_BAD_DESC, "there is no field \"%.*s\" that text can set",
                           length < 60 ? (int)length : 60, text);
     if (!risei_field_read(field, value, &number)) return risei_field_refuse(field, value, error);
     risei_field_put(field, object, number);
@@ -14815,10 +14848,16 @@ RISEI_FN void risei_advice_note(risei_advice *a, const risei_history *h, int lan
 RISEI_FN void risei_advice_examine_game(risei_advice *a)
 {
     int const unused = risei_advice_unused_action(a);
-    if (!a->rewards_differ && a->has_reward)
+    if (!a->has_reward)
         risei_advice_give(a, RISE_ADVICE_SAME_REWARD,
-                          "every reward was %g in %.0f steps; without different rewards there is "
-                          "nothing to learn",
+                          "%.0f frames came with RISE_FIRST, so no reward was read; pass "
+                          "RISE_MIDDLE after the first frame of an episode",
+                          (double)RISEI_ADVICE_STEPS, 0);
+    else if (!a->rewards_differ)
+        risei_advice_give(a, RISE_ADVICE_SAME_REWARD,
+                          "every reward was %g in %.0f steps, so there is nothing to learn; a "
+                          "reward with RISE_FIRST is not read: pass it with the episode's last "
+                          "frame",
                           (double)a->reward, (double)RISEI_ADVICE_STEPS);
     if (!a->frames_differ && a->has_reward)
         risei_advice_give(a, RISE_ADVICE_SAME_FRAME,
@@ -15256,7 +15295,8 @@ RISEI_FN rise_result risei_agent_get_block(const rise_agent_desc *d, size_t byte
     if (d->memory_bytes > 0 && bytes > d->memory_bytes)
         return risei_fail(
             error, RISE_NO_MEMORY,
-            "the agent needs %.0f bytes and memory_bytes is %.0f; raise it or lower %s",
+            "the agent needs %.0f bytes and memory_bytes is %.0f; raise it, or lower %s in a new "
+            "agent",
             (double)bytes, (double)d->memory_bytes, risei_agent_largest_field(d));
     *block = (unsigned char *)d->memory_block;
     if (*block != NULL && d->memory_bytes == 0)
@@ -15392,15 +15432,19 @@ RISEI_FN rise_result risei_agent_check_call(rise_agent *a, const risei_call *c)
 {
     const rise_agent_desc *d = &a->desc;
     const char *const missing = c->frames == NULL && d->frame_width > 0 ? "frames"
-                                : c->numbers == NULL && d->numbers > 0  ? "numbers"
-                                : c->rewards == NULL                    ? "rewards"
-                                : c->events == NULL                     ? "events"
-                                : c->actions == NULL                    ? "actions"
-                                                                        : NULL;
+                                : c->rewards == NULL ? "rewards"
+                                : c->events == NULL  ? "events"
+                                : c->actions == NULL ? "actions"
+                                                     : NULL;
     if (missing != NULL) return risei_fail(&a->error, RISE_BAD_CALL, "%s is NULL", missing);
     if (c->frames != NULL && d->frame_width == 0)
         return risei_fail(&a->error, RISE_BAD_CALL,
                           "frames is not NULL and desc.frame_width is 0; pass NULL");
+    if (c->numbers == NULL && d->numbers > 0)
+        return risei_fail(&a->error, RISE_BAD_CALL,
+                          "numbers is NULL and desc.numbers is %d; call the function with _numbers "
+                          "or _all in its name",
+                          d->numbers);
     if (c->numbers != NULL && d->numbers == 0)
         return risei_fail(&a->error, RISE_BAD_CALL,
                           "numbers is not NULL and desc.numbers is 0; pass NULL");
@@ -15524,7 +15568,8 @@ RISE_API rise_result rise_agent_learn(rise_agent *a)
     if (a->replay.ready == 0)
         return risei_fail(
             &a->error, RISE_BAD_CALL,
-            "the replay buffer holds no transition yet; it needs more than n_step, %d, steps",
+            "the replay buffer holds no transition yet; it needs an episode that has ended, or has "
+            "more than n_step, %d, steps",
             a->desc.n_step);
     due = a->desc.learn_outside && risei_learner_is_due(&a->learner) ? a->desc.learn_period : 0;
     if (risei_learns_in_background(&a->desc)) {
@@ -16074,14 +16119,14 @@ RISEI_FN void risei_file_visit_part(risei_io *f, const risei_model *m, rise_real
    forged description can have billions of weights, and a loop over chunks would take seconds. */
 RISEI_FN void risei_file_visit_halves(risei_io *f, const risei_model *m)
 {
-    enum { CHUNK = 64 };
+    enum { chunk = 64 };
     rise_real *w = m->weights;
-    uint16_t half[CHUNK];
+    uint16_t half[chunk];
     size_t left = m->net.weights_size;
     int n, i;
     if (f->mode == RISEI_IO_COUNT) risei_io_numbers(f, NULL, left, sizeof *half), left = 0;
     for (; left > 0 && !f->failed && f->wrong == NULL; w += n, left -= (size_t)n) {
-        n = left < CHUNK ? (int)left : CHUNK;
+        n = left < chunk ? (int)left : chunk;
         for (i = 0; RISEI_LEARNS && i < n && f->mode != RISEI_IO_READ; i++) {
             if (!(w[i] - w[i] == 0)) risei_io_invalid(f, "a weight is not a finite number");
             half[i] = risei_to_half(w[i]);
@@ -16852,8 +16897,9 @@ RISEI_FN rise_result risei_file_begin(const risei_file_source *source,
 {
     rise_result result = risei_file_read_start(source->fn, source->user, source->size, header, desc,
                                                error);
-    int const play_only = !RISEI_LEARNS || source->data != NULL ||
-                          (machine != NULL && machine->play_only);
+    int const play_only = !RISEI_LEARNS || source->data != NULL ? 1
+                          : machine != NULL                     ? machine->play_only
+                                                                : 0;
     int replay;
     if (result != RISE_OK) return result;
     replay = !play_only && (header->flags & RISEI_FILE_REPLAY) != 0;
@@ -17106,139 +17152,139 @@ enum { RISEI_SELFTEST_N = 37 }; /* elements of an array: several vectors, and a 
 
 RISEI_FN void risei_selftest_functions(risei_selftest *t, const rise_kernels *k)
 {
-    enum { N = RISEI_SELFTEST_N };
-    rise_real x[N], y[N], z[N], a[N], b[N], stats[2];
+    enum { n = RISEI_SELFTEST_N };
+    rise_real x[n], y[n], z[n], a[n], b[n], stats[2];
     int i;
-    risei_selftest_fill(x, N, 1), risei_selftest_fill(y, N, 2);
-    k->exp(N, x, z), risei_selftest_add(t, "exp", z, N);
-    k->log(N, z, a), risei_selftest_add(t, "log", a, N);
-    k->tanh(N, x, z), risei_selftest_add(t, "tanh", z, N);
-    k->sigmoid(N, x, z), risei_selftest_add(t, "sigmoid", z, N);
-    k->multiply(N, x, y, 1, z), risei_selftest_add(t, "multiply", z, N);
-    k->add(N, x, z), risei_selftest_add(t, "add", z, N);
-    k->maximum(N, x, z), risei_selftest_add(t, "maximum", z, N);
-    k->relu_backward(N, x, y, a), risei_selftest_add(t, "relu_backward", a, N);
-    a[0] = (rise_real)k->dot(N, x, y), risei_selftest_add(t, "dot", a, 1);
-    k->gate_forward(N, x, y, z), risei_selftest_add(t, "gate_forward", z, N);
+    risei_selftest_fill(x, n, 1), risei_selftest_fill(y, n, 2);
+    k->exp(n, x, z), risei_selftest_add(t, "exp", z, n);
+    k->log(n, z, a), risei_selftest_add(t, "log", a, n);
+    k->tanh(n, x, z), risei_selftest_add(t, "tanh", z, n);
+    k->sigmoid(n, x, z), risei_selftest_add(t, "sigmoid", z, n);
+    k->multiply(n, x, y, 1, z), risei_selftest_add(t, "multiply", z, n);
+    k->add(n, x, z), risei_selftest_add(t, "add", z, n);
+    k->maximum(n, x, z), risei_selftest_add(t, "maximum", z, n);
+    k->relu_backward(n, x, y, a), risei_selftest_add(t, "relu_backward", a, n);
+    a[0] = (rise_real)k->dot(n, x, y), risei_selftest_add(t, "dot", a, 1);
+    k->gate_forward(n, x, y, z), risei_selftest_add(t, "gate_forward", z, n);
     memcpy(b, y, sizeof b);
-    k->gate_backward(N, x, y, b, z), risei_selftest_add(t, "gate_backward", z, N);
-    risei_selftest_add(t, "gate_backward", b, N);
+    k->gate_backward(n, x, y, b, z), risei_selftest_add(t, "gate_backward", z, n);
+    risei_selftest_add(t, "gate_backward", b, n);
     memcpy(a, y, sizeof a), memset(z, 0, sizeof z);
-    for (i = 0; i < N; i += 3) z[i] = x[i]; /* some elements are the maximum */
-    k->maximum_backward(N, x, z, a, b), risei_selftest_add(t, "maximum_backward", a, N);
-    risei_selftest_add(t, "maximum_backward", b, N);
-    k->perturb(1, N, x, y, x, z), risei_selftest_add(t, "perturb", z, N);
+    for (i = 0; i < n; i += 3) z[i] = x[i]; /* some elements are the maximum */
+    k->maximum_backward(n, x, z, a, b), risei_selftest_add(t, "maximum_backward", a, n);
+    risei_selftest_add(t, "maximum_backward", b, n);
+    k->perturb(1, n, x, y, x, z), risei_selftest_add(t, "perturb", z, n);
     memset(a, 0, sizeof a), memset(b, 0, sizeof b);
-    risei_selftest_fill(y, N, 3);
-    k->norm_forward(N, x, y, y, z, stats), risei_selftest_add(t, "norm_forward", z, N);
-    k->norm_backward(N, x, y, stats, z, a, b), risei_selftest_add(t, "norm_backward", z, N);
-    risei_selftest_add(t, "norm_backward", a, N), risei_selftest_add(t, "norm_backward", b, N);
+    risei_selftest_fill(y, n, 3);
+    k->norm_forward(n, x, y, y, z, stats), risei_selftest_add(t, "norm_forward", z, n);
+    k->norm_backward(n, x, y, stats, z, a, b), risei_selftest_add(t, "norm_backward", z, n);
+    risei_selftest_add(t, "norm_backward", a, n), risei_selftest_add(t, "norm_backward", b, n);
 }
 RISEI_FN void risei_selftest_adam(risei_selftest *t, const rise_kernels *k)
 {
-    enum { N = RISEI_SELFTEST_N };
+    enum { n = RISEI_SELFTEST_N };
     static const rise_adam adam = {(rise_real)0.5,  (rise_real)0.875, (rise_real)0.96875,
                                    (rise_real)0.25, (rise_real)1.5,   (rise_real)0.125};
-    rise_real w[N], g[N], m[N], v[N];
-    risei_selftest_fill(w, N, 14), risei_selftest_fill(g, N, 15);
-    risei_selftest_fill(m, N, 16), memcpy(v, w, sizeof v);
-    k->maximum(N, g, v), k->multiply(N, v, v, 0, v); /* v >= 0 */
-    g[0] = (rise_real)k->adam(N, &adam, w, g, m, v), risei_selftest_add(t, "adam", g, 1);
-    risei_selftest_add(t, "adam", w, N);
-    risei_selftest_add(t, "adam", m, N), risei_selftest_add(t, "adam", v, N);
+    rise_real w[n], g[n], m[n], v[n];
+    risei_selftest_fill(w, n, 14), risei_selftest_fill(g, n, 15);
+    risei_selftest_fill(m, n, 16), memcpy(v, w, sizeof v);
+    k->maximum(n, g, v), k->multiply(n, v, v, 0, v); /* v >= 0 */
+    g[0] = (rise_real)k->adam(n, &adam, w, g, m, v), risei_selftest_add(t, "adam", g, 1);
+    risei_selftest_add(t, "adam", w, n);
+    risei_selftest_add(t, "adam", m, n), risei_selftest_add(t, "adam", v, n);
 }
 RISEI_FN void risei_selftest_cells(risei_selftest *t, const rise_kernels *k)
 {
-    enum { N = RISEI_SELFTEST_N };
-    rise_real gates[4 * N], u[3 * N], du[3 * N], dgates[4 * N], h[N], c[N], next[N], c_next[N];
-    rise_real dh[N], dc[N];
-    risei_selftest_fill(h, N, 4), risei_selftest_fill(c, N, 5);
-    risei_selftest_fill(gates, 4 * N, 6), risei_selftest_fill(u, 3 * N, 7);
-    k->lstm_forward(N, gates, c, c_next, next), risei_selftest_add(t, "lstm_forward", next, N);
-    risei_selftest_fill(dh, N, 8), risei_selftest_fill(dc, N, 9);
-    k->lstm_backward(N, gates, c, c_next, dh, dc, dgates);
-    risei_selftest_add(t, "lstm_backward", dgates, 4 * N);
-    risei_selftest_add(t, "lstm_backward", dc, N);
-    k->gru_forward(N, gates, u, h, next), risei_selftest_add(t, "gru_forward", next, N);
-    k->gru_backward(N, gates, u, h, dh, dgates, du);
-    risei_selftest_add(t, "gru_backward", dgates, 3 * N);
-    risei_selftest_add(t, "gru_backward", du, 3 * N);
-    risei_selftest_add(t, "gru_backward", dh, N);
-    k->mingru_forward(N, gates, h, next), risei_selftest_add(t, "mingru_forward", next, N);
-    k->mingru_backward(N, gates, h, dh, dgates);
-    risei_selftest_add(t, "mingru_backward", dgates, 2 * N);
-    risei_selftest_add(t, "mingru_backward", dh, N);
+    enum { n = RISEI_SELFTEST_N };
+    rise_real gates[4 * n], u[3 * n], du[3 * n], dgates[4 * n], h[n], c[n], next[n], c_next[n];
+    rise_real dh[n], dc[n];
+    risei_selftest_fill(h, n, 4), risei_selftest_fill(c, n, 5);
+    risei_selftest_fill(gates, 4 * n, 6), risei_selftest_fill(u, 3 * n, 7);
+    k->lstm_forward(n, gates, c, c_next, next), risei_selftest_add(t, "lstm_forward", next, n);
+    risei_selftest_fill(dh, n, 8), risei_selftest_fill(dc, n, 9);
+    k->lstm_backward(n, gates, c, c_next, dh, dc, dgates);
+    risei_selftest_add(t, "lstm_backward", dgates, 4 * n);
+    risei_selftest_add(t, "lstm_backward", dc, n);
+    k->gru_forward(n, gates, u, h, next), risei_selftest_add(t, "gru_forward", next, n);
+    k->gru_backward(n, gates, u, h, dh, dgates, du);
+    risei_selftest_add(t, "gru_backward", dgates, 3 * n);
+    risei_selftest_add(t, "gru_backward", du, 3 * n);
+    risei_selftest_add(t, "gru_backward", dh, n);
+    k->mingru_forward(n, gates, h, next), risei_selftest_add(t, "mingru_forward", next, n);
+    k->mingru_backward(n, gates, h, dh, dgates);
+    risei_selftest_add(t, "mingru_backward", dgates, 2 * n);
+    risei_selftest_add(t, "mingru_backward", dh, n);
 }
 /* Computes two products. The first has a bias and a ReLU. The second has a transposed A, is added
    to C, and also adds the sums of B's columns to `sums`. */
 RISEI_FN void risei_selftest_products(risei_selftest *t, const rise_kernels *k, void *scratch)
 {
-    enum { M = 9, COLUMNS = 21, K = 19 };
-    rise_real a[M * K], b[K * COLUMNS], c[M * COLUMNS], bias[COLUMNS], sums[COLUMNS];
+    enum { rows = 9, columns = 21, depth = 19 };
+    rise_real a[rows * depth], b[depth * columns], c[rows * columns], bias[columns], sums[columns];
     rise_product p;
-    risei_selftest_fill(a, M * K, 10), risei_selftest_fill(b, K * COLUMNS, 11);
-    risei_selftest_fill(c, M * COLUMNS, 12), risei_selftest_fill(bias, COLUMNS, 13);
+    risei_selftest_fill(a, rows * depth, 10), risei_selftest_fill(b, depth * columns, 11);
+    risei_selftest_fill(c, rows * columns, 12), risei_selftest_fill(bias, columns, 13);
     memset(&p, 0, sizeof p);
-    p.m = M, p.n = COLUMNS, p.k = K;
-    p.a = rise_matrix_plain(a, K), p.b = rise_matrix_plain(b, COLUMNS);
-    p.c = rise_matrix_plain(c, COLUMNS);
+    p.m = rows, p.n = columns, p.k = depth;
+    p.a = rise_matrix_plain(a, depth), p.b = rise_matrix_plain(b, columns);
+    p.c = rise_matrix_plain(c, columns);
     p.bias = bias, p.relu = 1;
-    k->product(&p, 0, 1, scratch), risei_selftest_add(t, "product", c, M * COLUMNS);
+    k->product(&p, 0, 1, scratch), risei_selftest_add(t, "product", c, rows * columns);
     p.bias = NULL, p.relu = 0, p.accumulate = 1, p.transposed = 1;
-    p.a = rise_matrix_plain(a, M), p.sums = sums, memcpy(sums, bias, sizeof sums);
-    k->product(&p, 0, 1, scratch), risei_selftest_add(t, "product", c, M * COLUMNS);
-    risei_selftest_add(t, "product", sums, COLUMNS);
+    p.a = rise_matrix_plain(a, rows), p.sums = sums, memcpy(sums, bias, sizeof sums);
+    k->product(&p, 0, 1, scratch), risei_selftest_add(t, "product", c, rows * columns);
+    risei_selftest_add(t, "product", sums, columns);
 }
 /* Computes a product with 8-bit weights: five overlapping rows of x [28], and 17 outputs in a
    block of 16 and a block of 1. */
 RISEI_FN void risei_selftest_int8(risei_selftest *t, const rise_kernels *k, const int16_t *x)
 {
-    enum { LENGTH = 8, OUTPUTS = 17, ROWS = 5, STEP = 5 };
-    int8_t w[LENGTH * OUTPUTS];
-    rise_real scales[OUTPUTS], bias[OUTPUTS], y[ROWS * OUTPUTS];
+    enum { length = 8, outputs = 17, rows = 5, step = 5 };
+    int8_t w[length * outputs];
+    rise_real scales[outputs], bias[outputs], y[rows * outputs];
     rise_real const x_scale = (rise_real)0.125;
     rise_int8_product p;
     int i;
-    for (i = 0; i < LENGTH * OUTPUTS; i++) w[i] = (int8_t)(i * 29 % 255 - 127);
-    for (i = 0; i < OUTPUTS; i++) scales[i] = (rise_real)(i + 1) / 32, bias[i] = (rise_real)(i - 9);
-    p.x = x, p.x_step = STEP, p.run_stride = 0, p.runs = 1, p.run = LENGTH;
-    p.count = ROWS, p.outputs = OUTPUTS, p.relu = 1, p.accumulate = 0;
+    for (i = 0; i < length * outputs; i++) w[i] = (int8_t)(i * 29 % 255 - 127);
+    for (i = 0; i < outputs; i++) scales[i] = (rise_real)(i + 1) / 32, bias[i] = (rise_real)(i - 9);
+    p.x = x, p.x_step = step, p.run_stride = 0, p.runs = 1, p.run = length;
+    p.count = rows, p.outputs = outputs, p.relu = 1, p.accumulate = 0;
     p.w = w, p.x_scales = &x_scale, p.x_scale_step = 0, p.scales = scales, p.bias = bias;
-    p.y = y, p.y_step = OUTPUTS;
-    k->int8_product(&p), risei_selftest_add(t, "int8_product", y, ROWS * OUTPUTS);
+    p.y = y, p.y_step = outputs;
+    k->int8_product(&p), risei_selftest_add(t, "int8_product", y, rows * outputs);
 }
 /* Computes the results of the kernels that read or write bytes, 16-bit floats or integers. */
 RISEI_FN void risei_selftest_bytes(risei_selftest *t, const rise_kernels *k)
 {
-    enum { N = RISEI_SELFTEST_N, BITS = 6 };
-    uint8_t frame[4][N];
+    enum { n = RISEI_SELFTEST_N, bits = 6 };
+    uint8_t frame[4][n];
     const uint8_t *const frames[4] = {frame[0], frame[1], frame[2], frame[3]};
     rise_frame_scale scale;
-    rise_real x[4 * N];
+    rise_real x[4 * n];
     rise_real const row_weights[3] = {3, 5, 2};
-    uint16_t half[N];
-    int32_t in[1 << BITS], sums[N];
-    int8_t ternary[3 * N];
-    int16_t rounded[N];
+    uint16_t half[n];
+    int32_t in[1 << bits], sums[n];
+    int8_t ternary[3 * n];
+    int16_t rounded[n];
     int i;
-    for (i = 0; i < 4 * N; i++) frame[i / N][i % N] = (uint8_t)(i * 37);
+    for (i = 0; i < 4 * n; i++) frame[i / n][i % n] = (uint8_t)(i * 37);
     scale.mean = frame[0], scale.factor = (rise_real)0.25, scale.limit = 8;
-    k->stack(N, 1, 4, frames, &scale, scale.mean, x), risei_selftest_add(t, "stack", x, 4 * N);
-    k->sum_rows(N, 4, frame[0], N, row_weights, x), risei_selftest_add(t, "sum_rows", x, N);
-    for (i = 0; i < N; i++) half[i] = risei_to_half(x[i]);
-    k->half_to_real(N, half, x), risei_selftest_add(t, "half_to_real", x, N);
-    x[0] = k->int8_round(N, x, 1000, rounded);
-    for (i = 0; i < N; i++) x[i + 1] = (rise_real)rounded[i];
-    risei_selftest_add(t, "int8_round", x, N + 1);
+    k->stack(n, 1, 4, frames, &scale, scale.mean, x), risei_selftest_add(t, "stack", x, 4 * n);
+    k->sum_rows(n, 4, frame[0], n, row_weights, x), risei_selftest_add(t, "sum_rows", x, n);
+    for (i = 0; i < n; i++) half[i] = risei_to_half(x[i]);
+    k->half_to_real(n, half, x), risei_selftest_add(t, "half_to_real", x, n);
+    x[0] = k->int8_round(n, x, 1000, rounded);
+    for (i = 0; i < n; i++) x[i + 1] = (rise_real)rounded[i];
+    risei_selftest_add(t, "int8_round", x, n + 1);
     risei_selftest_int8(t, k, rounded);
     memset(in, 0, sizeof in);
-    for (i = 0; i < N; i++) in[i] = frame[1][i];
-    k->project_signs(N, in, N, 5, sums);
-    for (i = 0; i < N; i++) x[i] = (rise_real)sums[i];
-    risei_selftest_add(t, "project_signs", x, N);
-    for (i = 0; i < N; i++) in[i] = frame[2][i];
-    for (i = 0; i < 3 * N; i++) ternary[i] = (int8_t)(i * 5 % 3 - 1);
-    k->project_ternary(N, in, 3, ternary, sums);
+    for (i = 0; i < n; i++) in[i] = frame[1][i];
+    k->project_signs(n, in, n, 5, sums);
+    for (i = 0; i < n; i++) x[i] = (rise_real)sums[i];
+    risei_selftest_add(t, "project_signs", x, n);
+    for (i = 0; i < n; i++) in[i] = frame[2][i];
+    for (i = 0; i < 3 * n; i++) ternary[i] = (int8_t)(i * 5 % 3 - 1);
+    k->project_ternary(n, in, 3, ternary, sums);
     for (i = 0; i < 3; i++) x[i] = (rise_real)sums[i];
     risei_selftest_add(t, "project_ternary", x, 3);
 }
@@ -18668,9 +18714,9 @@ RISEK_FN void RISEK(copy_columns)(rise_real *to, const rise_matrix *x, ptrdiff_t
 RISEK_FN void RISEK(pack_a)(const rise_product *p, const ptrdiff_t *k_at, int i0, int rows,
                             int depth, int panel_distance, rise_real *to)
 {
-    enum { VECTORS = (MR + VL - 1) / VL };
+    enum { vectors = (MR + VL - 1) / VL };
     const rise_matrix *x = &p->a;
-    int const room = p->m - i0 - VECTORS * VL;
+    int const room = p->m - i0 - vectors * VL;
     int const with_room = x->run >= p->m && room >= 0 ? room / MR + 1 : 0;
     int const by_vectors = with_room < rows / MR ? with_room : rows / MR; /* panels */
     int k, v, panel;
@@ -18679,7 +18725,7 @@ RISEK_FN void RISEK(pack_a)(const rise_product *p, const ptrdiff_t *k_at, int i0
         int const prefetched = k + distance < depth ? k + distance : k;
         for (panel = 0; panel < by_vectors; panel++) {
             RISEI_PREFETCH(x->data + k_at[prefetched] + i0 + panel * MR);
-            RISEI_UNROLL for (v = 0; v < VECTORS; v++)
+            RISEI_UNROLL for (v = 0; v < vectors; v++)
                 vstore(to + panel * panel_distance + k * MR + v * VL,
                        vload(x->data + k_at[k] + i0 + panel * MR + v * VL));
         }

@@ -92,7 +92,8 @@ typedef struct dull_game {
     const char *line; /* part of the expected log line; advice 0: no line may contain it */
     unsigned advice;  /* bits that are expected */
     /* reward = 1: the reward is constant. frame = 1: the observation is constant. frame = 2: only
-       the last number changes. mask = 1: action 2 is never allowed. */
+       the last number changes. mask = 1: action 2 is never allowed. length = 1: each event is
+       RISE_FIRST. */
     int reward, frame, mask;
     int length;              /* frames of an episode */
 } dull_game;
@@ -125,6 +126,8 @@ static void dull_games_are_noticed(void)
     static const dull_game games[] = {
         {"nothing", "memory=rise", "every", 0, 0, 0, 0, 5},
         {"the reward", "memory=none", "every reward was 0.5", RISE_ADVICE_SAME_REWARD, 1, 0, 0, 5},
+        {"the event", "memory=none", "5000 frames came with RISE_FIRST", RISE_ADVICE_SAME_REWARD, 0,
+         1, 0, 1},
         {"the frame", "memory=rise", "no observation differed", RISE_ADVICE_SAME_FRAME, 0, 1, 0, 5},
         {"frame and numbers", "memory=rise numbers=3", "no observation differed",
          RISE_ADVICE_SAME_FRAME, 0, 1, 0, 5},

@@ -1477,6 +1477,8 @@ static void bindings_need_no_struct(void)
     CHECK(rise_size_of("rise_metrics") == sizeof(rise_metrics));
     CHECK(rise_size_of("rise_error") == sizeof(rise_error));
     CHECK(rise_size_of("rise_agent") == 0 && rise_size_of(NULL) == 0);
+    CHECK(rise_agent_set(&d, "threads=2", &error) == RISE_BAD_DESC && d.threads == 0);
+    CHECK(strstr(error.text, "no field \"threads\" that text can set") != NULL);
     CHECK(rise_agent_set(&d, "wings=2", &error) == RISE_BAD_DESC);
     CHECK(rise_error_text(&error) == error.text && strcmp(rise_error_text(NULL), "") == 0);
     snprintf(version, sizeof version, "%d.%d.%d", RISE_VERSION_MAJOR, RISE_VERSION_MINOR,

@@ -57,6 +57,8 @@ names='far near small hyper interface min max pascal cdecl CALLBACK IN OUT OPTIO
     DEFAULT EXTERNAL INPUT OUTPUT LOW HIGH CHANGE FALLING RISING LED_BUILTIN SERIAL DISPLAY _BV check
     verify require TEXT FORCEINLINE PURE_VIRTUAL ensure complex I OK ERR major minor makedev assert
     timespec_get' # Android has it only from API 29 on
+# Names that a program is likely to have.
+names="$names N K STEP STEPS ROWS COLUMNS LENGTH SIZE COUNT WIDTH HEIGHT OUTPUTS BITS CHUNK VECTORS"
 {
     for header in errno fcntl float limits math pthread sched stdarg stddef stdint stdio stdlib \
         string sys/stat sys/types time unistd; do
@@ -139,6 +141,11 @@ else
 fi
 # Flags that change results are refused. Small enumerations, as on bare-metal ARM, work.
 if found gcc; then
+    # Macros of the template. Without this error, they would be undefined after rise.h.
+    for name in M V NR vmax; do
+        check "gcc -D$name is refused" sh -c "gcc -D$name=7 -I. -fsyntax-only $out/one.c 2>&1 |
+            grep -q 'a macro M, V, VL'"
+    done
     for flag in -ffast-math -ffinite-math-only -funsafe-math-optimizations \
         -fsingle-precision-constant; do
         check "gcc $flag is refused" sh -c "! gcc $flag -I. -fsyntax-only $out/one.c"
@@ -315,6 +322,16 @@ if found gcc && found g++; then
         check "RISE_PLAY_ONLY goes not with $macro" sh -c "gcc -DRISE_PLAY_ONLY -D$macro -I. \
             -fsyntax-only $out/one.c 2>&1 | grep -q '#error.*RISE_PLAY_ONLY goes with neither'"
     done
+fi
+# A program of which only one file defines RISE_PLAY_ONLY does not link.
+if found gcc; then
+    printf '#include "rise.h"\nint main(void) { return rise_agent_open(0, 0, 0, 0, 0); }\n' \
+        > "$out/mixed.c"
+    check "gcc: the whole library" gcc -O0 -DRISE_NO_SIMD -I. -c "$out/one.c" -o "$out/whole.o"
+    check "gcc: the whole library links" gcc -I. "$out/mixed.c" "$out/whole.o" -o "$out/mixed" -lm
+    check "RISE_PLAY_ONLY in one of two files is refused" sh -c "! gcc -DRISE_PLAY_ONLY -I. \
+        $out/mixed.c $out/whole.o -o $out/mixed -lm 2> $out/mixed.txt &&
+        grep -q 'rise_agent_open_play_only' $out/mixed.txt"
 fi
 # What a player calls: neither memory, files, text nor the mathematical functions that set errno.
 if found gcc && found nm; then

@@ -1190,6 +1190,8 @@ static void players_load_from_any_file(void)
     rise_agent_destroy(a);
     machine.players = 5000;
     load_refused(&policy, &machine, RISE_BAD_DESC, "players");
+    machine.players = 0, machine.play_only = -1;
+    load_refused(&policy, &machine, RISE_BAD_DESC, "play_only");
     free(b.data);
     free(policy.data);
 }

@@ -56,6 +56,8 @@ LONGEST = 1.5  # a test of more seconds of processor time runs only on mutants o
 LEFT_OUT = "rules/agents_learn_distributions"  # a test of 5 seconds that runs on no mutant
 # The children of these tests are killed before gcov can write their counts.
 NEVER_SKIPPED = ("faults",)
+# The builds of rise.h that fuzz.c opens policies with, as in tests/run.sh.
+PLAYERS = {"player_plain": [], "player_small": ["-DRISE_NO_RAINBOW", "-DRISE_NO_ENCODERS"]}
 
 SWAPS = {"<": "<=", "<=": "<", ">": ">=", ">=": ">", "==": "!=", "!=": "==", "&&": "||",
          "||": "&&", "+=": "-=", "-=": "+=", "0": "1", "1": "0"}
@@ -229,9 +231,14 @@ class Bench:
     def build(self, test, compiler=None, must=False):
         if test not in self.built:
             command = (compiler or self.compiler) + FLAGS
+            players = PLAYERS if test == "fuzz" else {}
+            good = all(self.compile(command + macros + [
+                "-DRISE_PLAY_ONLY", "-DRISE_NO_SIMD", f"-DPLAYER_BUILD={name}", "-x", "c",
+                "-c", "tests/player_builds.h", "-o", name + ".o"], must)
+                for name, macros in players.items())
             command += ['-DRISE_SELF="tests/shared_kernels.h"', f"tests/{test}.c", "kernels.o",
-                        "-o", test, "-lm"]
-            self.built[test] = self.compile(command, must)
+                        *(name + ".o" for name in players), "-o", test, "-lm"]
+            self.built[test] = good and self.compile(command, must)
         return self.built[test]
 
     def run(self, unit):

@@ -219,6 +219,17 @@ static void wrong_calls_are_refused(void)
         CHECK(rise_frame_shrink(NULL, &p, frame, 2, 2, 1, &error) == RISE_BAD_CALL &&
               strstr(error.text, "format") != NULL);
     }
+    p.format = RISE_PIXELS_RGBA;
+    for (p.stride = -16; p.stride <= 16; p.stride++) { /* a row has 16 bytes; 0 means that */
+        int const right = p.stride == -16 || p.stride == 0 || p.stride == 16;
+        p.pixels = pixels + (p.stride < 0 ? 48 : 0);
+        CHECK(rise_frame_shrink(NULL, &p, frame, 2, 2, 1, &error) ==
+              (right ? RISE_OK : RISE_BAD_CALL));
+        CHECK(right || strstr(error.text, "a row has 16") != NULL);
+    }
+    p.height = 1, p.stride = 1; /* there is no row below */
+    CHECK(rise_frame_shrink(NULL, &p, frame, 2, 1, 1, &error) == RISE_OK);
+    p.height = 4, p.stride = 0;
     p.format = RISE_PIXELS_GREY;
     CHECK(rise_frame_shrink(NULL, NULL, frame, 2, 2, 1, &error) == RISE_BAD_CALL);
     CHECK(rise_frame_shrink(NULL, &p, NULL, 2, 2, 1, &error) == RISE_BAD_CALL);
