@@ -24,8 +24,9 @@ static int read_clock(clockid_t id, struct timespec *now)
 #endif
 
 /* With CHECK_QUICK, tests that try many kinds of agents take one kind in KINDS_EACH. The golden
-   hashes are checked for every kind, but by REF for one kind in check_share only. */
-enum { KINDS_EACH = check_share > 1 ? 6 : 1 };
+   hashes are checked for every kind, but by REF for one kind in check_share only. With RISE_NO_SIMD,
+   no other table has these hashes. */
+enum { KINDS_EACH = check_share > 1 ? 7 : 1 };
 
 /* Returns whether the frozen encoder reads its weights from a file. Such encoders have tests of
    their own: tests/pretrained.c tests RESNET18. */
@@ -2417,6 +2418,179 @@ static void metrics_count_steps_and_episodes(void)
     rise_agent_destroy(a);
 }
 
+/* With window_stride, exactly these transitions can be drawn: every stride-th step of an episode
+   and its last step, once their n-step return is complete. */
+static void windows_end_at_strides_and_ends(void)
+{
+    int n, stride, ends = 0;
+    for (n = 1; n <= 3; n++)
+        for (stride = 2; stride <= 4; stride++) {
+            rise_agent_desc d = described("memory=rise learn_outside=1");
+            const risei_replay *r;
+            const risei_history *h;
+            world w;
+            int64_t at;
+            check_about("n_step %d, stride %d", n, stride);
+            d.n_step = n, d.window_samples = d.window_stride = stride, d.batch = 12;
+            d.replay_capacity = 200;
+            w = world_after(d, 150);
+            r = &w.agent->replay, h = &r->history;
+            for (at = 0; at < h->written[0] - 1; at++) {
+                int const strides = (h->episode_frame[at] + 1) % stride == 0;
+                int const end = risei_event_is_last(h->events[at + 1]);
+                CHECK((r->tree[at] > 0) == (!risei_event_is_last(h->events[at]) &&
+                                            risei_replay_has_future(r, 0, at) &&
+                                            (strides || end)));
+                ends += end && !strides && !risei_event_is_last(h->events[at]);
+            }
+            rise_agent_destroy(w.agent);
+        }
+    CHECK(ends > 50);
+}
+/* All samples of a window have the importance weight of its last sample, by whose priority the
+   window was drawn, but samples from before the episode have weight 0. */
+static void samples_share_the_weight_of_their_window(void)
+{
+    rise_agent_desc d = described("memory=rise window_samples=3 learn_outside=1 "
+                                  "importance_exponent=0.7 priority_exponent=0.6");
+    world w = world_after(d, 60);
+    const risei_batch *const b = &w.agent->learner.batch;
+    const risei_history *const h = &w.agent->replay.history;
+    int update, i, before = 0, first = 0, differ = 0;
+    for (update = 0; update < 20; update++) {
+        CHECK(rise_agent_learn(w.agent) == RISE_OK);
+        for (i = 0; i < b->size; i++) {
+            int const row = i % b->windows, last = b->size - b->windows + row;
+            int const back = 2 - i / b->windows;
+            const risei_transition *const t = &b->transition[last];
+            int const index = h->episode_frame[risei_history_slot(h, t->lane, t->at)];
+            CHECK(b->transition[i].before_episode == (index < back));
+            CHECK(b->transition[i].at == (index < back ? t->at : t->at - back));
+            CHECK(b->importance[i] == (index < back ? 0 : b->importance[last]));
+            before += index < back, first += index == back && back > 0;
+            differ += b->importance[i] > 0 && b->importance[i] < 1;
+        }
+    }
+    CHECK(before > 10 && first > 5 && differ > 10);
+    rise_agent_destroy(w.agent);
+}
+/* Recurrent states are carried also while all actions are random: they are those of players that
+   see the same frames. */
+static void random_agents_carry_states(void)
+{
+    static const char *const words[] = {"memory=rise carry_state=1",
+                                        "memory=full cell=gru carry_state=1 environments=3"};
+    int k, step, lane, array, nonzero = 0;
+    for (k = 0; k < COUNT(words); k++) {
+        rise_agent_desc d = described("random learn_outside=1");
+        world w;
+        describe(&d, words[k]);
+        d.players = d.environments, d.replay_capacity = 60 * d.environments;
+        w = world_of(created(&d));
+        check_about("%s", words[k]);
+        for (step = 0; step < 40; step++) {
+            const risei_model *const m = &w.agent->model;
+            size_t const units = (size_t)m->net.cell.units;
+            world_run(&w, 1);
+            for (lane = 0; lane < d.environments; lane++) {
+                CHECK(rise_agent_play(w.agent, lane, w.frames + lane * PIXELS, w.rewards[lane],
+                                      w.events[lane], NULL) >= 0);
+                for (array = 0; array < risei_cell_state_arrays(m->net.cell.kind); array++) {
+                    const rise_real *const a = w.agent->actor.states.array[array];
+                    const rise_real *const p = w.agent->players.states.array[array];
+                    CHECK(same_reals(a + lane * (int)units, p + lane * (int)units, units));
+                    nonzero += a[lane * (int)units] != 0;
+                }
+            }
+        }
+        rise_agent_destroy(w.agent);
+    }
+    CHECK(nonzero > 100);
+}
+/* No gradient flows to the features of the first burn_in steps of a window, but to those of the
+   next step. */
+static void no_gradient_flows_to_the_burn_in(void)
+{
+    int burn_in;
+    for (burn_in = 0; burn_in < 4; burn_in++) {
+        rise_agent_desc d = described("memory=full window=5 learn_outside=1");
+        const risei_sequence *s;
+        const risei_pass *pass;
+        world w;
+        int update, i, size, before = 0, after = 0;
+        check_about("burn_in %d", burn_in);
+        d.burn_in = burn_in;
+        w = world_after(d, 60);
+        pass = &w.agent->model.pass, s = &pass->sequence, size = w.agent->model.net.encoder.out;
+        for (update = 0; update < 20; update++) {
+            CHECK(rise_agent_learn(w.agent) == RISE_OK);
+            for (i = 0; i < s->begin[burn_in + 1] * size; i++)
+                if (i < s->begin[burn_in] * size)
+                    before += pass->encoder.dfeatures[i] != 0;
+                else
+                    after += pass->encoder.dfeatures[i] != 0;
+        }
+        CHECK(before == 0 && after > 20);
+        rise_agent_destroy(w.agent);
+    }
+}
+/* A negative importance_exponent or munchausen_scale means 0: all importance weights are 1, and
+   rewards have no bonus. With positive ones, they differ. */
+static void negative_factors_are_zero(void)
+{
+    int negative, i;
+    for (negative = 0; negative < 2; negative++) {
+        rise_agent_desc d = described("memory=none munchausen=1 learn_outside=1");
+        world w;
+        risei_learner *l;
+        int weights = 0, rewards = 0;
+        d.importance_exponent = negative ? -1 : 0.5, d.munchausen_scale = negative ? -1 : 0.9;
+        check_about("negative %d", negative);
+        w = world_after(d, 60);
+        l = &w.agent->learner;
+        for (i = 0; i < 10; i++) CHECK(rise_agent_learn(w.agent) == RISE_OK);
+        for (i = 0; i < l->batch.size; i++) {
+            weights += l->batch.importance[i] != 1;
+            rewards += risei_learner_reward(l, i) != l->batch.transition[i].reward;
+        }
+        CHECK((weights > 0) == !negative && (rewards > 0) == !negative);
+        rise_agent_destroy(w.agent);
+    }
+}
+/* learn_start may be replay_capacity: learning then starts after the next step. */
+static void learning_can_start_with_a_full_buffer(void)
+{
+    int environments;
+    for (environments = 1; environments <= GAMES; environments += 2) {
+        rise_agent_desc d = described("memory=none");
+        rise_metrics m;
+        world w;
+        d.environments = environments;
+        d.learn_start = d.replay_capacity = 60 * environments;
+        w = world_after(d, 150);
+        rise_agent_metrics(w.agent, &m);
+        CHECK(m.replay_size == d.replay_capacity && m.updates > 5);
+        rise_agent_destroy(w.agent);
+    }
+}
+/* A snapshot copies the conv layers that act: with spectral_norm, the normalised weights. */
+static void snapshots_copy_normalised_weights(void)
+{
+    rise_agent_desc d = described("memory=rise embedding=snapshot residual conv_count=2 "
+                                  "spectral_norm=1 learn_outside=1");
+    world w = world_after(d, 60);
+    const risei_frozen *const encoder = &w.agent->embedder.encoder;
+    size_t const bytes = encoder->snapshot_weights * sizeof(rise_real);
+    uint8_t frame[PIXELS] = {9, 8, 200};
+    int i;
+    for (i = 0; i < 20; i++) CHECK(rise_agent_learn(w.agent) == RISE_OK);
+    CHECK(rise_agent_play(w.agent, 0, frame, 0, RISE_FIRST, NULL) >= 0);
+    CHECK(rise_agent_snapshot(w.agent) == RISE_OK);
+    CHECK(memcmp(encoder->next_weights, w.agent->model.weights, bytes) != 0);
+    CHECK(memcmp(encoder->next_weights, w.agent->model.derived, bytes) == 0);
+    rise_agent_destroy(w.agent);
+}
+
 /* ---------------------------------------------------------------------------------------------- */
 /* The kinds of agents that these tests try, and the tests */
 
@@ -2602,6 +2776,13 @@ static const check_test tests[] = {
     TEST(decayed_weights_are_no_denormals),
     TEST(schedules_follow_the_steps),
     TEST(metrics_count_steps_and_episodes),
+    TEST(windows_end_at_strides_and_ends),
+    TEST(samples_share_the_weight_of_their_window),
+    TEST(random_agents_carry_states),
+    TEST(no_gradient_flows_to_the_burn_in),
+    TEST(negative_factors_are_zero),
+    TEST(learning_can_start_with_a_full_buffer),
+    TEST(snapshots_copy_normalised_weights),
 };
 int main(int count, char **arguments)
 {

@@ -60,9 +60,9 @@ static const char *const kinds[] = {
     "memory=full batch_parts=3 environments=3 learn_period=1",
     "memory=rise batch_parts=2 numbers=3 number_features=2 action_masks=1",
 };
-/* With CHECK_QUICK, tests that try many kinds take one in KINDS_EACH. */
+/* With CHECK_QUICK, tests that try many kinds take one in KINDS_EACH: of RISE and of FULL. */
 #ifdef CHECK_QUICK
-enum { KINDS_EACH = 4 };
+enum { KINDS_EACH = 7 };
 #else
 enum { KINDS_EACH = 1 };
 #endif
@@ -114,7 +114,8 @@ static void updates_are_those_of_the_foreground(void)
 {
     static const char *const words[] = {"memory=none", "memory=none environments=3 learn_period=1",
                                         "memory=none head=iqn noisy=1 munchausen=1 action_masks=1",
-                                        "memory=full window_samples=2 wide"};
+                                        "memory=full window_samples=2 wide",
+                                        "memory=none learning_rate_steps=40"};
     int k;
     for (k = 0; k < COUNT(words); k++) {
         char text[200];
@@ -524,6 +525,169 @@ static void learn_does_one_update_after_another(void)
     CHECK(m.updates == 10);
     rise_agent_destroy(w.agent);
 }
+/* With learn_outside, an update that fails stays owed, and one that succeeds does not. In the
+   background, an update is no longer owed when it begins. */
+static void failed_updates_stay_owed(void)
+{
+    int k;
+    for (k = 0; k < 2; k++) {
+        rise_agent_desc d = described("memory=none learn_outside=1");
+        world w;
+        rise_metrics m, n;
+        float kept;
+        d.background = k;
+        check_about("background %d", k);
+        w = world_after(d, 60);
+        rise_agent_metrics(w.agent, &m);
+        CHECK(rise_agent_learn(w.agent) == RISE_OK);
+        rise_agent_metrics(w.agent, &n);
+        CHECK(m.updates_owed > 5 && n.updates_owed == m.updates_owed - 1);
+        kept = *rise_agent_parameters(w.agent);
+        *rise_agent_parameters(w.agent) = NAN;
+        if (!k) CHECK(rise_agent_learn(w.agent) == RISE_NOT_FINITE);
+        if (!k) CHECK(rise_agent_learn_for(w.agent, 1e9) == (int)RISE_NOT_FINITE);
+        *rise_agent_parameters(w.agent) = kept;
+        rise_agent_metrics(w.agent, &m);
+        CHECK(m.updates_owed == n.updates_owed);
+        rise_agent_destroy(w.agent);
+    }
+}
+/* A call returns the failure of a round once, also if no other round begins. */
+static void failures_are_reported_once(void)
+{
+    rise_agent_desc const d = behind("memory=none learn_outside=1");
+    world w = world_after(d, 60);
+    rise_agent_parameters(w.agent)[3] = NAN;
+    w.agent->learner.owed_steps = d.learn_period; /* one update is due */
+    CHECK(rise_agent_learn_for(w.agent, 0) == 0);
+    risei_background_finish(&w.agent->background);
+    CHECK(rise_agent_learn_for(w.agent, 0) == (int)RISE_NOT_FINITE);
+    CHECK(rise_agent_learn_for(w.agent, 0) == 0);
+    rise_agent_destroy(w.agent);
+}
+/* A snapshot copies the weights that act, not those of a round that is not in effect yet. */
+static void snapshots_copy_what_acts(void)
+{
+    rise_agent_desc const d = behind("memory=rise embedding=snapshot learn_outside=1");
+    world w = world_after(d, 60);
+    const risei_frozen *const encoder = &w.agent->embedder.encoder;
+    size_t const bytes = encoder->snapshot_weights * sizeof(rise_real);
+    rise_metrics m;
+    do {
+        CHECK(rise_agent_learn(w.agent) == RISE_OK);
+        rise_agent_metrics(w.agent, &m);
+    } while (m.updates < 2);
+    risei_background_finish(&w.agent->background);
+    CHECK(rise_agent_snapshot(w.agent) == RISE_OK);
+    CHECK(memcmp(w.agent->model.weights, w.agent->learning.weights, bytes) != 0);
+    CHECK(memcmp(w.agent->model.weights, encoder->next_weights, bytes) == 0);
+    rise_agent_destroy(w.agent);
+}
+/* After loading turned background on, a round without an update leaves the metrics of the file. */
+static void failed_rounds_keep_the_metrics(void)
+{
+    rise_agent_desc const d = described("memory=none"), machine = behind("");
+    world w = world_after(d, 60);
+    buffer b = saved(w.agent, RISE_SAVE_ALL);
+    rise_agent *const a = loaded(&b, &machine);
+    rise_metrics m, n;
+    rise_agent_metrics(a, &m);
+    rise_agent_parameters(a)[3] = NAN;
+    CHECK(rise_agent_learn(a) == RISE_OK);
+    rise_agent_parameters(a); /* puts the round into effect */
+    rise_agent_metrics(a, &n);
+    CHECK(m.updates > 0 && n.updates == m.updates && m.loss > 0 && n.loss == m.loss);
+    CHECK(n.td_error == m.td_error && n.gradient_norm == m.gradient_norm);
+    rise_agent_destroy(a), rise_agent_destroy(w.agent);
+    free(b.data);
+}
+/* A batch that is computed from copies of the replay buffer's slots has the same Q, in states and
+   next states, and the same masks as one that is computed from the replay buffer itself. */
+static void copies_hold_all_that_is_read(void)
+{
+    static const char *const words[] = {
+        "memory=none numbers=3 action_masks=1",
+        "memory=rise feed_action=1",
+        "memory=rise feed_action=1 embedding_f32=1 frame_stack=4 window=2",
+        "memory=full feed_action=1 numbers=3",
+        "memory=rise stored window_samples=3 window=2 numbers=3",
+        "memory=full stored window_samples=3 window=2 embedding_f32=1",
+    };
+    int k, draw, i;
+    for (k = 0; k < COUNT(words); k++) {
+        rise_agent_desc const d = behind(words[k]);
+        world w = world_after(d, 130);
+        risei_learner *const l = &w.agent->learner;
+        const risei_heads_data *const out = &l->model->pass.heads;
+        size_t const values = 2 * (size_t)l->batch.size * ACTIONS;
+        size_t const masks = 2 * (size_t)l->batch.size * (size_t)l->replay->history.mask_bytes;
+        check_about("%s", words[k]);
+        risei_background_finish(&w.agent->background);
+        for (draw = 0; draw < 20; draw++) {
+            int const lanes = l->copies.lanes;
+            rise_real q[2][2 * 6 * ACTIONS];
+            uint8_t mask[2][2 * 6];
+            CHECK(values == COUNT(q[0]) && masks <= sizeof mask[0]);
+            memset(mask, 0, sizeof mask);
+            risei_learner_draw(l, 0);
+            for (i = 0; i < 2; i++) {
+                l->copies.lanes = i == 0 ? lanes : 0;
+                risei_learner_gather(l);
+                risei_learner_forward(l, RISEI_USE_LEARN, 0, 2 * l->batch.size);
+                memcpy(q[i], out->q, sizeof q[i]);
+                if (masks > 0) memcpy(mask[i], l->batch.masks, masks);
+            }
+            l->copies.lanes = lanes;
+            CHECK(lanes > 0 && same_reals(q[0], q[1], values));
+            CHECK(memcmp(mask[0], mask[1], sizeof mask[0]) == 0);
+        }
+        rise_agent_destroy(w.agent);
+    }
+}
+/* A call that makes more updates due than fit into one group: the priorities of each group are
+   renewed before the next group is drawn. */
+static void groups_renew_their_priorities(void)
+{
+    enum { MANY = 20, CAPACITY = 40 };
+    static uint8_t frames[MANY * PIXELS];
+    rise_agent_desc d = described("memory=none learn_period=1 priority_exponent=0.5 random");
+    rise_event events[MANY];
+    float rewards[MANY];
+    int actions[MANY], step, i, draw, compared = 0;
+    static double right[MANY * CAPACITY];
+    const risei_history *h;
+    rise_agent *a;
+    d.environments = MANY, d.replay_capacity = MANY * CAPACITY, d.learn_start = 20 * MANY;
+    d.background = 1;
+    a = created(&d);
+    h = &a->replay.history;
+    for (step = 0; step < 30; step++) {
+        for (i = 0; i < MANY * PIXELS; i++) frames[i] = (uint8_t)check_below(256);
+        for (i = 0; i < MANY; i++) {
+            events[i] = step == 0 ? RISE_FIRST : RISE_MIDDLE;
+            rewards[i] = (float)(check_below(17) - 8) / 4;
+        }
+        CHECK(rise_agent_step_all(a, frames, NULL, rewards, events, NULL, actions) == RISE_OK);
+    }
+    risei_background_finish(&a->background);
+    CHECK(a->background.updates == MANY && a->background.renews == MANY - RISEI_AT_ONCE_MAX);
+    CHECK(a->learner.draws == RISEI_AT_ONCE_MAX && h->capacity == CAPACITY);
+    /* the draws behind those of the last group are of the group before */
+    for (draw = a->background.renews; draw < a->learner.draws; draw++)
+        for (i = 0; i < a->learner.batch.size; i++) {
+            ptrdiff_t const at = (ptrdiff_t)draw * a->learner.batch.size + i;
+            const risei_transition *const t = &a->learner.transitions[at];
+            right[risei_history_slot(h, t->lane, t->at)] =
+                sqrt(fabs((double)a->learner.errors[at]) + 0.001);
+        }
+    for (i = 0; i < MANY * CAPACITY; i++) {
+        if (!(right[i] > 0)) continue;
+        CHECK_NEAR(a->replay.tree[i], right[i], 1e-5);
+        compared++;
+    }
+    CHECK(compared > 40);
+    rise_agent_destroy(a);
+}
 /* An update that is not finite is reported by the call that would put it into effect. */
 static void failures_are_reported(void)
 {
@@ -694,6 +858,12 @@ static const check_test tests[] = {
     TEST(nothing_waits_with_learn_outside),
     TEST(waiting_is_counted),
     TEST(learn_does_one_update_after_another),
+    TEST(failed_updates_stay_owed),
+    TEST(failures_are_reported_once),
+    TEST(snapshots_copy_what_acts),
+    TEST(failed_rounds_keep_the_metrics),
+    TEST(copies_hold_all_that_is_read),
+    TEST(groups_renew_their_priorities),
     TEST(failures_are_reported),
     TEST(agents_come_and_go),
     TEST(bytes_are_known_before),

@@ -2019,8 +2019,8 @@ static void optimizer_clips_counts_and_refuses(void)
     int t, step, i;
     for (t = -1; t < tables; t++) {
         const rise_kernels *const k = t < 0 ? ref : table[t];
-        float w[N], g[N], m[N], v[N], before[N];
-        double w1[N], m1[N], v1[N], worst = 0;
+        float w[N], g[N], m[N], v[N], before[N], moments[2 * N];
+        double w1[N], m1[N], v1[N], worst = 0, power1, power2;
         double squares[1];
         risei_optimizer o = {m, v, squares, 1, 1, 0};
         risei_device device = {k, NULL, NULL, 0, 0};
@@ -2047,8 +2047,11 @@ static void optimizer_clips_counts_and_refuses(void)
         memcpy(before, w, sizeof w);
         for (i = 0; i < N; i++) g[i] = 1;
         g[N - 1] = t % 2 ? NAN : -HUGE_VALF;
+        memcpy(moments, m, sizeof m), memcpy(moments + N, v, sizeof v);
+        power1 = o.power1, power2 = o.power2;
         CHECK(!(risei_optimizer_update(&device, &o, N, w, g, 0.01, 1e-4, 10) <= DBL_MAX));
-        CHECK(same(w, before, N));
+        CHECK(same(w, before, N) && same(m, moments, N) && same(v, moments + N, N));
+        CHECK(o.power1 == power1 && o.power2 == power2);
     }
 }
 

@@ -246,6 +246,94 @@ static void heads_pass_gradients_of_q(void)
         rise_agent_destroy(a);
     }
 }
+/* Checks the margin loss of each transition of a batch, and its gradient, with Q by hand. The mask
+   and the lane are those of the transition's slot in the replay buffer. Returns how many losses
+   were above 0. */
+static int margins_of_a_batch(rise_agent *a, rise_real margin)
+{
+    risei_learner *const l = &a->learner;
+    const risei_history *const h = &a->replay.history;
+    risei_heads_data *const out = &l->model->pass.heads;
+    risei_batch *const b = &l->batch;
+    int i, j, seen = 0;
+    risei_background_finish(&a->background);
+    risei_learner_draw(l, 0);
+    risei_learner_gather(l);
+    for (i = 0; i < b->size * ACTIONS; i++) {
+        out->q[i] = out->z[i] = (rise_real)(check_below(33) - 16) / 8;
+        out->dz[i] = 0;
+    }
+    for (i = 0; i < b->size; i++) {
+        const risei_transition *const t = &b->transition[i];
+        const uint8_t *const mask = risei_history_mask(h, risei_history_slot(h, t->lane, t->at));
+        const rise_real *const q = out->q + i * ACTIONS;
+        rise_real const scale = (b->importance[i] = (rise_real)(1 + i % 4) / 4) / 2;
+        rise_real loss = 0;
+        int rival = t->action;
+        for (j = 0; j < ACTIONS && t->lane == 1; j++)
+            if (j != t->action && risei_mask_allows(mask, j) &&
+                q[j] + margin - q[t->action] > loss)
+                loss = q[j] + margin - q[t->action], rival = j;
+        CHECK_NEAR(risei_learner_margin(l, i), scale * loss, 1e-6);
+        for (j = 0; j < ACTIONS; j++) {
+            rise_real const sign = (rise_real)((j == rival) - (j == t->action));
+            CHECK_NEAR(out->dz[i * ACTIONS + j], sign * scale / (rise_real)b->size, 1e-6);
+        }
+        seen += loss > 0;
+    }
+    return seen;
+}
+/* A batch's margin losses are those of the demonstrator's transitions only, have the importance
+   weight and demonstration_weight as factors, and compare allowed actions only. A negative
+   demonstration_margin is 0. With background, too. */
+static void margins_are_weighted_and_masked(void)
+{
+    int kind, draw, step, seen = 0;
+    for (kind = 0; kind < 4; kind++) {
+        rise_agent_desc d = described("memory=none environments=2 demonstrators=1 action_masks=1 "
+                                      "learn_outside=1 demonstration_weight=0.5");
+        world w;
+        d.background = kind % 2, d.demonstration_margin = kind < 2 ? 0.75 : -1;
+        check_about("background %d, margin %g", d.background, d.demonstration_margin);
+        w = world_of(created(&d));
+        for (step = 0; step < 60; step++) {
+            world_move(&w);
+            w.actions[0] = -1;
+            for (w.actions[1] = 0; !w.allowed[ACTIONS + w.actions[1]]; w.actions[1]++) continue;
+            CHECK(observe(w.agent, &w, w.actions) == RISE_OK);
+        }
+        for (draw = 0; draw < 20; draw++)
+            seen += margins_of_a_batch(w.agent, kind < 2 ? (rise_real)0.75 : 0);
+        rise_agent_destroy(w.agent);
+    }
+    CHECK(seen > 50);
+}
+/* The statistics of frames, embeddings and numbers are of all environments, demonstrators too. */
+static void demonstrations_count_in_statistics(void)
+{
+    rise_agent_desc d = described("memory=rise environments=2 learn_start=40"), e = d;
+    world w;
+    rise_agent *other;
+    size_t size;
+    int step, i;
+    e.demonstrators = 1;
+    w = world_of(created(&d)), other = created(&e);
+    for (step = 0; step < 15; step++) {
+        world_move(&w);
+        for (i = 0; i < 2; i++) w.actions[i] = step % ACTIONS;
+        CHECK(observe(w.agent, &w, w.actions) == RISE_OK);
+        for (i = 0; i < 2; i++) w.actions[i] = step % ACTIONS;
+        CHECK(observe(other, &w, w.actions) == RISE_OK);
+    }
+    size = (size_t)w.agent->embedder.statistics.size * sizeof(double);
+    CHECK(other->embedder.statistics.seen == 30);
+    CHECK(memcmp(w.agent->embedder.statistics.mean, other->embedder.statistics.mean, size) == 0);
+    risei_frames_freeze_statistics(&w.agent->frames);
+    risei_frames_freeze_statistics(&other->frames);
+    CHECK(memcmp(w.agent->frames.mean, other->frames.mean, PIXELS) == 0);
+    CHECK(w.agent->frames.scale.factor == other->frames.scale.factor);
+    rise_agent_destroy(w.agent), rise_agent_destroy(other);
+}
 /* A demonstrator always shows the last action, which has the worst reward. With a large
    demonstration_weight the agent prefers this action, and with -1 it does not. */
 static void demonstrations_are_imitated(void)
@@ -337,6 +425,8 @@ static const check_test tests[] = {
     TEST(demonstrations_count_as_steps_alone),
     TEST(margin_loss_is_right_by_hand),
     TEST(heads_pass_gradients_of_q),
+    TEST(margins_are_weighted_and_masked),
+    TEST(demonstrations_count_in_statistics),
     TEST(demonstrations_are_imitated),
     TEST(wrong_actions_change_nothing),
 };

@@ -792,6 +792,106 @@ static void wrong_descriptions_are_refused(void)
     CHECK(rise_agent_resolve(&d, NULL) == RISE_OK);
 }
 
+/* Checks that renewing the priorities of two parts gives each sample the priority of its td error,
+   which is mixed for the last sample of each window. Later samples overwrite earlier ones. */
+static void errors_of_all_parts_are_mixed(void)
+{
+    rise_agent_desc d = described("memory=rise window_samples=3 batch=12 batch_parts=2 "
+                                  "learn_outside=1 priority_mix=0.75 priority_exponent=0.5");
+    world w = world_after(d, 60);
+    risei_learner *const l = &w.agent->learner;
+    const risei_replay *const r = &w.agent->replay;
+    int const size = l->batch.size, windows = l->batch.windows;
+    double right[60];
+    int draw, i, j;
+    CHECK(rise_agent_learn(w.agent) == RISE_OK && r->history.capacity == 60);
+    memcpy(right, r->tree, sizeof right);
+    for (draw = 0; draw < 2; draw++) {
+        risei_learner_draw(l, draw);
+        for (i = 0; i < size; i++) l->batch.td[i] = (rise_real)(check_below(64) - 32) / 8;
+        for (i = 0; i < size; i++) {
+            const risei_transition *const t = &l->batch.transition[i];
+            ptrdiff_t const slot = risei_history_slot(&r->history, t->lane, t->at);
+            double error = fabs((double)l->batch.td[i]), most = 0, sum = 0, count = 0;
+            for (j = i % windows; j < size && i >= size - windows; j += windows) {
+                double const one = fabs((double)l->batch.td[j]);
+                if (l->batch.transition[j].before_episode) continue;
+                most = one > most ? one : most, sum += one, count++;
+            }
+            if (i >= size - windows) error = 0.75 * most + 0.25 * sum / count;
+            if (!t->before_episode && right[slot] > 0) right[slot] = sqrt(error + 0.001);
+        }
+    }
+    risei_learner_renew_priorities(l, 2);
+    for (i = 0; i < 60; i++) CHECK(right[i] > 0 ? check_near(r->tree[i], right[i], 1e-5)
+                                                : r->tree[i] <= 0);
+    rise_agent_destroy(w.agent);
+}
+/* IQN: each part of a batch has random fractions of its own. */
+static void parts_have_their_own_fractions(void)
+{
+    rise_agent_desc d = described("memory=none head=iqn batch=12 batch_parts=2 learn_outside=1");
+    world w = world_after(d, 60);
+    risei_learner *const l = &w.agent->learner;
+    const rise_real *const tau = l->model->pass.heads.tau;
+    size_t const count = (size_t)l->batch.size * (size_t)w.agent->model.net.heads.taus;
+    rise_real first[6 * 5];
+    CHECK(count == COUNT(first) && risei_learner_advance(l, 60, NULL) == 0);
+    memcpy(first, tau, sizeof first);
+    CHECK(risei_learner_advance(l, 60, NULL) == 1 && !same_reals(first, tau, count));
+    rise_agent_destroy(w.agent);
+}
+static int reduce_calls, reduce_last; /* atomic; reduce_last: the calls after it fail */
+static int reduce_until(void *user, rise_real *numbers, size_t count)
+{
+    (void)user, (void)numbers, (void)count;
+    return __atomic_add_fetch(&reduce_calls, 1, __ATOMIC_ACQ_REL) >
+           __atomic_load_n(&reduce_last, __ATOMIC_ACQUIRE);
+}
+/* Lets three environments take a step. */
+static void three_step(world *w)
+{
+    int i;
+    world_move(w);
+    for (i = 0; i < GAMES; i++)
+        w->events[i] = risei_history_ended(&w->agent->replay.history, i) ? RISE_FIRST : RISE_MIDDLE;
+    CHECK(world_act(w) == RISE_OK);
+}
+/* Of a round of three updates, the first succeeds, and reduce_fn fails in the second. Then the
+   transitions of the first update get new priorities. Those of the others keep theirs, although
+   their td errors are finite. */
+static void lost_updates_change_no_priority(void)
+{
+    enum { SLOTS = GAMES * 60 };
+    rise_agent_desc d = described("memory=none environments=3 learn_period=1 background=1 "
+                                  "priority_exponent=0.5");
+    risei_learner *l;
+    world w;
+    double right[SLOTS];
+    int i, step;
+    d.reduce_fn = reduce_until;
+    reduce_calls = 0, reduce_last = INT_MAX;
+    w = world_of(created(&d));
+    l = &w.agent->learner;
+    for (step = 0; step < 40; step++) three_step(&w);
+    risei_background_finish(&w.agent->background);
+    __atomic_store_n(&reduce_last, reduce_calls + 1, __ATOMIC_RELEASE);
+    three_step(&w);
+    risei_background_finish(&w.agent->background);
+    CHECK(w.agent->background.renews == 3 && w.agent->replay.history.capacity == 60);
+    memcpy(right, w.agent->replay.tree, sizeof right);
+    for (i = 0; i < l->batch.size; i++) {
+        const risei_transition *const t = &l->transitions[i];
+        right[risei_history_slot(&w.agent->replay.history, t->lane, t->at)] =
+            sqrt(fabs((double)l->errors[i]) + 0.001);
+    }
+    rise_agent_parameters(w.agent); /* puts the round into effect */
+    for (i = 0; i < SLOTS; i++)
+        CHECK(right[i] > 0 ? check_near(w.agent->replay.tree[i], right[i], 1e-5)
+                           : w.agent->replay.tree[i] <= 0);
+    rise_agent_destroy(w.agent);
+}
+
 static const check_test tests[] = {
     TEST(gradients_of_parts_add_up),
     TEST(time_budgets_stop_between_parts),
@@ -809,6 +909,9 @@ static const check_test tests[] = {
     TEST(processes_explore_independently),
     TEST(skips_equal_draws),
     TEST(wrong_descriptions_are_refused),
+    TEST(errors_of_all_parts_are_mixed),
+    TEST(parts_have_their_own_fractions),
+    TEST(lost_updates_change_no_priority),
 };
 int main(int count, char **arguments)
 {
