@@ -3485,26 +3485,29 @@ RISEI_FN void risei_io_move(risei_io *f, unsigned char *data, size_t size)
     f->crc = risei_io_crc(f->crc, data, size);
     f->length += size;
 }
+/* Copies `count` numbers of `size` bytes between this machine's byte order and little-endian. */
+RISEI_FN void risei_io_copy(unsigned char *to, const unsigned char *from, size_t count, size_t size)
+{
+    uint16_t const probe = 1;
+    size_t i, j;
+    if (*(const unsigned char *)&probe == 1) { /* this machine is little-endian */
+        memcpy(to, from, count * size);
+        return;
+    }
+    for (i = 0; i < count; i++)
+        for (j = 0; j < size; j++) to[i * size + j] = from[i * size + size - 1 - j];
+}
 /* Moves `count` numbers of `size` bytes (1, 2, 4 or 8). The stream is little-endian on every
    machine. */
 RISEI_FN void risei_io_numbers(risei_io *f, void *numbers, size_t count, size_t size)
 {
     unsigned char chunk[512], *at = (unsigned char *)numbers;
-    uint16_t const probe = 1;
-    int const little = *(const unsigned char *)&probe == 1;
-    size_t i, j;
     if (f->mode == RISEI_IO_COUNT) f->length += (uint64_t)count * size, count = 0;
     while (count > 0 && !f->failed) {
         size_t const part = count < sizeof chunk / size ? count : sizeof chunk / size;
-        if (f->mode != RISEI_IO_READ)
-            for (i = 0; i < part; i++)
-                for (j = 0; j < size; j++)
-                    chunk[i * size + j] = at[i * size + (little ? j : size - 1 - j)];
+        if (f->mode != RISEI_IO_READ) risei_io_copy(chunk, at, part, size);
         risei_io_move(f, chunk, part * size);
-        if (f->mode == RISEI_IO_READ)
-            for (i = 0; i < part; i++)
-                for (j = 0; j < size; j++)
-                    at[i * size + (little ? j : size - 1 - j)] = chunk[i * size + j];
+        if (f->mode == RISEI_IO_READ) risei_io_copy(at, chunk, part, size);
         at += part * size;
         count -= part;
     }

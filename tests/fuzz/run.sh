@@ -111,7 +111,9 @@ process() {
             -artifact_prefix="$OUT/$1-" "$OUT/$1" > "$log" 2>&1 || failures=1
         count=$(sed -n 's/^stat::number_of_executed_units: *//p' "$log")
         artifact=$(sed -n 's/.*Test unit written to //p' "$log" | tail -1)
-        [ -n "$artifact" ] && echo "    the input was $(line_of "$artifact")"
+        # libFuzzer also writes inputs that took long
+        [ "$failures" -ne 0 ] && [ -n "$artifact" ] &&
+            echo "    the input was $(line_of "$artifact")"
     else
         "$OUT/fuzz_$1" "tests/fuzz/corpus/$1.txt" "${runs:-$((seconds * 100))}" \
             $(($2 > 0 ? $2 : n + 1)) > "$log" 2>&1 || failures=1
