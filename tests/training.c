@@ -218,13 +218,14 @@ static void wrong_arguments_are_refused(void)
     CHECK(tool("--speed 9") == 2 && tool_said("--speed 9: there is no such option"));
     CHECK(tool("--game pong") == 2 && tool_said("either --game or --env"));
     CHECK(tool("--protocol btr") == 2 && tool_said("--protocol is for --game"));
-    CHECK(tool("--set batch=4 --set environments=16") == 2 &&
+    CHECK(tool("--steps 60 --set batch=4 --set environments=16") == 2 &&
           tool_said("--set environments=16: the tool sets this itself: pass --environments"));
-    CHECK(tool("--set memory=none") == 2 && tool_said("sets this itself: pass --memory"));
-    CHECK(tool("--set seed=9") == 2 && tool_said("sets this itself: pass --seed"));
-    CHECK(tool("--set players=1") == 2 && tool_said("players=1: the tool sets this itself: leave"));
-    CHECK(tool("--set play_only=1") == 2 && tool_said("sets this itself: leave it out"));
-    CHECK(tool("--set actions=9") == 2 && tool_said("sets this itself: leave it out"));
+    CHECK(tool("--steps 60 --set memory=none") == 2 && tool_said("itself: pass --memory"));
+    CHECK(tool("--steps 60 --set seed=9") == 2 && tool_said("sets this itself: pass --seed"));
+    CHECK(tool("--steps 60 --set players=1") == 2 &&
+          tool_said("--set players=1: the tool sets this itself: leave it out"));
+    CHECK(tool("--steps 60 --set play_only=1") == 2 && tool_said("sets this itself: leave it out"));
+    CHECK(tool("--steps 60 --set actions=9") == 2 && tool_said("sets this itself: leave it out"));
     CHECK(!tool_said("Starting"));
     CHECK(tool("--steps 100 --set replay_capacity=900000000 --set embedding=signs "
                "--set embedding_size=8192") == 1 && /* 15 TB */
