@@ -962,8 +962,8 @@ static void failed_start_is_reported(void)
     if (!starts_children()) return;
     memset(nowhere, 'x', sizeof nowhere - 1);
     for (i = 0; i < 10; i++) { /* either child or program may be faster */
-        open_fails("no/such/python could not be started (No such file", "is good", "no/such/python",
-                   self);
+        open_fails("python could not be started (No such file or directory): install Python 3.9 or",
+                   "is good", "no/such/python", self);
         open_fails("of its stderr: NameError: x is not defined", "ends at once", self, self);
     }
     open_fails("could not be started", "is good", nowhere, self);

@@ -96,7 +96,7 @@ def test_build(rise, folder):
     for name in ("broken", "slow"):
         environment["CC"] = f"sh {compilers[name]}"
         # a shell that runs the tests in the background lets Python ignore SIGINT
-        heeds = "import signal\nsignal.signal(signal.SIGINT, signal.default_int_handler)\nimport rise"
+        heeds = "import signal as s\ns.signal(s.SIGINT, s.default_int_handler)\nimport rise"
         again = subprocess.run([sys.executable, "-c", heeds], cwd=folder, env=environment,
                                capture_output=True, check=False)
         check(f"build: {name}: nothing stays", again.returncode != 0 and libraries() == library,
