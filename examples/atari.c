@@ -40,11 +40,13 @@ typedef struct options {
     double steps, hours, save_every, blank;
     double evaluate_every;   /* 0: the default */
     double evaluate_epsilon; /* negative: 0.001 for Atari, else 0 */
+    double patience; /* of the bridge, in seconds */
     int episodes, last_episodes, seed, environments, threads, size;
     int btr, whole, plain, render, colour;
 } options;
 
-static const char *const usage =
+/* in two parts, because C99 compilers need not accept a string of more than 4095 bytes */
+static const char *const usage[] = {
     "atari --game NAME            an Atari game: pong, breakout, space_invaders ...\n"
     "      --env NAME             or any environment of Gymnasium with images or numbers, and\n"
     "                             discrete actions: MinAtar/Breakout-v1, CartPole-v1 ...\n"
@@ -53,7 +55,8 @@ static const char *const usage =
     "  --seed N                   [1]\n"
     "  --resume                   goes on with the run in the folder. Options that are not\n"
     "                             given keep their values in its run.txt, except --plain,\n"
-    "                             --python and --bridge\n"
+    "                             --python and --bridge. The environments go on with a new\n"
+    "                             seed, made from --seed and the steps so far\n"
     "  --play FILE                no training: a saved agent plays as many episodes as\n"
     "                             --last-episodes says. A GIF of the first one is written\n"
     "                             beside FILE, or into --folder: episode.gif\n"
@@ -73,7 +76,7 @@ static const char *const usage =
     "  --evaluate-epsilon P       probability of a random action in evaluations. At 0, an agent\n"
     "                             that never serves the ball does nothing until the time limit\n"
     "                             of the episode [0.001 in Atari games, else 0]\n"
-    "Environment\n"
+    "Environment\n",
     "  --env MODULE:NAME          imports the module, which registers the environment. ALE,\n"
     "                             MinAtar, MiniGrid, BabyAI and Vizdoom need no MODULE\n"
     "  --keyword KEY=VALUE        an argument of the environment; may be repeated\n"
@@ -90,6 +93,9 @@ static const char *const usage =
     "  --colour                   resized frames keep their colours\n"
     "  --blank P                  probability that a frame is black [0]\n"
     "  --environments N           environments that are played at once [8]\n"
+    "  --patience SECONDS         most time for a step of all environments. Their start, and a\n"
+    "                             step in which an episode begins, may take ten times as long\n"
+    "                             [60]\n"
     "  --protocol dopamine|btr    of --game. dopamine: the game's own actions; btr: all 18\n"
     "                             actions, and 1 to 30 no-ops at the start of an episode.\n"
     "                             Both: 4 frames a step, sticky actions 0.25, at most 108000\n"
@@ -100,7 +106,7 @@ static const char *const usage =
     "                             is made for a small machine\n"
     "  --set FIELD=VALUE          a field of rise_agent_desc, such as window=32; may be repeated\n"
     "  --threads N                threads of the agent; the games have their own process [1]\n"
-    "  --python PATH, --bridge PATH    [python3, examples/bridge.py]\n";
+    "  --python PATH, --bridge PATH    [python3, examples/bridge.py]\n"};
 
 static const command_option table[] = {
     {"--game", COMMAND_STRING, COMMAND_FIXED, "", 0, 0, ""},
@@ -127,6 +133,7 @@ static const command_option table[] = {
     {"--colour", COMMAND_SWITCH, COMMAND_FIXED, "", 0, 0, ""},
     {"--blank", COMMAND_NUMBER, COMMAND_FIXED, "0", 0, 1, ""},
     {"--environments", COMMAND_WHOLE, COMMAND_FIXED, "8", 1, BRIDGE_ENVIRONMENTS, ""},
+    {"--patience", COMMAND_NUMBER, COMMAND_FREE, "60", 0.01, 1e6, ""},
     {"--protocol", COMMAND_CHOICE, COMMAND_FIXED, "dopamine", 0, 0, "dopamine|btr"},
     {"--preset", COMMAND_CHOICE, COMMAND_FIXED, "", 0, 0, "dqn|rainbow|btr|r2d2"},
     {"--set", COMMAND_LINES, COMMAND_FIXED, "", 0, 0, "FIELD=VALUE"},
@@ -164,6 +171,7 @@ static int read_options(options *o, const command_line *c)
     o->colour = command_string(c, "--colour") != NULL;
     o->blank = command_number(c, "--blank");
     o->environments = command_whole(c, "--environments");
+    o->patience = command_number(c, "--patience");
     o->btr = command_choice(c, "--protocol") == 1;
     o->preset = command_choice(c, "--preset"); /* in the order of rise_preset */
     o->settings = command_string(c, "--set");
@@ -174,7 +182,7 @@ static int read_options(options *o, const command_line *c)
         return fputs("atari: pass either --game or --env. See --help.\n", stderr), 0;
     if (o->environment != NULL && command_given(c, "--protocol"))
         return fputs("atari: --protocol is for --game: leave it out\n", stderr), 0;
-    return 1;
+    return command_fields_are_free(c);
 }
 
 /* ---------------------------------------------------------------------------------------------- */
@@ -191,7 +199,8 @@ static const struct {
     {"boxing", 0.1, 12.1},          {"ms_pacman", 307.3, 6951.6}};
 enum { KNOWN = sizeof known / sizeof *known };
 
-/* Writes the Gymnasium name: space_invaders becomes ALE/SpaceInvaders-v5. */
+/* Writes the Gymnasium name: space_invaders becomes ALE/SpaceInvaders-v5. A letter after a digit is
+   large, too: tic_tac_toe_3d becomes ALE/TicTacToe3D-v5. */
 static void game_name(const options *o, char *name, size_t size)
 {
     size_t length;
@@ -206,7 +215,8 @@ static void game_name(const options *o, char *name, size_t size)
         if (*at == '_')
             begins = 1;
         else
-            name[length++] = (char)(begins ? toupper((unsigned char)*at) : *at), begins = 0;
+            name[length++] = (char)(begins ? toupper((unsigned char)*at) : *at),
+            begins = isdigit((unsigned char)*at) != 0;
     }
     snprintf(name + length, size - length, "-v5");
 }
@@ -270,6 +280,7 @@ static int open_arcade(arcade *a, const options *o, int count, int seed)
     link.settings = settings;
     link.environments = count;
     link.seed = (uint64_t)seed;
+    link.patience = o->patience;
     link.python = o->python;
     link.script = o->bridge;
     if (!arcade_open(a, &link, &p)) return fprintf(stderr, "atari: %s\n", a->link.error), 0;
@@ -345,6 +356,7 @@ typedef struct session {
     char folder[TRAIN_PATH - 40], title[100];
     arcade games;     /* for training */
     arcade evaluated; /* for evaluation, opened when first needed */
+    rise_agent *agent; /* of the run; NULL: not yet made */
     train_run training;
     int shown; /* 1: the panel shows the evaluation */
     float largest[BRIDGE_NUMBERS]; /* largest magnitude of each number in the last pictures */
@@ -559,8 +571,7 @@ static int agent_suits(const rise_agent_desc *desc, const arcade *a, const char 
     if (a->width > 0)
         fprintf(stderr, "frames of %d x %d x %d, ", a->width, a->height, a->channels);
     fprintf(stderr,
-            "and %d numbers: pass the options of the agent's environment (run.txt has them), and "
-            "do not --set these fields\n",
+            "and %d numbers: pass the options of the agent's environment (run.txt has them)\n",
             a->numbers);
     return 0;
 }
@@ -583,6 +594,7 @@ static int play(session *s, const char *path)
     snprintf(film, sizeof film, "%s/episode.gif", s->folder);
     good = open_evaluation(s, agent, s->options.last_episodes) &&
            agent_suits(rise_agent_query(agent), &s->evaluated, path);
+    terminal_catch_signals(); /* an interrupted evaluation removes its unfinished GIF */
     if (good && train_make_folder(s->folder) < 0) {
         fprintf(stderr, "atari: the folder %s cannot be made (%s): pass another --folder\n",
                 s->folder, strerror(errno));
@@ -642,17 +654,17 @@ static int resume_options(session *s)
     return command_resume(&s->line, &old);
 }
 
-/* Looks for agent.rise in the folder. If the file exists, reads its description into *desc and
-   takes the number of environments and the memory from the description. Prints a message and
-   returns 0 if the file is damaged, or if options disagree with it. */
-static int find_run(session *s, int *found, rise_agent_desc *desc)
+/* Looks for agent.rise in the folder. If the file exists, loads the agent, reads its description
+   into *desc, and takes the number of environments and the memory from the description. Prints a
+   message and returns 0 if the file is damaged, or if options disagree with it. */
+static int find_run(session *s, rise_agent_desc *desc)
 {
     char path[TRAIN_PATH];
+    rise_agent_desc machine;
     rise_error error;
     options *const o = &s->options;
     snprintf(path, sizeof path, "%s/agent.rise", s->folder);
-    *found = has_file(s, "agent.rise");
-    if (!*found) return 1;
+    if (!has_file(s, "agent.rise")) return 1;
     if (rise_agent_peek(desc, path, &error) != RISE_OK)
         return fprintf(stderr, "atari: %s\n", error.text), 0;
     if ((command_given(&s->line, "--environments") &&
@@ -664,7 +676,22 @@ static int find_run(session *s, int *found, rise_agent_desc *desc)
     }
     o->environments = desc->environments;
     o->memory = desc->memory;
-    return 1;
+    if (!train_memory_fits(desc)) return 0;
+    memset(&machine, 0, sizeof machine);
+    machine.threads = o->threads;
+    return rise_agent_load(&s->agent, path, &machine, &error) == RISE_OK ||
+           (fprintf(stderr, "atari: %s\n", error.text), 0);
+}
+
+/* Returns the seed of the environments. A session that goes on with a run gets another seed, which
+   depends on the steps so far: with the same seed, it would play the episodes of the first session
+   again. The sum stays below 2^31, because some environments take no larger seed. */
+static int environments_seed(const session *s)
+{
+    rise_metrics m;
+    if (s->agent == NULL) return s->options.seed;
+    rise_agent_metrics(s->agent, &m);
+    return s->options.seed + (int)(preprocess_seed((uint64_t)m.steps) >> 34);
 }
 
 /* Adds this session to run.txt. Returns 0, after a message, on failure. */
@@ -682,7 +709,7 @@ static int record(const session *s)
 
 /* Creates the folder of the run and its files. On failure, prints a message, removes run.txt,
    log.csv and the folders if this call created them, and returns 0. */
-static int begin_files(session *s, const train_options *tool, rise_agent *agent)
+static int begin_files(session *s, const train_options *tool)
 {
     static const char *const names[] = {"run.txt", "log.csv"};
     char path[TRAIN_PATH];
@@ -694,7 +721,7 @@ static int begin_files(session *s, const train_options *tool, rise_agent *agent)
                 strerror(errno));
         return 0;
     }
-    if (record(s) && train_open(&s->training, tool, agent)) return 1;
+    if (record(s) && train_open(&s->training, tool, s->agent)) return 1;
     for (i = 0; i < 2; i++) {
         snprintf(path, sizeof path, "%s/%s", s->folder, names[i]);
         if (!had[i]) remove(path);
@@ -703,23 +730,17 @@ static int begin_files(session *s, const train_options *tool, rise_agent *agent)
     return 0;
 }
 
-/* Creates the agent, or loads the agent of the run that was found. Returns NULL, after a message,
-   on failure. */
-static rise_agent *make_agent(session *s, int found, const rise_agent_desc *desc)
+/* Creates the agent, unless the run has one, which must fit the environments. Returns 0, after a
+   message, on failure. */
+static int make_agent(session *s, const rise_agent_desc *desc)
 {
     char path[TRAIN_PATH];
-    rise_agent_desc machine;
-    rise_agent *agent = NULL;
     rise_error error;
-    rise_result result;
-    memset(&machine, 0, sizeof machine);
-    machine.threads = s->options.threads;
     snprintf(path, sizeof path, "%s/agent.rise", s->folder);
-    if (!agent_suits(desc, &s->games, path) || !train_memory_fits(desc)) return NULL;
-    result = found ? rise_agent_load(&agent, path, &machine, &error)
-                   : rise_agent_create(&agent, desc, &error);
-    if (result != RISE_OK) fprintf(stderr, "atari: %s\n", error.text);
-    return agent;
+    if (s->agent != NULL) return agent_suits(desc, &s->games, path);
+    if (!train_memory_fits(desc)) return 0;
+    return rise_agent_create(&s->agent, desc, &error) == RISE_OK ||
+           (fprintf(stderr, "atari: %s\n", error.text), 0);
 }
 
 /* Copies the fact that begins with `name` to `text`; "" if the child sent none. */
@@ -771,20 +792,18 @@ static int run(session *s)
     train_options tool;
     rise_agent_desc desc;
     char best[TRAIN_PATH];
-    rise_agent *agent;
-    int good, found, i;
+    int good, i;
     memset(&tool, 0, sizeof tool);
-    if (!find_run(s, &found, &desc)) return 0;
+    if (!find_run(s, &desc)) return 0;
     snprintf(s->title, sizeof s->title, "%.60s, memory %s, seed %d",
              o->game != NULL ? o->game : o->environment, memory_names[o->memory], o->seed);
     printf("Starting %d environments.\n", o->environments);
     fflush(stdout);
-    if (!open_arcade(&s->games, o, o->environments, o->seed)) return 0;
-    if (!found && !describe(o, &s->games, &desc)) return 0;
+    if (!open_arcade(&s->games, o, o->environments, environments_seed(s))) return 0;
+    if (s->agent == NULL && !describe(o, &s->games, &desc)) return 0;
     keep_to_frames(&desc, &s->games);
     say_what_is_seen(s);
-    agent = make_agent(s, found, &desc);
-    if (agent == NULL) return 0;
+    if (!make_agent(s, &desc)) return 0;
     tool.title = s->title;
     tool.folder = s->folder;
     tool.steps = steps_of(o);
@@ -798,7 +817,7 @@ static int run(session *s)
     for (i = 0; i < KNOWN && o->game != NULL; i++)
         if (strcmp(o->game, known[i].name) == 0)
             tool.level_name = "human", tool.level = known[i].human;
-    if (!begin_files(s, &tool, agent)) return rise_agent_destroy(agent), 0;
+    if (!begin_files(s, &tool)) return 0;
     good = learn(s);
     good = train_close(&s->training) && good;
     if (good && !terminal_interrupted && !isnan(s->training.best.score)) {
@@ -807,7 +826,6 @@ static int run(session *s)
     } else if (good && terminal_interrupted) {
         puts("Stopped. The same command with --resume goes on.");
     }
-    rise_agent_destroy(agent);
     return good;
 }
 
@@ -851,12 +869,14 @@ int main(int argc, char **argv)
     if (self_test_wanted(argc, argv)) return self_test_status();
     s.argc = argc;
     s.argv = argv;
-    if (argc == 1 || command_wants_help(argc, argv)) return fputs(usage, stdout), argc == 1 ? 2 : 0;
+    if (argc == 1 || command_wants_help(argc, argv))
+        return fputs(usage[0], stdout), fputs(usage[1], stdout), argc == 1 ? 2 : 0;
     command_begin(&s.line, table, TABLE);
     if (!command_parse(&s.line, argc, argv) || !name_folder(&s)) return 2;
     if (!resume_options(&s)) return 1;
     if (!read_options(o, &s.line)) return 2;
     good = o->play != NULL ? play(&s, o->play) : run(&s);
+    rise_agent_destroy(s.agent);
     arcade_close(&s.games);
     arcade_close(&s.evaluated);
     return good ? 0 : 1;

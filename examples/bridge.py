@@ -4,10 +4,12 @@ child process of env_bridge.h, which describes the messages.
 The agent sees an image of the observation, numbers of it, or both. The observation space says where
 the image is and how its values become bytes (class Picture), and which parts become numbers (class
 Vector). With --render, the agent sees the rendered picture instead. Actions are Discrete, or all
-combinations of a MultiBinary or MultiDiscrete space.
+combinations of a MultiBinary or MultiDiscrete space. Needs Python 3.9 or newer.
 """
 
 import ast
+import contextlib
+import copy
 import difflib
 import functools
 import importlib
@@ -39,6 +41,7 @@ MAX_BYTES = ENVIRONMENTS * (2 + 255)  # of a message from the program: a STEP fo
 MAX_NAMES = 8000  # bytes of the text in a SPEC
 MAX_TEXT = 1000  # bytes of an ERROR
 MAX_REWARD = 3.4e38  # the sum of rewards is sent as a 32-bit float
+MAX_PIXEL = 65535  # a Box with a larger limit holds no picture: all of its pixels would be dark
 GRACE = 30  # seconds that a step may still take when the program has ended
 
 # The prefix of a name: the module that registers such environments, and its package for pip.
@@ -53,6 +56,23 @@ PACKAGES = {
 
 class Refusal(Exception):
     """A request that cannot be served. The text is a sentence for the user."""
+
+
+class Ended(Exception):
+    """The program has sent BYE, or has closed the socket: this process ends."""
+
+
+# What ast.parse and ast.literal_eval raise.
+UNREADABLE = (SyntaxError, ValueError, TypeError, MemoryError, RecursionError)
+
+
+def told(wrong):
+    """Returns the type of an exception, and its text if it has one."""
+    try:
+        text = str(wrong)
+    except Exception:  # the text is made by the environment's own code
+        text = ""
+    return f"{type(wrong).__name__}: {text}" if text else type(wrong).__name__
 
 
 def brief(thing, most=80):
@@ -79,8 +99,8 @@ def why_no_image(space):
         return f"the shape {shape} is not an image"
     if numpy.any(space.low != 0):
         return f"values begin at {numpy.min(space.low)}, not at 0"
-    if not numpy.all(numpy.isfinite(space.high)) or numpy.max(space.high) <= 0:
-        return f"values end at {numpy.max(space.high)}"
+    if not 0 < numpy.max(space.high) <= MAX_PIXEL:  # also NaN
+        return f"values end at {numpy.max(space.high)}, not above 0 and at most at {MAX_PIXEL}"
     sides = shape[1:] if channels_first(shape) else shape[:2]
     if len(shape) == 3 and (shape[0] if channels_first(shape) else shape[2]) > CHANNELS:
         return f"neither the first nor the last number of {shape} is 1 to {CHANNELS} channels"
@@ -290,7 +310,13 @@ def view_of(name, space, spaces, wanted):
     The agent sees the parts that `wanted` names, with commas between. If `wanted` is empty, the
     agent sees all parts that are images or vectors.
     """
-    parts = {"/".join(map(str, path)): (path, part) for path, part in parts_of(space, spaces)}
+    parts = {}
+    for path, part in parts_of(space, spaces):
+        key = "/".join(map(str, path))
+        if key in parts:
+            raise Refusal(f"two parts of the observations of {name} are called {key}: rename one "
+                          "with a wrapper (--wrap)")
+        parts[key] = path, part
     reasons = {key: why_no_image(part) for key, (_, part) in parts.items()}
     kept = chosen_parts(name, parts, wanted) if wanted else list(parts)
     images = [key for key in parts if key in kept and not reasons[key]]
@@ -301,7 +327,7 @@ def view_of(name, space, spaces, wanted):
                       f"numbers: {reasons[neither[0]]}")
     if not images and not numbers:
         why = "; ".join(f"{key}: {why}".removeprefix(": ") for key, why in reasons.items())[:100]
-        flat = "--wrap gymnasium.wrappers:FlattenObservation makes a vector"
+        flat = "--wrap gymnasium.wrappers:FlattenObservation makes a vector of most"
         way = "--render shows the agent the rendered picture, which may show what it should not see"
         raise Refusal(f"the observations of {name} hold no image and no vector ({why}): {flat}; "
                       f"{way}")
@@ -370,7 +396,8 @@ class Environment:
         self.latest, _ = self.env.reset(seed=seed)
 
     def step(self, action):
-        self.latest, reward, terminated, truncated, _ = self.env.step(self.actions[action])
+        chosen = copy.copy(self.actions[action])  # an environment may change its argument
+        self.latest, reward, terminated, truncated, _ = self.env.step(chosen)
         return reward, terminated, truncated
 
     def frame(self):
@@ -404,10 +431,13 @@ class Atari(Environment):
 
     @staticmethod
     def fits(env):
-        """Returns whether the wrappers of `env` change nothing: no frame skip, no time limit."""
-        plain = env.unwrapped
-        simple = hasattr(plain, "ale") and plain._frameskip == 1
-        return simple and env.spec.max_episode_steps is None
+        """Returns whether `env` is a game of ALE without a frame skip, inside no wrapper but those
+        that only check calls. A time limit is another wrapper."""
+        while type(env).__name__ in ("OrderEnforcing", "PassiveEnvChecker"):
+            env = env.env
+        kind = type(env)
+        known = kind.__name__ == "AtariEnv" and kind.__module__.split(".")[0] == "ale_py"
+        return known and env._frameskip == 1
 
     def __init__(self, *how):
         super().__init__(*how)
@@ -456,7 +486,11 @@ def import_for(name):
     gymnasium = imported("gymnasium", wanted)
     gymnasium.logger.min_level = gymnasium.logger.ERROR
     if module:
-        getattr(imported(module, install), "register_envs", lambda: None)()  # MinAtar has it
+        # MinAtar has a function that registers its environments. Gymnasium has another one of the
+        # same name, which modules import.
+        register = getattr(imported(module, install), "register_envs", None)
+        if register not in (None, getattr(gymnasium, "register_envs", None)):
+            register()
     return gymnasium, plain
 
 
@@ -480,9 +514,10 @@ def wrapper_of(text):
     try:
         call = ast.parse(f"f({arguments or ')'}", mode="eval").body
         keywords = {word.arg: ast.literal_eval(word.value) for word in call.keywords}
-        if not module or not attribute.isidentifier() or call.args or None in keywords:
+        plain = isinstance(call.func, ast.Name) and not call.args and None not in keywords
+        if not module or not attribute.isidentifier() or not plain:
             raise ValueError
-    except (SyntaxError, ValueError, AttributeError) as wrong:
+    except (*UNREADABLE, AttributeError) as wrong:  # AttributeError: the text is not a call
         forms = "write module:Wrapper or module:Wrapper(key=value)"
         raise Refusal(f"--wrap {text} is not understood: {forms}") from wrong
     wrapper = getattr(imported(module, install_line(module)), attribute, None)
@@ -492,8 +527,8 @@ def wrapper_of(text):
     def wrap(env):
         try:
             return wrapper(env, **keywords)
-        except (TypeError, ValueError, AssertionError) as wrong:
-            raise Refusal(f"--wrap {text} failed: {wrong}") from wrong
+        except (TypeError, ValueError, AssertionError, NotImplementedError) as wrong:
+            raise Refusal(f"--wrap {text} failed: {told(wrong)}") from wrong
 
     return wrap
 
@@ -530,9 +565,12 @@ class Request:
         try:
             env = gymnasium.make(known, disable_env_checker=True, **self.settings)
         except TypeError as wrong:
-            if not self.settings:
+            given = ["--keyword"] if len(self.settings) > self.render else []
+            given += ["--render"] if self.render else []
+            if not given:
                 raise
-            raise Refusal(f"{self.name} does not know a setting (--keyword): {wrong}") from wrong
+            options = " or ".join(given)
+            raise Refusal(f"{self.name} does not know a setting ({options}): {wrong}") from wrong
         plain = not wraps and Atari.fits(env)
         env = functools.reduce(lambda inner, wrap: wrap(inner), wraps, env)
         spaces = gymnasium.spaces
@@ -540,7 +578,8 @@ class Request:
         if self.render:
             return Environment(self.name, env, actions, (Rendering(self.name, env), [], []))
         view = view_of(self.name, env.observation_space, spaces, self.observation)
-        kind = Atari if plain and not view[1] else Environment  # obs_type=ram gives numbers
+        # With obs_type=ram, ALE shows numbers. With sound_obs=True, it shows a Dict.
+        kind = Atari if plain and not view[1] and not view[0].path else Environment
         return kind(self.name, env, actions, view)
 
     def versions(self, env):
@@ -563,7 +602,7 @@ def literal(text):
     """Returns the number, tuple, True or False that the text stands for; anything else is text."""
     try:
         return ast.literal_eval(text)
-    except (ValueError, SyntaxError):
+    except UNREADABLE:
         return text
 
 
@@ -623,7 +662,7 @@ class Served:
         """Returns total + reward, which must be a finite float."""
         try:
             total += float(reward)
-        except (TypeError, ValueError):
+        except (TypeError, ValueError, OverflowError):
             total = math.nan
         if not abs(total) <= MAX_REWARD:  # also NaN
             rule = "a reward must be a finite number"
@@ -641,10 +680,17 @@ class Served:
 
 
 class Stream:
-    """Sends and receives whole messages and checks their numbers. Exits if the socket is closed."""
+    """Sends and receives whole messages and checks their numbers. Raises Ended if the socket is
+    closed."""
 
     def __init__(self, source, sink):
         self.source, self.sink, self.number = source, sink, 0
+
+    def close(self):
+        """Closes both descriptors, once."""
+        for descriptor in {self.source, self.sink} - {-1}:
+            os.close(descriptor)
+        self.source = self.sink = -1
 
     def exactly(self, size):
         data = bytearray()
@@ -654,7 +700,7 @@ class Stream:
             except ConnectionError:
                 piece = b""
             if not piece:
-                sys.exit(0)
+                raise Ended
             data += piece
         return bytes(data)
 
@@ -672,26 +718,34 @@ class Stream:
             while data:
                 data = data[os.write(self.sink, data) :]
         except ConnectionError:
-            sys.exit(0)
+            raise Ended from None
 
     def complain(self, sentence):
         text = sentence.encode(errors="backslashreplace")[:MAX_TEXT]
-        self.send(ERROR, text.decode(errors="ignore").encode())  # drops a character that was cut
+        with contextlib.suppress(Ended):
+            self.send(ERROR, text.decode(errors="ignore").encode())  # drops a cut character
 
 
 class Server:
     def __init__(self, stream):
-        self.stream = stream
+        self.stream, self.environments = stream, []
+
+    def close(self):
+        """Closes the environments: some have processes or windows of their own."""
+        for environment in self.environments:
+            with contextlib.suppress(Exception, SystemExit):
+                environment.env.close()
 
     def greet(self):
         """Makes the environments that HELLO asks for, and sends SPEC."""
         request, count, frames = self.hello()
-        environments = [request.make() for _ in range(count)]
-        first = environments[0]
+        for _ in range(count):
+            self.environments.append(request.make())
+        first = self.environments[0]
         first.reset(0)
         image = first.frame()
         self.fresh = [True] * count
-        self.prepare(environments, (frames, *image.shape))
+        self.prepare((frames, *image.shape))
         self.actions = len(first.actions)
         names = [request.name, *action_names(request.name, first.env, first.actions)]
         facts = [*first.facts(), *request.versions(first.env)]
@@ -703,12 +757,12 @@ class Server:
         sizes = (width, height, channels, self.actions, first.count)
         self.stream.send(SPEC, struct.pack("<IIIIII", VERSION, *sizes) + text)
 
-    def prepare(self, environments, shape):
+    def prepare(self, shape):
         """Allocates the answer, with frames of this shape and numbers for each environment."""
-        pixels, count = math.prod(shape), environments[0].count
+        pixels, count = math.prod(shape), self.environments[0].count
         size = 8 + pixels + 4 * count
-        self.answer, self.served = bytearray(len(environments) * size), []
-        for i, environment in enumerate(environments):
+        self.answer, self.served = bytearray(len(self.environments) * size), []
+        for i, environment in enumerate(self.environments):
             if environment.count != count:
                 sizes = f"{environment.count} numbers; those of the first environment: {count}"
                 raise Refusal(f"the observations of {environment.name} have {sizes}")
@@ -734,7 +788,7 @@ class Server:
         """Returns the program's next message. BYE ends the process."""
         kind, body = self.stream.receive()
         if kind == BYE:
-            sys.exit(0)
+            raise Ended
         return kind, body
 
     def step(self, body):
@@ -779,6 +833,8 @@ class Server:
 def watch(program, source):
     """Ends this process GRACE seconds after the program has ended, also while a step hangs.
 
+    Also ends the processes that an environment has started. env_bridge.h has put all of them into a
+    process group, which this process leads.
     The program has ended if it has closed its end of the socket `source`, or if this process has
     another parent than `program`. Each test alone misses a case. There may be a shell between the
     two processes, and some systems report a closed socket only to a process that reads from it.
@@ -790,6 +846,8 @@ def watch(program, source):
     ):
         time.sleep(1)
     time.sleep(GRACE)
+    if os.getpgrp() == os.getpid():
+        os.killpg(0, signal.SIGKILL)
     os._exit(1)
 
 
@@ -804,18 +862,27 @@ def ignore_signals():
 
 def main():
     ignore_signals()
+    if os.path.realpath(sys.path[0]) == os.path.dirname(os.path.realpath(__file__)):
+        del sys.path[0]  # a module of the user may have the name of a file in this folder
     stream = Stream(os.dup(0), os.dup(1))
+    # A process that an environment forks must not keep the socket open after this process.
+    os.register_at_fork(after_in_child=stream.close)
     threading.Thread(target=watch, args=(os.getppid(), stream.source), daemon=True).start()
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)  # keeps print() away from the messages
     os.dup2(2, 1)
     sys.path.append(os.getcwd())  # for the user's own modules
+    server = Server(stream)
     try:
-        Server(stream).serve()
+        server.serve()
+    except Ended:
+        pass
     except Refusal as why:
         stream.complain(str(why))
-    except Exception as wrong:  # also an ImportError of an environment
-        stream.complain(f"the environment failed: {type(wrong).__name__}: {wrong}")
+    except BaseException as wrong:  # also SystemExit: an environment may call sys.exit
+        stream.complain(f"the environment failed: {told(wrong)}")
         raise
+    finally:
+        server.close()
 
 
 if __name__ == "__main__":

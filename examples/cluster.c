@@ -531,7 +531,7 @@ static int read_options(session *s)
     if (s->all.count > RANKS_MOST)
         return fprintf(stderr, "cluster: at most %d ranks are possible\n", RANKS_MOST), 0;
     if (o->steps == 0) o->steps = o->environment != NULL ? 1e6 : recipe_of(o->game)->steps;
-    return 1;
+    return command_fields_are_free(c);
 }
 /* Takes the options of the run in the folder. Returns 0, after a message, if there is a run and
    --resume is missing, if set.txt or run.txt cannot be read, or if command_resume refuses. */

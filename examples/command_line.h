@@ -215,6 +215,27 @@ static inline int command_not_both(const command_line *c, const char *one, const
     return 0;
 }
 
+/* Returns 0, after a message, if --set names a field that the tool sets itself: from what it plays,
+   or from an option of the same name. The tool's arrays have the sizes of these fields. */
+static inline int command_fields_are_free(const command_line *c)
+{
+    static const char *const own = "frame_width|frame_height|frame_channels|numbers|actions|"
+                                   "environments|players|play_only|processes";
+    const char *line = command_string(c, "--set");
+    for (; line != NULL; line = strchr(line, '\n')) {
+        char option[COMMAND_TEXT + 2];
+        int is_option;
+        line += *line == '\n';
+        snprintf(option, sizeof option, "--%.*s", (int)strcspn(line, "="), line);
+        is_option = command_find(c, option) >= 0;
+        if (!is_option && command_word(own, option + 2) < 0) continue;
+        fprintf(stderr, "--set %.*s: the tool sets this itself: %s%s\n", (int)strcspn(line, "\n"),
+                line, is_option ? "pass " : "leave it out", is_option ? option : "");
+        return 0;
+    }
+    return 1;
+}
+
 /* Sets fields of *d. Each of the lines is a "field=value"; NULL: none. Returns 0 and the error if a
    line is wrong. */
 static inline int command_set_fields(const char *lines, rise_agent_desc *d, rise_error *error)

@@ -16,11 +16,12 @@
        bridge_close(&b);
 
    If the child fails in any way, the call returns 0 and b.error is a sentence that says why. A lost
-   child never raises SIGPIPE in the program. A call waits at most options.patience seconds, and
-   bridge_open ten times as long. If the child has closed its connection but does not end, the call
-   waits for at most two more seconds and kills the child. A child that still runs is ended by
-   bridge_close. What the child writes to stderr is not shown: the newest 2 KB or more are kept for
-   b.error. POSIX only.
+   child never raises SIGPIPE in the program. A call waits at most options.patience seconds;
+   bridge_open, and a step in which an episode begins, wait ten times as long. If the child has
+   closed its connection but does not end, the call waits for at most two more seconds and kills the
+   child. A child that still runs is ended by bridge_close. When the child ends, the processes that
+   it has started are killed. What the child writes to stderr is not shown: the newest 2 KB or more
+   are kept for b.error. POSIX only.
 
    THE PROTOCOL, version 3. The bytes go over a socket, which is the child's standard input and
    output. Numbers are little-endian. A message is a header of 16 bytes ("RISE", u32 type, u32
@@ -101,7 +102,9 @@ typedef struct bridge_options {
     int environments;     /* 0: 1 */
     int frames;           /* newest frames in each answer; 0: 1 */
     uint64_t seed;
-    double patience;    /* most seconds for a step; the start may take ten times as long; 0: 60 */
+    /* most seconds for a step; the start, and a step in which an episode begins, may take ten times
+       as long; 0: 60 */
+    double patience;
     const char *python; /* NULL: python3 */
     const char *script; /* path of bridge.py */
 } bridge_options;
@@ -145,6 +148,7 @@ typedef struct bridge {
     double allowed, until;
     uint32_t number;                    /* number of the next question */
     uint8_t asked[BRIDGE_ENVIRONMENTS]; /* actions in the last STEP for each environment */
+    int begins;                         /* 1: an episode begins in the last STEP */
     /* [environments][8 + frames... + 4 * numbers], the body of a STATE */
     uint8_t *answer;
     size_t answer_bytes;
@@ -215,25 +219,32 @@ static inline double bridge_now(void)
     return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
 
-/* Waits for the child to end, and kills it after `grace` or `patience`, whichever is shorter.
-   Returns its status; -1: there is no child; -2: it was killed. */
+/* Waits for the child to end, and kills it after `grace` or `patience`, whichever is shorter. Also
+   kills all other processes of its group. Returns its status; -1: there is no child; -2: it was
+   killed.
+
+   WNOWAIT keeps an ended child in the process table. Until waitpid removes the child, no new
+   process and no new group can get its number. So kill reaches the child's group only. */
 static inline int bridge_reap(bridge *b)
 {
     double const until = bridge_now() + (b->patience < b->grace ? b->patience : b->grace);
-    int status = -1;
-    pid_t ended;
+    siginfo_t ended;
+    int status = -1, found;
     if (b->child <= 0) return -1;
-    while ((ended = waitpid(b->child, &status, WNOHANG)) == 0 && bridge_now() < until) {
+    memset(&ended, 0, sizeof ended); /* si_pid stays 0 while the child runs */
+    while ((found = waitid(P_PID, (id_t)b->child, &ended, WEXITED | WNOHANG | WNOWAIT)) == 0 &&
+           ended.si_pid == 0 && bridge_now() < until) {
         bridge_listen(b);
         poll(NULL, 0, 10);
     }
-    if (ended == 0) {
-        kill(b->child, SIGKILL);
-        while (waitpid(b->child, NULL, 0) < 0 && errno == EINTR) continue;
-        status = -2;
+    if (found == 0) {
+        kill(-b->child, SIGKILL);
+        kill(b->child, SIGKILL); /* in case the system has refused to make a group */
+        while (waitpid(b->child, &status, 0) < 0 && errno == EINTR) continue;
+        if (ended.si_pid == 0) status = -2;
     }
     b->child = 0;
-    return ended < 0 ? -1 : status;
+    return status;
 }
 
 /* Writes into b->error how the child ended, after it has closed the socket. Returns 0. */
@@ -257,6 +268,10 @@ static inline void bridge_become(int socket, int said, const char *python, const
     char text[300];
     uint8_t head[BRIDGE_HEAD] = {'R', 'I', 'S', 'E', BRIDGE_ERROR};
     int length;
+    /* The child gets a process group of its own, for two reasons. bridge_reap can end all processes
+       that an environment has started. And a signal to the program's group, such as Ctrl-C, does
+       not end these processes while the program saves its work. */
+    setpgid(0, 0);
     /* If the program has closed descriptor 0, 1 or 2, `socket` or `said` may have that number, and
        dup2 below would overwrite the descriptor. So both move to 3 or above. */
     socket = fcntl(socket, F_DUPFD_CLOEXEC, 3);
@@ -264,15 +279,16 @@ static inline void bridge_become(int socket, int said, const char *python, const
     dup2(said, 2);
     dup2(socket, 0);
     dup2(socket, 1);
-    /* A terminal sends SIGINT and SIGHUP to all of its processes, and tools such as timeout send
-       SIGTERM to a whole group. The child ignores these signals: the program handles them, and ends
-       the child. bridge.py ignores them too, but only after Python has started. */
+    /* A signal may be sent to the child too, for example SIGHUP when a session ends. The child
+       ignores these signals: the program handles them, and ends the child. bridge.py ignores them
+       too, but only after Python has started. */
     signal(SIGINT, SIG_IGN);
     signal(SIGHUP, SIG_IGN);
     signal(SIGTERM, SIG_IGN);
     execlp(python, python, script, (char *)NULL);
     length = snprintf(text, sizeof text,
-                      "%.100s could not be started (%.60s): install Python 3, or give its path",
+                      "%.100s could not be started (%.60s): install Python 3.9 or newer, or give "
+                      "its path",
                       python, strerror(errno));
     head[12] = (uint8_t)length;
     if (write(1, head, sizeof head) > 0 && write(1, text, (size_t)length) > 0) _exit(1);
@@ -314,7 +330,10 @@ static inline int bridge_start(bridge *b, const bridge_options *o)
     close(ends[1]);
     close(said[1]);
     b->socket = ends[0];
-    if (b->child > 0) return 1;
+    if (b->child > 0) {
+        setpgid(b->child, b->child); /* as the child does: the group then exists for both */
+        return 1;
+    }
     return bridge_fail(b, "cannot create a process: %s", strerror(errno));
 }
 
@@ -354,7 +373,10 @@ static inline int bridge_wait(bridge *b, short what)
         if (answers < 0 && errno != EINTR)
             return bridge_fail(b, "cannot wait for the environment: %s", strerror(errno));
         if (left <= 0)
-            return bridge_fail(b, "the environment has not answered for %g seconds", b->allowed);
+            return bridge_fail(b,
+                               "the environment has not answered for %g seconds: pass a larger "
+                               "patience, or fewer environments",
+                               b->allowed);
     }
 }
 
@@ -601,11 +623,13 @@ static inline int bridge_send(bridge *b, const bridge_move *moves)
     size_t size = 0;
     int i;
     if (!b->open) return bridge_fail(b, "the bridge is closed");
+    b->begins = 0;
     for (i = 0; i < b->environments; i++) {
         if (moves[i].count < 0 || moves[i].count > BRIDGE_PLAYED)
             return bridge_fail(b, "environment %d is to play %d actions: 0 to %d are possible", i,
                                moves[i].count, BRIDGE_PLAYED);
         b->asked[i] = (uint8_t)moves[i].count;
+        b->begins |= moves[i].reset != 0;
         body[size++] = (uint8_t)(moves[i].reset != 0);
         body[size++] = b->asked[i];
         memcpy(body + size, moves[i].actions, (size_t)moves[i].count);
@@ -649,7 +673,7 @@ static inline int bridge_receive(bridge *b)
 {
     size_t size, each;
     int i;
-    bridge_begin(b, b->patience);
+    bridge_begin(b, b->begins ? 10 * b->patience : b->patience);
     if (!bridge_answer(b, BRIDGE_STATE, b->answer_bytes, b->answer_bytes, &size)) return 0;
     if (!bridge_read(b, b->answer, size)) return 0;
     each = size / (size_t)b->environments;

@@ -600,6 +600,7 @@ static int read_options(options *o, const command_line *c)
     if (o->game == GAME_KINDS)
         return fprintf(stderr, "memory: there is no game %s; --help lists the games\n",
                        command_string(c, "--game")), 0;
+    if (!command_fields_are_free(c)) return 0;
     /* fields and words must be known; rise_agent_create checks the ranges later */
     memset(&desc, 0, sizeof desc);
     if (!command_set_fields(o->settings, &desc, &error))

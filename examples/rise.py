@@ -1,6 +1,7 @@
-"""rise.h for Python: one agent, through ctypes. Needs a C compiler the first time.
+"""rise.h for Python 3.9 or newer: one agent, through ctypes. Needs a C compiler the first time.
 
-The first `import rise`, and the first after rise.h changes, builds the library with $CC, or cc:
+The first `import rise`, and the first after rise.h changes, builds the library with $CC, or cc. Its
+file name ends with a hash of rise.h and of this file:
 
     cc -O2 -shared -fPIC -pthread -DRISE_THREADS -DRISE_IMPLEMENTATION -x c rise.h -o librise.so -lm
 
@@ -29,7 +30,9 @@ sizes, and text sets the fields.
 """
 
 import array
+import contextlib
 import ctypes
+import hashlib
 import os
 import subprocess
 import sys
@@ -55,22 +58,44 @@ class Error(Exception):
 
 
 def _build() -> str:
-    """Returns the path of the shared library. Builds it if it is missing or older than
-    rise.h or this file."""
+    """Returns the path of the shared library for this rise.h and this file. Builds it if it is
+    missing, and removes older ones."""
     folder = os.path.dirname(os.path.abspath(__file__))
     places = [p for p in (folder, os.path.dirname(folder)) if os.path.exists(f"{p}/rise.h")]
-    suffix = {"win32": ".dll", "darwin": ".dylib"}.get(sys.platform, ".so")
-    path = os.path.join(folder, "librise" + suffix)
-    sources = [__file__] + [f"{place}/rise.h" for place in places[:1]]
-    if os.path.exists(path) and os.path.getmtime(path) >= max(map(os.path.getmtime, sources)):
-        return path
     if not places:
         raise ImportError(f"rise.h is neither in {folder} nor in the folder above")
+    digest = hashlib.sha256()
+    for source in f"{places[0]}/rise.h", __file__:
+        with open(source, "rb") as file:
+            digest.update(file.read())
+    suffix = {"win32": ".dll", "darwin": ".dylib"}.get(sys.platform, ".so")
+    path = os.path.join(folder, f"librise-{digest.hexdigest()[:12]}{suffix}")
+    if os.path.exists(path):
+        return path
+    if not os.access(folder, os.W_OK):
+        raise ImportError(f"the library cannot be written into {folder}: copy rise.py and rise.h "
+                          "into a folder of your own, or make this one writable")
     new = f"{path}.{os.getpid()}"  # two programs may build at once
+    try:
+        _compile(f"{places[0]}/rise.h", new)
+        os.replace(new, path)
+    finally:  # also if the user interrupts the compiler
+        with contextlib.suppress(OSError):
+            os.remove(new)
+    for name in os.listdir(folder):
+        older = name.startswith("librise-") or name == "librise" + suffix
+        if older and name.endswith(suffix) and name != os.path.basename(path):
+            with contextlib.suppress(OSError):  # Windows keeps a file that is in use
+                os.remove(os.path.join(folder, name))
+    return path
+
+
+def _compile(source: str, library: str) -> None:
+    """Compiles rise.h. Raises ImportError if that fails."""
     flags = ["-O2", "-shared", "-pthread", "-DRISE_THREADS", "-DRISE_IMPLEMENTATION"]
     flags += [] if sys.platform == "win32" else ["-fPIC"]
     compiler = os.environ.get("CC") or "cc"
-    command = [*compiler.split(), *flags, "-x", "c", f"{places[0]}/rise.h", "-o", new, "-lm"]
+    command = [*compiler.split(), *flags, "-x", "c", source, "-o", library, "-lm"]
     try:
         built = subprocess.run(command, check=False).returncode == 0
     except OSError:  # there is no such compiler
@@ -78,8 +103,6 @@ def _build() -> str:
     if not built:
         remedy = "install gcc or clang, or set the variable CC to the command of your C compiler"
         raise ImportError(f'"{compiler}" could not build the library from rise.h: {remedy}')
-    os.replace(new, path)
-    return path
 
 
 _lib = ctypes.CDLL(_build())
@@ -135,12 +158,19 @@ def _lines(function: Any, subject: Any) -> dict[str, Any]:
     return {name: _value(text) for name, text in (line.split("=", 1) for line in lines)}
 
 
+def _arrays(rows: Any) -> bool:
+    """Returns whether the rows are arrays of NumPy, such as a frame of each environment."""
+    return bool(rows) and all(isinstance(row, numpy.ndarray) for row in rows)
+
+
 def _pack(name: str, kind: str, size: int, values: Any) -> Optional[bytes]:
     """Returns the bytes of `size` uint8 ("B"), floats ("f") or ints ("i"). None stays None."""
     if values is None:
         return None
     if kind != "B" and numpy:
         values = numpy.asarray(values, kind)
+    elif isinstance(values, (list, tuple)) and numpy and _arrays(values):
+        values = numpy.stack(values)
     elif kind != "B" or isinstance(values, (list, tuple)):  # values, or rows of values
         rows = [row if isinstance(row, (list, tuple, bytes)) else [row] for row in values]
         values = [value for row in rows for value in row]
@@ -172,12 +202,11 @@ class Agent:
     def _open(self, path: Optional[str], fields: dict[str, Any], preset: Optional[str] = None):
         self._agent = c_void_p()
         self._error = error = ctypes.create_string_buffer(_lib.rise_size_of(b"rise_error"))
-        desc = ctypes.create_string_buffer(_lib.rise_size_of(b"rise_agent_desc"))  # zeros: all defaults
-        for name, value in fields.items():
-            text = f"{name}={int(value) if isinstance(value, bool) else value}"
-            self._check(_lib.rise_agent_set(desc, text.encode(), error), error)
+        desc = ctypes.create_string_buffer(_lib.rise_size_of(b"rise_agent_desc"))  # zeros: defaults
+        self._set(desc, fields)
         if preset is not None:
             _lib.rise_agent_preset(desc, _one_of("preset", PRESETS, preset))
+            self._set(desc, fields)  # again: the preset has changed the fields that are 0
         if path is None:
             self._check(_lib.rise_agent_create(byref(self._agent), desc, error), error)
         else:
@@ -189,6 +218,11 @@ class Agent:
         )
         self._frame = d["frame_width"] * d["frame_height"] * d["frame_channels"]
         self.numbers = d["numbers"]
+
+    def _set(self, desc: Any, fields: dict[str, Any]) -> None:
+        for name, value in fields.items():
+            text = f"{name}={int(value) if isinstance(value, bool) else value}"
+            self._check(_lib.rise_agent_set(desc, text.encode(), self._error), self._error)
 
     def _check(self, result: int, error: Any = None) -> int:
         """Raises Error if `result` is negative. The sentence is in `error`, or in the agent."""

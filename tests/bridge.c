@@ -637,6 +637,23 @@ static void signals_do_not_prolong_a_wait(void)
     alarm_every(0);
     CHECK(alarms > 0);
 }
+/* A step in which an episode begins may take ten times as long as other steps. */
+static void beginning_episodes_have_more_time(void)
+{
+    int reset;
+    script_begin(2, 1);
+    script_good_spec();
+    script_run(0);
+    CHECK(script_greet());
+    memset(moves, 0, sizeof moves);
+    for (reset = 1; reset >= 0; reset--) {
+        moves[1].reset = reset;
+        check_failed(&scripted, bridge_send(&scripted, moves) && bridge_receive(&scripted),
+                     reset ? "not answered for 0.05 seconds: pass a larger patience, or fewer"
+                           : "not answered for 0.005 seconds: pass a larger patience, or fewer");
+    }
+    script_done();
+}
 
 /* ---------------------------------------------------------------------------------------------- */
 /* Corruptions */
@@ -875,9 +892,10 @@ static void failing_child_is_reported(void)
         check_about("a child that %s", cases[i][0]);
         CHECK(open_real(cases[i][0], 3, 2));
         CHECK(talk(MISBEHAVES - 1) == MISBEHAVES - 1);
-        /* Set only now, because the start may take a while. Where a time limit is not the failure,
-           the limit is 600 s, because a busy machine is slow. */
-        real.patience = strstr(cases[i][1], "0.2") != NULL ? 0.2 : 600;
+        /* Set only now, because the start may take a while. An episode begins, so the limit is ten
+           times as long. Where a time limit is not the failure, the patience is 600 s, because a
+           busy machine is slow. */
+        real.patience = strstr(cases[i][1], "0.2") != NULL ? 0.02 : 600;
         real.grace = strcmp(cases[i][0], "hangs up") == 0 ? 0.2 : 600;
         check_failed(&real, talk(1), cases[i][1]);
         real.patience = 0.05;
@@ -885,6 +903,38 @@ static void failing_child_is_reported(void)
         close_real(before);
         CHECK(open_real("is good", 1, 1) && talk(2) == 2);
         close_real(before);
+    }
+    check_about("%s", "");
+}
+
+/* The child is in a process group of its own. When it ends, in order or killed, the process that it
+   has started is killed. That process holds the pipe open. */
+static void other_processes_end_with_the_child(void)
+{
+    int crashes;
+    if (!starts_children()) return;
+    for (crashes = 0; crashes < 2; crashes++) {
+        struct pollfd pipe_ended = {-1, POLLIN, 0};
+        char number[20], byte;
+        int ends[2], before;
+        check_about("%s", crashes ? "the child is killed" : "the child ends in order");
+        CHECK(pipe(ends) == 0);
+        fcntl(ends[0], F_SETFD, FD_CLOEXEC);
+        snprintf(number, sizeof number, "%d", ends[1]);
+        setenv("BRIDGE_TEST_PIPE", number, 1);
+        before = process_descriptors(0);
+        CHECK(open_real("starts another", 1, 1) && talk(2) == 2);
+        CHECK(getpgid(real.child) == real.child);
+        if (crashes) kill(real.child, SIGKILL);
+        real.grace = 600;
+        CHECK(talk(1) == !crashes);
+        close_real(before);
+        unsetenv("BRIDGE_TEST_PIPE");
+        close(ends[1]);
+        pipe_ended.fd = ends[0];
+        if (!crashes) CHECK(read(ends[0], &byte, 1) == 1); /* of the child */
+        CHECK(poll(&pipe_ended, 1, 10000) == 1 && read(ends[0], &byte, 1) == 0);
+        close(ends[0]);
     }
     check_about("%s", "");
 }
@@ -912,8 +962,8 @@ static void failed_start_is_reported(void)
     if (!starts_children()) return;
     memset(nowhere, 'x', sizeof nowhere - 1);
     for (i = 0; i < 10; i++) { /* either child or program may be faster */
-        open_fails("no/such/python could not be started (No such file", "is good", "no/such/python",
-                   self);
+        open_fails("python could not be started (No such file or directory): install Python 3.9 or",
+                   "is good", "no/such/python", self);
         open_fails("of its stderr: NameError: x is not defined", "ends at once", self, self);
     }
     open_fails("could not be started", "is good", nowhere, self);
@@ -989,11 +1039,13 @@ static const check_test tests[] = {
     TEST(last_sentence_of_a_child_stays),
     TEST(child_that_never_reads_times_out),
     TEST(signals_do_not_prolong_a_wait),
+    TEST(beginning_episodes_have_more_time),
     TEST(corrupted_messages_are_refused),
     TEST(good_child_is_served),
     TEST(good_child_shows_numbers),
     TEST(odd_child_is_served),
     TEST(failing_child_is_reported),
+    TEST(other_processes_end_with_the_child),
     TEST(failed_start_is_reported),
     TEST(bye_lets_a_child_end),
     TEST(closed_stdio_does_no_harm),

@@ -36,7 +36,7 @@ import os, subprocess, sys, time, types
 import numpy
 
 NAMES = "Good Prints Reads Raises Unplugged Wordless Leaves Surrogate Ragged Blind Huge Hangs "
-NAMES = (NAMES + "Spins Smaller Wider").split()
+NAMES = (NAMES + "Spins Smaller Wider Closes Forks Herds Quits Mute").split()
 registry = dict.fromkeys(f"Stub/{name}-v0" for name in NAMES)
 logger = types.SimpleNamespace(ERROR=40, min_level=0)
 
@@ -93,7 +93,9 @@ class Env:
         reward = 1e300 if self.does == "Huge" else action
         return self.see(), reward, ended and self.count % 2 > 0, ended, {}
     def close(self):
-        pass
+        if self.does == "Closes":
+            os.write(2, b"closed.")
+            raise ValueError
 
     def Prints(self):
         print("RISE", flush=True)
@@ -111,6 +113,23 @@ class Env:
         raise ValueError("\ud800")
     def Leaves(self):
         os._exit(3)
+    def Forks(self):
+        worker = os.fork()
+        if worker == 0:
+            time.sleep(60)
+            os._exit(0)
+        os.write(2, b"%d" % worker)
+        os._exit(3)
+    def Herds(self):
+        os.fork()
+        time.sleep(60)
+    def Quits(self):
+        sys.exit("the window was closed")
+    def Mute(self):
+        class Mute(Exception):
+            def __str__(self):
+                return 7
+        raise Mute
     def Hangs(self):
         time.sleep(1000)
     def Spins(self):
@@ -228,11 +247,12 @@ class Child:
 class Forked(Child):
     """A copy of this process that becomes bridge.py, which is faster than a new process.
 
-    `changed` holds other values of constants of bridge.py.
+    `changed` holds other values of constants of bridge.py. If `leads` is true, the child leads a
+    process group of its own, as env_bridge.h makes it.
     """
 
-    def __init__(self, changed=(), **how):
-        self.changed = dict(changed)
+    def __init__(self, changed=(), leads=False, **how):
+        self.changed, self.leads = dict(changed), leads
         super().__init__(**how)
 
     def start(self, command, theirs, environment):
@@ -242,6 +262,8 @@ class Forked(Child):
             return
         status = 1
         signal.alarm(SLOW)  # ends a child that hangs
+        if self.leads:
+            os.setpgid(0, 0)
         try:
             for target, source in enumerate((theirs.fileno(), theirs.fileno(), self.said.fileno())):
                 os.dup2(source, target)
@@ -443,6 +465,24 @@ def test_atari():
     check(
         "terminated", same("Breakout", [], 160, 1)[1] > 0
     )  # four frames a step, sticky, in colour
+
+
+def test_not_quite_atari():
+    """Only a game of ALE itself is stepped without Gymnasium."""
+    if missing("gymnasium", "ale_py"):
+        return
+    import gymnasium
+    import toys  # noqa: F401: registers the environments
+
+    compare("a wrapper in the entry point", "toys:TenPong-v0", [],
+            lambda: gymnasium.make("TenPong-v0"), lambda _, seen: seen, 20, folder=TOYS["folder"])
+    compare("an attribute ale", "toys:Plain-v0", [], lambda: gymnasium.make("Plain-v0"), no_image,
+            5, numbers=list, folder=TOYS["folder"])
+    silent = {"frameskip": 1, "repeat_action_probability": 0.0}
+    compare("sound", "ALE/Pong-v5", ["sound_obs=True", "--observation=image",
+                                     *(f"{key}={value}" for key, value in silent.items())],
+            lambda: gymnasium.make("ALE/Pong-v5", sound_obs=True, **silent),
+            lambda _, seen: seen["image"], 10, environments=1)
 
 
 def test_minatar():
@@ -671,6 +711,10 @@ def test_parts():
             toy(observation=f"Dict({{{other}}})", options=["--observation=sound"]), **TOYS)
     refused("no parts", ["have no parts: leave out --observation"],
             toy(options=["--observation=eye"]), **TOYS)
+    refused("never rendered", ["toys:Plain-v0 does not know a setting (--render): "],
+            hello("toys:Plain-v0", ["--render"]), **TOYS)
+    refused("never rendered, and a keyword", ["a setting (--keyword or --render): "],
+            hello("toys:Plain-v0", ["--render", "t=1"]), **TOYS)
     refused("both", ["leave out --observation or --render"],
             toy(options=["--observation=eye", "--render"]), **TOYS)
 
@@ -748,6 +792,8 @@ def test_numbers_beside_images():
     shown("two images and a vector", picture, lambda t: [t], options=["--observation=left,pose"],
           observation=f"Dict({{'left': {whole}, 'right': {whole}, 'pose': Box(0, 9, (1,))}})",
           value="{'left': picture(t), 'right': picture(9), 'pose': [t]}")
+    refused("two parts of one name", ["two parts", "are called a/b: rename one with a wrapper"],
+            toy(observation="Dict({'a/b': Discrete(2), 'a': Dict({'b': Discrete(3)})})"), **TOYS)
     refused("one key is wrong", ["--observation up: the observations", "eye, pose, side, words"],
             toy(options=["--observation=eye,up"], **parts), **TOYS)
     refused("one part is text", ["--observation words of", "neither", "Text is not a Box"],
@@ -811,6 +857,8 @@ def test_no_images():
         "Box(0, 255, (3, 20, 3000), uint8)": "3000 x 20 pixels are too many: at most 1024 x 1024",
         "Box(-1, 1, (4, 5))": "values begin at -1",
         "Box(0, numpy.inf, (4, 5))": "values end at inf",
+        "Box(0, 3.4e38, (4, 5))": "not above 0 and at most at 65535",
+        "Box(0, 65536, (4, 5), numpy.int32)": "values end at 65536, not above 0",
         "Box(0, 0, (4, 5))": "values end at 0",
         "Text(5)": "Text is not a Box",
         "Sequence(Discrete(5))": "Sequence is not a Box",
@@ -859,7 +907,8 @@ def test_damaged_images():
 
 def test_rewards():
     steps = [(STEP, bytes([1, 0])), (STEP, bytes([0, 1, 0])), (STEP, bytes([0, 1, 0]))]
-    for reward in ("float('nan')", "float('inf')", "-1e39", "None", "'a lot'", "[1.0, 2.0]"):
+    for reward in ("float('nan')", "float('inf')", "-1e39", "10**400", "None", "'a lot'",
+                   "[1.0, 2.0]"):
         words = ["toys:Toy-v0 gave the reward ", "a reward must be a finite number"]
         refused_later(f"the reward {reward}", words, toy(reward=f"{reward} if t == 2 else 0"),
                       steps, **TOYS)
@@ -895,6 +944,12 @@ def test_actions():
             answers = [child.ask(STEP, bytes([0, 1, i]))[1] for i in range(count)]
             arrived = [struct.unpack_from("<f", answer, 4)[0] for answer in answers]
             check(space + ": actions", arrived == expected, arrived)
+    with toy_child() as child:  # the environment changes its argument
+        child.ask(HELLO, toy(action="MultiDiscrete([2, 2])", reward="altered(action)"))
+        child.ask(STEP, bytes([1, 0]))
+        answers = [child.ask(STEP, bytes([0, 1, 2]))[1] for _ in range(3)]
+        arrived = [struct.unpack_from("<f", answer, 4)[0] for answer in answers]
+        check("an argument that changes", arrived == [10, 10, 10], arrived)
     for space, words in {
         "Discrete(257)": "Discrete(257), more than 256: a wrapper can offer fewer (--wrap)",
         "MultiBinary(9)": "MultiBinary(9), more than 256",
@@ -944,6 +999,10 @@ def test_wrappers():
         "toys:Add(number=": "is not understood",
         "toys:Add(number=t)": "is not understood",
         "toys:Add(**{})": "is not understood",
+        "toys:Add(number={[]: 1})": "is not understood",
+        "toys:Add(number=7)(number=1)": "is not understood",
+        "toys:Add(number=7).env()": "is not understood",
+        "toys:Hard": "--wrap toys:Hard failed: NotImplementedError",
         "toys:Ad": "the module toys has no class Ad",
         "toys:__version__": "has no class __version__",
         "toyz:Add": "Python has no package toyz: pip install toyz, or start in the folder",
@@ -961,6 +1020,8 @@ def test_modules(folder):
         "mine": "import gymnasium\ngymnasium.register('Mine-v0', entry_point='toys:Toy')\n",
         "broken": "from gymnasium import nothing_like_this\n",
         "hungry": "import no_such_package.inner\n",
+        "cartpole": "from gymnasium import register, register_envs\n"
+                    "register('Pole-v0', entry_point='toys:Toy')\n",
     }.items():
         with open(os.path.join(place, name + ".py"), "w") as file:
             file.write(text)
@@ -971,6 +1032,11 @@ def test_modules(folder):
         version = sys.version.split()[0]
         check("facts", facts[0] == "frames: the observation of mine:Mine-v0", facts)
         check("versions", facts[1] == f"python {version}" and facts[2][:11] == "gymnasium 1", facts)
+    # bridge.py has a neighbour cartpole.py. register_envs is Gymnasium's, and needs an argument.
+    for name in ("cartpole:Pole-v0", "gymnasium:CartPole-v1"):
+        with Child(folder=TOYS["folder"], place=place) as child:
+            kind, body = child.ask(HELLO, hello(name))
+            check(name, kind == SPEC, body)
     for name, words in {
         "mine:Mein-v0": "there is no environment Mein-v0; did you mean Mine-v0",
         "toyz:Toy-v0": "Python has no package toyz: pip install toyz, or start in the folder that",
@@ -1094,6 +1160,7 @@ def test_stand_in(folder):
         ("Unplugged", "no network"),
         ("Wordless", "RuntimeError"),
         ("Surrogate", "\\ud800"),
+        ("Mute", "failed: Mute"),
     ):
         with Child(folder=folder) as child:
             child.ask(HELLO, hello(f"Stub/{does}-v0"))
@@ -1101,6 +1168,9 @@ def test_stand_in(folder):
             kind, text = child.ask(STEP, bytes([0, 1, 0]))
             check(does, kind == ERROR and len(text) < 8192 and words in text.decode(), kind, text)
             check(does + " is traced", child.wait() == 1 and "Traceback" in child.words())
+    refused_later("Quits", ["the environment failed: SystemExit: the window was closed"],
+                  hello("Stub/Quits-v0"), [(STEP, bytes([1, 0])), (STEP, bytes([0, 1, 0]))],
+                  folder=folder)
     for does, words in (("Blind", "hold no image"), ("Ragged", "missing or damaged")):
         refused(does, [words], hello(f"Stub/{does}-v0"), folder=folder)
     for options, space in ([], "its space"), (["--render"], "that of the first environment"):
@@ -1192,6 +1262,29 @@ def test_ends(folder):
             child.ask(STEP, bytes([1, 0]))
             child.socket.sendall(message(STEP, 2, bytes([0, 1, 0])))
             check(f"{does} without a program", child.end() == 1, child.words())
+    for what, body in ("BYE", None), ("a refused step", b""):  # both environments are closed
+        with Child(folder=folder) as child:
+            child.ask(HELLO, hello("Stub/Closes-v0", (), 2))
+            if body is None:
+                child.socket.sendall(message(BYE, 1))
+            else:
+                child.ask(STEP, body)
+            check(f"{what} closes", child.wait() == 0 and child.words() == "closed.closed.",
+                  child.words())
+    with Child(folder=folder) as child:  # a process that it has forked does not hide its end
+        child.ask(HELLO, hello("Stub/Forks-v0"))
+        child.socket.sendall(message(STEP, 1, bytes([1, 1, 0])))
+        check("its end is seen", select.select([child.socket], [], [], 20)[0] != [])
+        check("its status", child.wait() == 3)
+        os.kill(int(child.words()), signal.SIGKILL)
+    source, sink = os.pipe()  # the group of a child whose program has ended while a step hangs
+    with Forked({"GRACE": 0.01}, leads=True, folder=folder) as child:
+        child.ask(HELLO, hello("Stub/Herds-v0"))
+        child.socket.sendall(message(STEP, 1, bytes([1, 1, 0])))
+        os.close(sink)
+        check("killed with its group", child.end() == -signal.SIGKILL, child.words())
+        check("the group has ended", select.select([source], [], [], 20)[0] == [source])
+        os.close(source)
     with Child(folder=folder) as child:
         child.ask(HELLO, hello("Stub/Leaves-v0"))
         child.socket.sendall(message(STEP, 1, bytes([1, 1, 0])))
@@ -1459,6 +1552,7 @@ def main():
                 run(test, folder)
         for test in (test_refusals, test_minatar, test_atari, test_cartpole, test_minigrid):
             run(test)
+        run(test_not_quite_atari)
         run(test_vectors)
         run(test_vizdoom, folder)
         run(test_training, folder)

@@ -145,6 +145,8 @@ static void child_misbehaves(const uint8_t *head, size_t size)
 {
     size_t i;
     if (child_is("chatters")) child_chatters();
+    if (child_is("starts another") && child.number == 0 && fork() == 0)
+        close(child.in), close(child.out), poll(NULL, 0, 60000), _exit(0);
     if (child_is("is slow")) poll(NULL, 0, 30);
     if (child_is("is interrupted")) kill(getpid(), SIGINT);
     if (child.number != MISBEHAVES) return;
@@ -185,6 +187,15 @@ static int child_asked(void)
     child_reads(child.question, bridge_get(head + 12));
     return (int)bridge_get(head + 4);
 }
+/* Appends the seed to the file that BRIDGE_TEST_SEEDS names. */
+static void child_notes(uint64_t seed)
+{
+    const char *const path = getenv("BRIDGE_TEST_SEEDS");
+    FILE *const file = path != NULL ? fopen(path, "a") : NULL;
+    if (file == NULL) return;
+    fprintf(file, "%lu\n", (unsigned long)seed);
+    fclose(file);
+}
 static void child_greets(void)
 {
     uint32_t spec[] = {BRIDGE_VERSION, WIDTH, HEIGHT, CHANNELS, ACTIONS, 0};
@@ -196,6 +207,7 @@ static void child_greets(void)
     child.frames = (int)bridge_get(child.question + 8);
     seed = bridge_get(child.question + 12) | (uint64_t)bridge_get(child.question + 16) << 32;
     fakes_make(child.fakes, child.environments, seed);
+    child_notes(seed);
     child.numbers = numbers != NULL ? atoi(numbers) : 0;
     child.blind = getenv("BRIDGE_TEST_BLIND") != NULL;
     if (child.blind) spec[1] = spec[2] = spec[3] = 0;

@@ -106,6 +106,8 @@ static void wrong_options_are_refused(void)
         {"--game chess", "there is no game chess"},
         {"--set wings=2", "no field \"wings\""},
         {"--set window", "--set window: FIELD=VALUE is needed"},
+        {"--set environments=16", "--set environments=16: the tool sets this itself: leave it out"},
+        {"--set seed=4", "--set seed=4: the tool sets this itself: pass --seed"},
         {"--seed", "--seed: a value must follow"},
         {"--speed 9", "--speed 9: there is no such option"},
         {"--teach a.txt --demonstrations b.txt", "--teach and --demonstrations exclude each other"},

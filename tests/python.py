@@ -61,7 +61,7 @@ def refused(what, call, kind, *words):
 
 
 def test_build(rise, folder):
-    """The library is built once, beside rise.py, and again when rise.h is newer."""
+    """The library is built once, beside rise.py, and again when rise.h has changed."""
     library = [name for name in os.listdir(folder) if name.startswith("librise")]
     check("build: one library", len(library) == 1, library)
     path = os.path.join(folder, library[0])
@@ -70,18 +70,49 @@ def test_build(rise, folder):
     command = [sys.executable, "-c", "import rise"]
     again = subprocess.run(command, cwd=folder, env=environment, check=False)
     check("build: not twice", again.returncode == 0 and os.stat(path) == before)
-    newer = before.st_mtime + 9
-    os.utime(os.path.join(folder, "rise.h"), (newer, newer))
+    header = os.path.join(folder, "rise.h")
+    with open(header, "a", encoding="utf-8") as file:
+        file.write("/* changed */\n")
+    os.utime(header, (0, 0))  # older than the library
     for compiler in ("no-such-compiler", "false"):
         environment["CC"] = compiler
         again = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True,
                                check=False)
-        check("build: again for a newer rise.h", again.returncode != 0)
+        check("build: again for a changed rise.h", again.returncode != 0)
         last = again.stderr.strip().rsplit("\n", 1)[-1]
         sentence = f'ImportError: "{compiler}" could not build the library from rise.h: install'
         check("build: remedy", last.startswith(sentence) and "set the variable CC" in last, last)
         check("build: no other traceback", again.stderr.count("Traceback") == 1, again.stderr)
-    os.utime(os.path.join(folder, "rise.h"), (before.st_mtime, before.st_mtime))
+    compilers = {}
+    slow = "kill -INT $PPID; exec sleep 9"
+    for name, ends in ("broken", "exit 1"), ("quick", "exit 0"), ("slow", slow):
+        compilers[name] = os.path.join(folder, name + ".sh")
+        with open(compilers[name], "w", encoding="utf-8") as file:
+            file.write(f'while [ "$1" != -o ]; do shift; done\ncp "{path}" "$2"\n{ends}\n')
+
+    def libraries():
+        return sorted(name for name in os.listdir(folder) if name.startswith("librise"))
+
+    for name in ("broken", "slow"):
+        environment["CC"] = f"sh {compilers[name]}"
+        # a shell that runs the tests in the background lets Python ignore SIGINT
+        heeds = "import signal as s\ns.signal(s.SIGINT, s.default_int_handler)\nimport rise"
+        again = subprocess.run([sys.executable, "-c", heeds], cwd=folder, env=environment,
+                               capture_output=True, check=False)
+        check(f"build: {name}: nothing stays", again.returncode != 0 and libraries() == library,
+              libraries())
+    locked = ["-c", "import os\nos.access = lambda *_: False\nimport rise"]
+    again = subprocess.run([sys.executable, *locked], cwd=folder, env=environment, text=True,
+                           capture_output=True, check=False)
+    last = again.stderr.strip().rsplit("\n", 1)[-1]
+    check("build: a folder that is not writable", f"cannot be written into {folder}: copy" in last,
+          last)
+    environment["CC"] = f"sh {compilers['quick']}"
+    again = subprocess.run(command, cwd=folder, env=environment, check=False)
+    check("build: the older library is removed",
+          again.returncode == 0 and len(libraries()) == 1 and libraries() != library, libraries())
+    shutil.copy(os.path.join(ROOT, "rise.h"), folder)
+    os.rename(os.path.join(folder, libraries()[0]), path)
 
 
 def test_training(rise, cartpole):
@@ -187,6 +218,11 @@ def test_frames(rise):
                    for a, f in zip(agents, (frame, frame.tobytes(), gaps))]
         actions += list(agents[3].step_all([t % 3], [event], frame))
         check("frames: action", len(set(actions)) == 1, actions)
+    pair = rise.Agent(**FRAMES, environments=2)
+    events, frames = [rise.FIRST] * 2, [frame, frame]
+    check("frames: a list of arrays", len(pair.step_all([0, 0], events, frames)) == 2)
+    refused("frames: a list of floats", lambda: pair.step_all([0, 0], events, [frame / 255.0] * 2),
+            TypeError, "uint8")
     played = agents[0].play(frame, allowed=[False, True, False], event=rise.FIRST)
     check("frames: mask", played == 1 and len(agents[0].values()) == 3)
     for a in agents:
@@ -277,6 +313,8 @@ def test_names(rise, folder):
     check("names: isa", agent.metrics["isa"] in ("c", "ref", "avx2", "avx512", "neon"))
     fields = agent.describe()
     check("names: preset", fields["head"] == "c51" and fields["noisy"] == 1 and fields["seed"] == 9)
+    plain = rise.Agent(preset="rainbow", **FRAMES, noisy=0).describe()
+    check("names: 0 beside a preset", plain["noisy"] == 0 and plain["head"] == "c51", plain)
     check("names: describe", rise.Agent(**fields).describe() == fields)
     plain = subprocess.run([sys.executable, "-c", PLAIN], cwd=folder, capture_output=True, text=True,
                            check=False)

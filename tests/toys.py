@@ -40,7 +40,8 @@ class Toy(gymnasium.Env):
             self.get_action_meanings = lambda: meanings
 
     def see(self, text, **more):
-        known = {**NAMES, "picture": picture, "named": named, "t": self.t, **more}
+        known = {**NAMES, "picture": picture, "named": named, "altered": altered, "t": self.t,
+                 **more}
         return eval(text, known) if isinstance(text, str) else text
 
     def render(self):
@@ -61,6 +62,55 @@ def named(action):
     """Returns a number that only this action has: its digits are the action's values."""
     values = numpy.ravel(action).astype(int)
     return float(numpy.dot(values, 10 ** numpy.arange(len(values))[::-1]))
+
+
+def altered(action):
+    """Returns the number of the action, which it then changes."""
+    number = named(action)
+    action += 5
+    return number
+
+
+class Plain(gymnasium.Env):
+    """Takes no settings, not even a render mode. Has an attribute of the name that ALE's games
+    have for the emulator."""
+
+    observation_space, action_space = spaces.Box(-1, 1, (2,)), spaces.Discrete(2)
+    ale = "a drink"
+
+    def reset(self, seed=None, options=None):
+        super().reset(seed=seed)
+        return numpy.zeros(2, numpy.float32), {}
+
+    def step(self, action):
+        return numpy.ones(2, numpy.float32), 1.0, False, False, {}
+
+
+class Ten(gymnasium.Wrapper):
+    """Makes each step worth 10, and an episode 5 steps long."""
+
+    def reset(self, seed=None, options=None):
+        self.t = 0
+        return self.env.reset(seed=seed, options=options)
+
+    def step(self, action):
+        seen, _, terminated, truncated, more = self.env.step(action)
+        self.t += 1
+        return seen, 10.0, terminated or self.t == 5, truncated, more
+
+
+def ten_pong(**how):
+    from ale_py.env import AtariEnv
+
+    return Ten(AtariEnv("pong", obs_type="grayscale", frameskip=1, repeat_action_probability=0.0,
+                        **how))
+
+
+class Hard(gymnasium.Wrapper):
+    """Cannot be made, and does not say why."""
+
+    def __init__(self, env):
+        raise NotImplementedError
 
 
 class Add(gymnasium.ObservationWrapper):
@@ -118,3 +168,5 @@ class Both(gymnasium.Env):
 
 gymnasium.register("Toy-v0", entry_point="toys:Toy")
 gymnasium.register("Both-v0", entry_point="toys:Both")
+gymnasium.register("Plain-v0", entry_point="toys:Plain")
+gymnasium.register("TenPong-v0", entry_point="toys:ten_pong")

@@ -54,7 +54,7 @@ static pid_t tool_start(const char *more, size_t most_bytes)
              no_folder ? "" : run_folder, more);
     if (freopen(said, "w", stdout) == NULL) _exit(100);
     dup2(1, 2);
-    setpgid(0, 0); /* so that a signal can be sent to the tool and its children */
+    setpgid(0, 0); /* so that a signal can be sent to the group, as a terminal does */
     signal(SIGINT, SIG_DFL); /* a shell that runs tests in the background ignores it */
     signal(SIGHUP, SIG_DFL);
     process_limit_files(most_bytes);
@@ -218,6 +218,15 @@ static void wrong_arguments_are_refused(void)
     CHECK(tool("--speed 9") == 2 && tool_said("--speed 9: there is no such option"));
     CHECK(tool("--game pong") == 2 && tool_said("either --game or --env"));
     CHECK(tool("--protocol btr") == 2 && tool_said("--protocol is for --game"));
+    CHECK(tool("--steps 60 --set batch=4 --set environments=16") == 2 &&
+          tool_said("--set environments=16: the tool sets this itself: pass --environments"));
+    CHECK(tool("--steps 60 --set memory=none") == 2 && tool_said("itself: pass --memory"));
+    CHECK(tool("--steps 60 --set seed=9") == 2 && tool_said("sets this itself: pass --seed"));
+    CHECK(tool("--steps 60 --set players=1") == 2 &&
+          tool_said("--set players=1: the tool sets this itself: leave it out"));
+    CHECK(tool("--steps 60 --set play_only=1") == 2 && tool_said("sets this itself: leave it out"));
+    CHECK(tool("--steps 60 --set actions=9") == 2 && tool_said("sets this itself: leave it out"));
+    CHECK(!tool_said("Starting"));
     CHECK(tool("--steps 100 --set replay_capacity=900000000 --set embedding=signs "
                "--set embedding_size=8192") == 1 && /* 15 TB */
           (tool_said("too much for this machine") || tool_said("memory")));
@@ -331,6 +340,38 @@ static void resumed_run_keeps_its_options(void)
     CHECK(remove(in_folder("run.txt")) == 0);
     CHECK(tool("--steps 140 --resume") == 0);
     CHECK(tool_said("Made/Up-v1, memory none, seed 1: ")); /* from the agent */
+}
+
+/* A session that goes on with a run has another seed for its environments, and the same one if the
+   run is repeated. The seed of evaluations stays. */
+static void resumed_run_has_new_episodes(void)
+{
+    static const char *const folders[] = {"seeds-1", "seeds-2"};
+    char path[FOLDER_PATH];
+    unsigned long seeds[2][4] = {{0}};
+    int i, k;
+    for (i = 0; i < 2; i++) {
+        FILE *file;
+        setenv("BRIDGE_TEST_SEEDS", folder_path(place, "seeds", path), 1);
+        CHECK(tool_in(folders[i], "--steps 100") == 0 && tool("--steps 200 --resume") == 0);
+        unsetenv("BRIDGE_TEST_SEEDS");
+        file = fopen(path, "r");
+        for (k = 0; k < 4; k++) CHECK(file != NULL && fscanf(file, "%lu", &seeds[i][k]) == 1);
+        if (file != NULL) fclose(file);
+        remove(path);
+        CHECK(seeds[i][0] == 1 && seeds[i][1] == 1000001 && seeds[i][3] == 1000001);
+        CHECK(seeds[i][2] > 1000 && seeds[i][2] < 2147483000);
+    }
+    CHECK(seeds[0][2] == seeds[1][2]);
+}
+
+/* A child that hangs is given up after --patience. */
+static void patience_is_an_option(void)
+{
+    setenv("BRIDGE_TEST", "hangs", 1);
+    CHECK(tool_in("patience", "--steps 100 --patience 0.05") == 1 &&
+          tool_said("seconds: pass a larger patience, or fewer environments"));
+    setenv("BRIDGE_TEST", "is good", 1);
 }
 
 /* --folder and --resume are enough to go on. */
@@ -515,7 +556,7 @@ static void killed_children_are_reported(void)
     }
     check_about("%s", "");
 }
-/* A signal to the tool and its children stops the tool, which saves the agent. A signal that comes
+/* A signal to the tool's process group stops the tool, which saves the agent. A signal that comes
    before the tool has begun may end it. */
 static void interrupts_save_the_run(void)
 {
@@ -792,6 +833,20 @@ static void film_is_beside_the_agent(void)
     check_about("%s", "");
 }
 
+/* A signal ends --play, and the unfinished GIF is removed. */
+static void interrupted_film_is_removed(void)
+{
+    char more[2 * TRAIN_PATH];
+    pid_t pid;
+    CHECK(tool_in("unfinished", "--steps 100") == 0);
+    snprintf(more, sizeof more, "--play %s --last-episodes 1e9", in_folder("best.rise"));
+    pid = tool_start(more, 0);
+    while (folder_visit(run_folder, "episode.gif.new-", 0) == 0 && tool_runs(pid))
+        poll(NULL, 0, 10);
+    CHECK(kill(pid, SIGTERM) == 0 && process_end(pid) == 0);
+    CHECK(folder_visit(run_folder, "episode.gif.new-", 0) == 0 && file_bytes("episode.gif") > 100);
+}
+
 /* Returns how many frames of episode.gif change most of the picture, and all of them in *frames. A
    frame holds the rectangle that differs from the frame before. */
 static int film_changes(int *frames)
@@ -940,6 +995,10 @@ static void folders_of_two_packages_differ(void)
     o.environment = longer;
     game_name(&o, name, sizeof name);
     CHECK(strcmp(name, longer) == 0);
+    o.environment = NULL;
+    o.game = "tic_tac_toe_3d"; /* ALE's only game with a letter after a digit */
+    game_name(&o, name, sizeof name);
+    CHECK(strcmp(name, "ALE/TicTacToe3D-v5") == 0);
 }
 
 /* Returns the score of best.rise by best.txt; NAN: best.txt has no line for this file. */
@@ -1205,6 +1264,8 @@ static const check_test tests[] = {
     TEST(folders_in_folders_are_made),
     TEST(run_is_recorded),
     TEST(resumed_run_keeps_its_options),
+    TEST(resumed_run_has_new_episodes),
+    TEST(patience_is_an_option),
     TEST(folder_is_enough_to_resume),
     TEST(frames_have_the_size_that_was_asked_for),
     TEST(numbers_reach_the_agent),
@@ -1218,6 +1279,7 @@ static const check_test tests[] = {
     TEST(worse_agent_never_replaces_the_best),
     TEST(run_outlives_a_full_disk_and_a_lost_folder),
     TEST(film_is_beside_the_agent),
+    TEST(interrupted_film_is_removed),
     TEST(film_shows_the_episode),
     TEST(last_evaluation_is_made_up_for),
     TEST(failed_evaluation_says_why_once),
