@@ -116,12 +116,11 @@ class Mutant:
     def __init__(self, room, number, line, column, old, new):
         self.room, self.number, self.old, self.new = room, number, old, new
         self.line = line[:column] + new + line[column + len(old):]
+        self.text = f"removed: {old}" if new == ";" else self.line.strip()  # as in mutants.txt
 
     def __str__(self):
-        if self.new == ";":
-            return f"rise.h:{self.number} ({self.room}): removed: {self.old}"
-        return f"rise.h:{self.number} ({self.room}): {self.old} becomes {self.new}: " \
-               f"{self.line.strip()}"
+        change = "" if self.new == ";" else f"{self.old} becomes {self.new}: "
+        return f"rise.h:{self.number} ({self.room}): {change}{self.text}"
 
 
 def find_mutants(source, wanted, first, last):
@@ -420,7 +419,7 @@ def main():
         for mutant in queue:
             if tally.tested == count:
                 break
-            if (mutant.room, mutant.line.strip()) in known:
+            if (mutant.room, mutant.text) in known:
                 tally.tested += 1
                 tally.equivalent += 1
                 continue
