@@ -748,7 +748,8 @@
    learns. For a microcontroller, or a game that never learns, define RISE_PLAY_ONLY in every file.
    The library then has the functions below and those of >>api-kernels. Errors have a code and no
    sentence: rise_result_text returns the meaning of the code. Nothing calls malloc or printf. If
-   RISE_NO_RAINBOW is defined, too, playing computes with floats only.
+   RISE_NO_RAINBOW is defined, too, playing computes with floats only. Some functions have a symbol
+   that ends with _play_only, so that a file without RISE_PLAY_ONLY does not link with them.
 
        rise_agent_open  rise_agent_open_bytes  rise_agent_read  rise_agent_destroy
        rise_agent_play  rise_agent_play_numbers  rise_agent_play_all  rise_agent_set_player
@@ -1024,9 +1025,12 @@
        first, and later levels      learn_start, so that the mean   learn_start
        look different to it         frame no longer fits
 
-       "every reward was 0", or     the last frame of an episode    pass that frame with its reward
-       "frames came with            is not passed, or each event    and RISE_TERMINATED or
-       RISE_FIRST"                  is RISE_FIRST                   RISE_TRUNCATED
+       "every reward was 0"         the last frame of an episode    pass that frame with its reward
+                                    is not passed                   and RISE_TERMINATED or
+                                                                    RISE_TRUNCATED
+
+       "frames came with            each event is RISE_FIRST        RISE_MIDDLE after the first
+       RISE_FIRST"                                                  frame of an episode
 
        The agent ignores rewards    a time limit was passed as      RISE_TRUNCATED
        that come later              RISE_TERMINATED
@@ -1618,9 +1622,10 @@ typedef struct rise_error {
 } rise_error;
 
 #ifdef RISE_PLAY_ONLY
-/* A function that gets a rise_error has another name with RISE_PLAY_ONLY. So a program of which
-   only some files define RISE_PLAY_ONLY does not link. Otherwise the others would write a sentence
-   into a `text` of one byte. */
+/* With RISE_PLAY_ONLY, functions that pass a rise_error have other names. A program that calls one
+   of them does not link if only some of its files define RISE_PLAY_ONLY. With equal names, the
+   library of another file would write its sentence into a `text` of one byte. */
+#define rise_agent_error rise_agent_error_play_only
 #define rise_agent_open rise_agent_open_play_only
 #define rise_agent_open_bytes rise_agent_open_bytes_play_only
 #define rise_agent_read rise_agent_read_play_only
@@ -2331,7 +2336,8 @@ typedef enum rise_advice {
        than half of the due updates are not done, or a part of an update takes longer than the
        time that rise_agent_learn_for gets. */
     RISE_ADVICE_SLOW_UPDATES = 2,
-    /* no reward differed from the first one, or no reward was read: every event was RISE_FIRST */
+    /* no reward differed from the first one, and this one is 0 or all episodes are equally long; or
+       no reward was read, because each event was RISE_FIRST */
     RISE_ADVICE_SAME_REWARD = 4,
     RISE_ADVICE_SAME_FRAME = 8,     /* no observation differed from the one before */
     RISE_ADVICE_UNUSED_ACTION = 16, /* there is an action that no mask allowed */
@@ -2802,8 +2808,8 @@ typedef struct rise_picture {
     const uint8_t *pixels; /* the first byte of the top row */
     int width, height;     /* pixels, 1..4096 */
     rise_pixels format;
-    /* bytes from a row to the row below; negative if rows are stored from bottom to top; 0: rows
-       follow each other without gaps */
+    /* bytes from a row to the row below, at least the bytes of a row; negative if rows are stored
+       from bottom to top; 0: rows follow each other without gaps */
     ptrdiff_t stride;
 } rise_picture;
 
@@ -4261,14 +4267,18 @@ RISEI_INLINE int risei_finite(float x) { return x - x == 0; }
 RISEI_INLINE rise_real risei_max(rise_real a, rise_real b) { return a > b ? a : b; }
 RISEI_INLINE rise_real risei_min(rise_real a, rise_real b) { return a < b ? a : b; }
 
-/* The template defines macros with short names, and undefines them at its end. */
+/* The template defines macros with short names, and undefines them at its end. A macro of the user
+   with such a name would be lost, so it is refused. */
 #if defined(M) || defined(V) || defined(VL) || defined(NV) || defined(MR) || defined(NR) || \
     defined(VI) || defined(VIC) || defined(VIL) || defined(VIW) || defined(VTRANSPOSE) || \
     defined(vload) || defined(vstore) || defined(vset1) || defined(vbytes) || defined(vints) || \
     defined(vadd) || defined(vsub) || defined(vmul) || defined(vdiv) || defined(vsqrt) || \
     defined(vfma) || defined(vgt) || defined(vmax) || defined(vmin) || defined(vselect) || \
-    defined(vabs) || defined(vscale) || defined(vexponent) || defined(vhalves)
-#error "rise.h: a macro M, V, VL, MR, NR, NV, VI or vNAME is defined: include rise.h above it"
+    defined(vabs) || defined(vcopysign) || defined(vscale) || defined(vexponent) || \
+    defined(vmantissa) || defined(vhalves) || defined(vtranspose) || defined(vfma_lane) || \
+    defined(vint8_zero) || defined(vint8_load) || defined(vint8_pair) || defined(vint8_add) || \
+    defined(vint8_store) || defined(vint16_store)
+#error "rise.h: a macro M, V..., MR, NR, NV or v... is defined: include rise.h above it"
 #endif
 /* The passes. A tile of a product has MR rows of NV vectors. The registers must hold its MR * NV
    sums, NV vectors of B and at least one vector of A. */
@@ -8649,7 +8659,8 @@ RISEI_FN void risei_fusion_decay(const risei_net *n, rise_real *w, rise_real fac
                                  risei_walk_offset(&m.rows, first);
         for (i = 0; i < (ptrdiff_t)(l->in - first) * m.run; i++) {
             rise_real const decayed = panel[i] * factor;
-            panel[i] = decayed < RISEI_FLUSH_BELOW && decayed > -RISEI_FLUSH_BELOW ? 0 : decayed;
+            /* one comparison: half of the branches on the sign of a weight are predicted wrong */
+            panel[i] = risei_abs(decayed) < RISEI_FLUSH_BELOW ? 0 : decayed;
         }
     }
 }
@@ -14748,6 +14759,8 @@ typedef struct risei_advice {
     float reward;              /* the first reward, if has_reward is 1 */
     int has_reward;
     int rewards_differ;        /* 1: a later reward differed from `reward` */
+    int length;                /* of the first terminated episode: its last index; 0: none yet */
+    int lengths_differ;        /* 1: a later terminated episode had another length */
     int frames_differ;         /* 1: a frame, or numbers, differed from those of the slot before */
     uint8_t allowed[256 / 8];  /* a bit for each action that a mask allowed */
     int all_allowed;           /* 1: all bits of `allowed` are set */
@@ -14841,6 +14854,10 @@ RISEI_FN void risei_advice_note(risei_advice *a, const risei_history *h, int lan
     if (!a->has_reward) a->reward = reward;
     a->rewards_differ |= a->has_reward && (reward < a->reward || reward > a->reward);
     a->has_reward = 1;
+    if (h->events[slot] == RISE_TERMINATED) {
+        if (a->length == 0) a->length = h->episode_frame[slot];
+        a->lengths_differ |= h->episode_frame[slot] != a->length;
+    }
     if (!a->frames_differ)
         a->frames_differ = memcmp(h->frames + slot * h->frame_bytes,
                                   h->frames + before * h->frame_bytes, bytes) != 0 ||
@@ -14856,7 +14873,8 @@ RISEI_FN void risei_advice_examine_game(risei_advice *a)
                           "%.0f frames came with RISE_FIRST, so no reward was read; pass "
                           "RISE_MIDDLE after the first frame of an episode",
                           (double)RISEI_ADVICE_STEPS, 0);
-    else if (!a->rewards_differ)
+    /* If each reward is 1, for example, the agent can learn to make episodes longer. */
+    else if (!a->rewards_differ && !(a->lengths_differ && (a->reward < 0 || a->reward > 0)))
         risei_advice_give(a, RISE_ADVICE_SAME_REWARD,
                           "every reward was %g in %.0f steps, so there is nothing to learn; a "
                           "reward with RISE_FIRST is not read: pass it with the episode's last "
@@ -15298,8 +15316,8 @@ RISEI_FN rise_result risei_agent_get_block(const rise_agent_desc *d, size_t byte
     if (d->memory_bytes > 0 && bytes > d->memory_bytes)
         return risei_fail(
             error, RISE_NO_MEMORY,
-            "the agent needs %.0f bytes and memory_bytes is %.0f; raise it, or lower %s in a new "
-            "agent",
+            "the agent needs %.0f bytes and memory_bytes is %.0f; raise memory_bytes or, in a new "
+            "agent, lower %s",
             (double)bytes, (double)d->memory_bytes, risei_agent_largest_field(d));
     *block = (unsigned char *)d->memory_block;
     if (*block != NULL && d->memory_bytes == 0)
@@ -15445,8 +15463,8 @@ RISEI_FN rise_result risei_agent_check_call(rise_agent *a, const risei_call *c)
                           "frames is not NULL and desc.frame_width is 0; pass NULL");
     if (c->numbers == NULL && d->numbers > 0)
         return risei_fail(&a->error, RISE_BAD_CALL,
-                          "numbers is NULL and desc.numbers is %d; call the function with _numbers "
-                          "or _all in its name",
+                          "numbers is NULL and desc.numbers is %d; rise_agent_step and "
+                          "rise_agent_play pass no numbers, the functions with _numbers do",
                           d->numbers);
     if (c->numbers != NULL && d->numbers == 0)
         return risei_fail(&a->error, RISE_BAD_CALL,
@@ -15571,9 +15589,9 @@ RISE_API rise_result rise_agent_learn(rise_agent *a)
     if (a->replay.ready == 0)
         return risei_fail(
             &a->error, RISE_BAD_CALL,
-            "the replay buffer holds no transition yet; it needs an episode that has ended, or has "
-            "more than n_step, %d, steps",
-            a->desc.n_step);
+            "the replay buffer holds no transition yet; pass an episode to its end, or at least %d "
+            "frames of one",
+            a->desc.n_step + a->desc.window_stride);
     due = a->desc.learn_outside && risei_learner_is_due(&a->learner) ? a->desc.learn_period : 0;
     if (risei_learns_in_background(&a->desc)) {
         if (!risei_background_is_torn(&a->background)) a->learner.owed_steps -= due;
@@ -18866,6 +18884,9 @@ RISEK_FN void RISEK(pack_b)(const rise_matrix *x, int depth, const ptrdiff_t *at
     for (b += j * depth; j < columns; j += NR, b += depth * NR) {
         int const width = columns - j < NR ? columns - j : NR;
         const rise_real *from = x->data + risei_matrix_column(x, j0 + j);
+        /* the missing columns of the last panel are 0 */
+        for (k = 0; k < depth && width < NR; k++)
+            RISEI_UNROLL for (v = 0; v < NV; v++) vstore(b + k * NR + v * VL, vset1(0));
         if (width == NR && (j0 + j + NR <= x->run || x->run % NR == 0))
             for (k = 0; k < depth; k++) RISEI_UNROLL
                 for (v = 0; v < NV; v++) vstore(b + k * NR + v * VL, vload(from + at[k] + v * VL));
@@ -18873,8 +18894,6 @@ RISEK_FN void RISEK(pack_b)(const rise_matrix *x, int depth, const ptrdiff_t *at
             for (k = 0; k < depth; k++) RISEK(copy_columns)(b + k * NR, x, at[k], j0 + j, width);
         else
             RISEK(pack_b_transposed)(x, depth, at, from, width, b);
-        for (k = 0; k < depth && width < NR; k++)
-            for (v = width; v < NR; v++) b[k * NR + v] = 0;
     }
 }
 /* Returns whether tiles read B in place. The rows of B must be equally spaced. The columns of B

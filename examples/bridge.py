@@ -728,10 +728,13 @@ class Stream:
 
 class Server:
     def __init__(self, stream):
-        self.stream, self.environments = stream, []
+        self.stream, self.environments, self.dismissed = stream, [], False
 
     def close(self):
-        """Closes the environments: some have processes or windows of their own."""
+        """Closes the environments: some write files, or have processes of their own.
+
+        After BYE, the program waits two seconds, or its patience if that is shorter.
+        """
         for environment in self.environments:
             with contextlib.suppress(Exception, SystemExit):
                 environment.env.close()
@@ -788,6 +791,7 @@ class Server:
         """Returns the program's next message. BYE ends the process."""
         kind, body = self.stream.receive()
         if kind == BYE:
+            self.dismissed = True
             raise Ended
         return kind, body
 
@@ -833,11 +837,10 @@ class Server:
 def watch(program, source):
     """Ends this process GRACE seconds after the program has ended, also while a step hangs.
 
-    Also ends the processes that an environment has started. env_bridge.h has put all of them into a
-    process group, which this process leads.
-    The program has ended if it has closed its end of the socket `source`, or if this process has
-    another parent than `program`. Each test alone misses a case. There may be a shell between the
-    two processes, and some systems report a closed socket only to a process that reads from it.
+    Also ends the processes that an environment has started: see end_group. The program has ended if
+    it has closed its end of the socket `source`, or if this process has another parent than
+    `program`. Each of these two tests alone misses a case: some systems report a closed socket only
+    to a process that reads from it, and the parent may be a shell between the two processes.
     """
     hung_up = select.poll()
     hung_up.register(source, select.POLLHUP)
@@ -846,9 +849,18 @@ def watch(program, source):
     ):
         time.sleep(1)
     time.sleep(GRACE)
+    end_group()
+    os._exit(1)
+
+
+def end_group():
+    """Ends this process and the processes that environments have started.
+
+    env_bridge.h has put them into a process group that this process leads. If a shell script has
+    started this process (--python), the shell leads the group, and only env_bridge.h ends it.
+    """
     if os.getpgrp() == os.getpid():
         os.killpg(0, signal.SIGKILL)
-    os._exit(1)
 
 
 def ignore_signals():
@@ -871,18 +883,22 @@ def main():
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)  # keeps print() away from the messages
     os.dup2(2, 1)
     sys.path.append(os.getcwd())  # for the user's own modules
-    server = Server(stream)
+    server, this, lost = Server(stream), os.getpid(), False
     try:
         server.serve()
     except Ended:
-        pass
+        lost = not server.dismissed
     except Refusal as why:
         stream.complain(str(why))
     except BaseException as wrong:  # also SystemExit: an environment may call sys.exit
-        stream.complain(f"the environment failed: {told(wrong)}")
+        if os.getpid() == this:
+            stream.complain(f"the environment failed: {told(wrong)}")
         raise
     finally:
-        server.close()
+        if os.getpid() == this:  # not in a process that an environment has forked
+            server.close()
+    if lost:  # nobody else ends the processes of the environments
+        end_group()
 
 
 if __name__ == "__main__":

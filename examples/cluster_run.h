@@ -142,7 +142,7 @@ static inline int open_gymnasium(session *s, int count, uint64_t seed)
     }
     link.name = name;
     link.environments = count;
-    link.seed = seed;
+    link.seed = seed % (1u << 30); /* some environments take no seed above 2^31 */
     link.python = command_string(&s->line, "--python");
     link.script = command_string(&s->line, "--bridge");
     return arcade_open(&s->games, &link, &p) || fail(s, "%s", s->games.link.error);

@@ -216,7 +216,7 @@ static inline int command_not_both(const command_line *c, const char *one, const
 }
 
 /* Returns 0, after a message, if --set names a field that the tool sets itself: from what it plays,
-   or from an option of the same name. The tool's arrays have the sizes of these fields. */
+   or from an option of the same name. Arrays of the tool have the sizes of some of these fields. */
 static inline int command_fields_are_free(const command_line *c)
 {
     static const char *const own = "frame_width|frame_height|frame_channels|numbers|actions|"

@@ -19,9 +19,11 @@
    child never raises SIGPIPE in the program. A call waits at most options.patience seconds;
    bridge_open, and a step in which an episode begins, wait ten times as long. If the child has
    closed its connection but does not end, the call waits for at most two more seconds and kills the
-   child. A child that still runs is ended by bridge_close. When the child ends, the processes that
-   it has started are killed. What the child writes to stderr is not shown: the newest 2 KB or more
-   are kept for b.error. POSIX only.
+   child. A child that still runs is ended by bridge_close, which waits as long: an environment must
+   close within two seconds, or within `patience` if that is less. When the child ends, the
+   processes that it has started are killed, unless they have left its process group or the program
+   ignores SIGCHLD. What the child writes to stderr is not shown: the newest 2 KB or more are kept
+   for b.error. POSIX only.
 
    THE PROTOCOL, version 3. The bytes go over a socket, which is the child's standard input and
    output. Numbers are little-endian. A message is a header of 16 bytes ("RISE", u32 type, u32
@@ -285,6 +287,10 @@ static inline void bridge_become(int socket, int said, const char *python, const
     signal(SIGINT, SIG_IGN);
     signal(SIGHUP, SIG_IGN);
     signal(SIGTERM, SIG_IGN);
+    /* The child's group is not in the foreground of the terminal. An environment that uses the
+       terminal must not be stopped. */
+    signal(SIGTTIN, SIG_IGN);
+    signal(SIGTTOU, SIG_IGN);
     execlp(python, python, script, (char *)NULL);
     length = snprintf(text, sizeof text,
                       "%.100s could not be started (%.60s): install Python 3.9 or newer, or give "

@@ -1,9 +1,9 @@
 """rise.h for Python 3.9 or newer: one agent, through ctypes. Needs a C compiler the first time.
 
 The first `import rise`, and the first after rise.h changes, builds the library with $CC, or cc. Its
-file name ends with a hash of rise.h and of this file:
+name is librise-HASH.so, with a hash of rise.h, of this file and of the kind of machine:
 
-    cc -O2 -shared -fPIC -pthread -DRISE_THREADS -DRISE_IMPLEMENTATION -x c rise.h -o librise.so -lm
+    cc -O2 -shared -fPIC -pthread -DRISE_THREADS -DRISE_IMPLEMENTATION -x c rise.h -o LIBRARY -lm
 
 Copy this file and rise.h beside your program, or add this folder to PYTHONPATH.
 
@@ -34,6 +34,8 @@ import contextlib
 import ctypes
 import hashlib
 import os
+import platform
+import re
 import subprocess
 import sys
 from ctypes import POINTER, byref, c_char_p, c_double, c_float, c_int, c_size_t, c_void_p
@@ -68,6 +70,7 @@ def _build() -> str:
     for source in f"{places[0]}/rise.h", __file__:
         with open(source, "rb") as file:
             digest.update(file.read())
+    digest.update(f"{sys.platform} {platform.machine()}".encode())  # machines may share a folder
     suffix = {"win32": ".dll", "darwin": ".dylib"}.get(sys.platform, ".so")
     path = os.path.join(folder, f"librise-{digest.hexdigest()[:12]}{suffix}")
     if os.path.exists(path):
@@ -79,12 +82,15 @@ def _build() -> str:
     try:
         _compile(f"{places[0]}/rise.h", new)
         os.replace(new, path)
+    except OSError:
+        if not os.path.exists(path):  # on Windows, another program may have built it and use it
+            raise
     finally:  # also if the user interrupts the compiler
         with contextlib.suppress(OSError):
             os.remove(new)
     for name in os.listdir(folder):
-        older = name.startswith("librise-") or name == "librise" + suffix
-        if older and name.endswith(suffix) and name != os.path.basename(path):
+        older = re.fullmatch("librise-[0-9a-f]{12}" + re.escape(suffix), name)
+        if older and name != os.path.basename(path):
             with contextlib.suppress(OSError):  # Windows keeps a file that is in use
                 os.remove(os.path.join(folder, name))
     return path

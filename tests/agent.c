@@ -24,8 +24,8 @@ static int read_clock(clockid_t id, struct timespec *now)
 #endif
 
 /* With CHECK_QUICK, tests that try many kinds of agents take one kind in KINDS_EACH. The golden
-   hashes are checked for every kind, but by REF for one kind in check_share only. With RISE_NO_SIMD,
-   no other table has these hashes. */
+   hashes are checked for every kind, but by REF for one kind in check_share only. With
+   RISE_NO_SIMD, REF is the only table that is compared with them. */
 enum { KINDS_EACH = check_share > 1 ? 7 : 1 };
 
 /* Returns whether the frozen encoder reads its weights from a file. Such encoders have tests of

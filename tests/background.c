@@ -60,7 +60,8 @@ static const char *const kinds[] = {
     "memory=full batch_parts=3 environments=3 learn_period=1",
     "memory=rise batch_parts=2 numbers=3 number_features=2 action_masks=1",
 };
-/* With CHECK_QUICK, tests that try many kinds take one in KINDS_EACH: of RISE and of FULL. */
+/* With CHECK_QUICK, tests that try many kinds take one in KINDS_EACH. With 7, one is of RISE, and
+   two are of FULL. */
 #ifdef CHECK_QUICK
 enum { KINDS_EACH = 7 };
 #else

@@ -22,6 +22,7 @@ import struct
 import subprocess
 import sys
 import tempfile
+import time
 import traceback
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
@@ -36,7 +37,7 @@ import os, subprocess, sys, time, types
 import numpy
 
 NAMES = "Good Prints Reads Raises Unplugged Wordless Leaves Surrogate Ragged Blind Huge Hangs "
-NAMES = (NAMES + "Spins Smaller Wider Closes Forks Herds Quits Mute").split()
+NAMES = (NAMES + "Spins Smaller Wider Closes Forks Herds Splits Quits Mute").split()
 registry = dict.fromkeys(f"Stub/{name}-v0" for name in NAMES)
 logger = types.SimpleNamespace(ERROR=40, min_level=0)
 
@@ -93,7 +94,7 @@ class Env:
         reward = 1e300 if self.does == "Huge" else action
         return self.see(), reward, ended and self.count % 2 > 0, ended, {}
     def close(self):
-        if self.does == "Closes":
+        if self.does in ("Closes", "Splits"):
             os.write(2, b"closed.")
             raise ValueError
 
@@ -121,8 +122,13 @@ class Env:
         os.write(2, b"%d" % worker)
         os._exit(3)
     def Herds(self):
-        os.fork()
+        if os.fork() == 0:
+            os.write(2, b"two")
         time.sleep(60)
+    def Splits(self):
+        if os.fork() == 0:
+            sys.exit("this is not the end of the game")
+        os.wait()
     def Quits(self):
         sys.exit("the window was closed")
     def Mute(self):
@@ -1277,11 +1283,22 @@ def test_ends(folder):
         check("its end is seen", select.select([child.socket], [], [], 20)[0] != [])
         check("its status", child.wait() == 3)
         os.kill(int(child.words()), signal.SIGKILL)
+    with Child(folder=folder) as child:  # such a process ends: the environment goes on
+        child.ask(HELLO, hello("Stub/Splits-v0"))
+        check("it goes on", child.ask(STEP, bytes([1, 1, 0]))[0] == STATE)
+        child.socket.sendall(message(BYE, 2))
+        words = child.wait(), child.words().split()[-1:]
+        check("one process closes", words == (0, ["closed."]) and child.words().count("closed") == 1,
+              child.words())
     source, sink = os.pipe()  # the group of a child whose program has ended while a step hangs
     with Forked({"GRACE": 0.01}, leads=True, folder=folder) as child:
         child.ask(HELLO, hello("Stub/Herds-v0"))
         child.socket.sendall(message(STEP, 1, bytes([1, 1, 0])))
         os.close(sink)
+        for _ in range(100 * SLOW):
+            if child.words() == "two":
+                break
+            time.sleep(0.01)
         check("killed with its group", child.end() == -signal.SIGKILL, child.words())
         check("the group has ended", select.select([source], [], [], 20)[0] == [source])
         os.close(source)

@@ -465,9 +465,9 @@ static void wrong_numbers_are_refused(void)
         CHECK(state_of(a) == state);
     }
     CHECK(rise_agent_step(a, n.w.frames, 0, n.w.events[0]) == RISE_BAD_CALL);
-    CHECK(strstr(rise_agent_error(a)->text, "_numbers or _all") != NULL);
+    CHECK(strstr(rise_agent_error(a)->text, "functions with _numbers") != NULL);
     CHECK(rise_agent_play(a, 0, n.w.frames, 0, RISE_FIRST, NULL) == RISE_BAD_CALL);
-    CHECK(strstr(rise_agent_error(a)->text, "_numbers or _all") != NULL);
+    CHECK(strstr(rise_agent_error(a)->text, "functions with _numbers") != NULL);
     CHECK(rise_agent_step_numbers(a, NULL, n.numbers, 0, n.w.events[0]) == RISE_BAD_CALL);
     CHECK(state_of(a) == state);
     rise_agent_destroy(a);

@@ -6,8 +6,8 @@
 #
 #   CC        the compiler [clang]
 #   OPTIMIZE  its level: -O0 compiles in a quarter of the time, and runs at half the speed [-O1]
-#   SANITIZE  0: without sanitizers, which is twice to three times as fast; `runs=0` afterwards
-#             runs the inputs that were kept with sanitizers [1]
+#   SANITIZE  0: without sanitizers, which is twice to three times as fast. Afterwards, a call with
+#             runs=0 and with sanitizers runs the kept inputs once more [1]
 #   OUT       where programs, logs and inputs go [build/fuzz]
 #   TIMEOUT   seconds after which a run has failed; a busy machine needs more [25]
 #   SEED      of libFuzzer's random changes; 0 takes another one each time [0]
