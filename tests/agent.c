@@ -2680,6 +2680,7 @@ static void embeddings_are_standardised(void)
     int i;
     for (i = RISE_EMBED_SIGNS; i < RISE_EMBED_COUNT; i++)
         if (!needs_file(i)) standardises(i, 0, 0);
+    standardises(RISE_EMBED_SIGNS, 1, 0);
     standardises(RISE_EMBED_SIGNS, 64, 0);
     standardises(RISE_EMBED_SIGNS, 100, 0);
     standardises(RISE_EMBED_SIGNS, 100, 80);
