@@ -290,10 +290,11 @@
        if (rise_agent_step_all(agent, frames, NULL, rewards, events, NULL, actions) != RISE_OK)
            puts(rise_agent_error(agent)->text);
 
-   MEMORY AND WINDOW. desc.memory chooses the kind of agent. The defaults of all other fields are
-   the same for all kinds, with two exceptions: context_decay and, with raw_frames, context_scale.
-   With the default context_decay of RISE, the weights that multiply the context are 0 in a new
-   agent. With FULL, these weights are random at first.
+   MEMORY AND WINDOW. desc.memory chooses the kind of agent. Only two fields have defaults that
+   depend on the kind: context_decay, and context_scale with raw_frames. The context is the state of
+   the recurrent net, times context_scale. If context_decay is above 0, as by default with RISE, the
+   weights that multiply the context are 0 in a new agent. Otherwise, as by default with FULL, these
+   weights are random in a new agent.
 
        RISE  the default: a recurrent net over stored embeddings
        NONE  the baseline, without a recurrent net: the agent sees the last frame_stack frames, 4 by
@@ -746,10 +747,10 @@
 
    HOW TO: A SMALL PLAYER. A small player is a program with a play_only agent and nothing that
    learns. For a microcontroller, or a game that never learns, define RISE_PLAY_ONLY in every file.
-   The library then has the functions below and those of >>api-kernels. Errors have a code and no
-   sentence: rise_result_text returns the meaning of the code. Nothing calls malloc or printf. If
-   RISE_NO_RAINBOW is defined, too, playing computes with floats only. Some functions have a symbol
-   that ends with _play_only, so that a file without RISE_PLAY_ONLY does not link with them.
+   A file without RISE_PLAY_ONLY that calls a function with a rise_error does not link. The library
+   then has the functions below and those of >>api-kernels. Errors have a code and no sentence:
+   rise_result_text returns the meaning of the code. Nothing calls malloc or printf. If
+   RISE_NO_RAINBOW is defined, too, playing computes with floats only.
 
        rise_agent_open  rise_agent_open_bytes  rise_agent_read  rise_agent_destroy
        rise_agent_play  rise_agent_play_numbers  rise_agent_play_all  rise_agent_set_player
@@ -1622,9 +1623,10 @@ typedef struct rise_error {
 } rise_error;
 
 #ifdef RISE_PLAY_ONLY
-/* With RISE_PLAY_ONLY, functions that pass a rise_error have other names. A program that calls one
-   of them does not link if only some of its files define RISE_PLAY_ONLY. With equal names, the
-   library of another file would write its sentence into a `text` of one byte. */
+/* With RISE_PLAY_ONLY, a rise_error is smaller. So the functions that take or return a rise_error
+   have symbols of their own. A file that calls one of them links only with an implementation that
+   has the same RISE_PLAY_ONLY. With equal symbols, an implementation without RISE_PLAY_ONLY could
+   write a sentence into the caller's `text` of one byte. */
 #define rise_agent_error rise_agent_error_play_only
 #define rise_agent_open rise_agent_open_play_only
 #define rise_agent_open_bytes rise_agent_open_bytes_play_only
@@ -2297,16 +2299,20 @@ RISE_API const rise_real *rise_agent_values(const rise_agent *agent, int player)
    of an update. */
 RISE_API rise_result rise_agent_learn(rise_agent *agent);
 
-/* Does updates that are due, for about `microseconds`. Returns the number of updates done, or a
-   negative rise_result. A part of a snapshot counts as an update. An update has desc.batch_parts
-   parts, and the call can return between two of them. A part that takes longer than the budget
-   waits until several calls have given enough time. Then the budget is kept on average, and one
-   call may take as long as one part. The first call that finds an update due also embeds all stored
-   frames again, with any budget. The clock may count in milliseconds: as long as it has not moved
-   during any part, each call does one part. The clock may also jump or stand still. So a part
-   counts as at most twice the mean of earlier parts, and the first part as at most 1 second. If a
-   part is shorter than the clock can measure, it may count as more, and the budget is kept less
-   exactly. Returns RISE_BAD_CALL unless 0 <= microseconds <= 1e12. Other errors are those of
+/* Does updates that are due, for about `microseconds`, the budget of the call. Returns the number
+   of updates done, or a negative rise_result. In this number, a part of a snapshot is an update. An
+   update has desc.batch_parts parts, and the call can return between two of them. A part that takes
+   longer than the budget waits until several calls have given enough time. Then the budget is kept
+   on average, and one call may take as long as one part. The first call that finds an update due
+   also embeds all stored frames again, with any budget.
+
+   The clock need not be exact. Milliseconds are enough: until the clock has changed during a part,
+   each call does one part. The clock may also jump or stand still, so the time of a part is taken
+   as at most twice the mean of earlier parts, and that of the first part as at most 1 second. If
+   parts are shorter than a tick of the clock, a larger time is possible, and the budget is kept
+   less exactly.
+
+   Returns RISE_BAD_CALL unless 0 <= microseconds <= 1e12. Other errors are those of
    rise_agent_learn. But a play_only agent, and an agent without a transition to sample, return 0.
 
    With desc.background, checks `microseconds` but does not use it. Does not wait. While updates of
@@ -2336,8 +2342,8 @@ typedef enum rise_advice {
        than half of the due updates are not done, or a part of an update takes longer than the
        time that rise_agent_learn_for gets. */
     RISE_ADVICE_SLOW_UPDATES = 2,
-    /* no reward differed from the first one, and this one is 0 or all episodes are equally long; or
-       no reward was read, because each event was RISE_FIRST */
+    /* all rewards were equal, and either they were 0, or no two terminated episodes differed in
+       length; or no reward was read, because each event was RISE_FIRST */
     RISE_ADVICE_SAME_REWARD = 4,
     RISE_ADVICE_SAME_FRAME = 8,     /* no observation differed from the one before */
     RISE_ADVICE_UNUSED_ACTION = 16, /* there is an action that no mask allowed */
@@ -2808,8 +2814,9 @@ typedef struct rise_picture {
     const uint8_t *pixels; /* the first byte of the top row */
     int width, height;     /* pixels, 1..4096 */
     rise_pixels format;
-    /* bytes from a row to the row below, at least the bytes of a row; negative if rows are stored
-       from bottom to top; 0: rows follow each other without gaps */
+    /* bytes from the start of a row to the start of the row below; 0: rows follow each other
+       without gaps; negative: rows are stored from bottom to top. The magnitude is at least the
+       bytes of a row. */
     ptrdiff_t stride;
 } rise_picture;
 
@@ -3491,12 +3498,18 @@ RISEI_FN void risei_io_move(risei_io *f, unsigned char *data, size_t size)
     f->crc = risei_io_crc(f->crc, data, size);
     f->length += size;
 }
-/* Copies `count` numbers of `size` bytes between this machine's byte order and little-endian. */
+/* Returns whether this machine is little-endian. */
+RISEI_FN int risei_is_little_endian(void)
+{
+    uint16_t const one = 1;
+    return *(const unsigned char *)&one == 1;
+}
+/* Copies `count` numbers of `size` bytes from this machine's byte order to little-endian, or back.
+   On a big-endian machine, both directions reverse the bytes of each number. */
 RISEI_FN void risei_io_copy(unsigned char *to, const unsigned char *from, size_t count, size_t size)
 {
-    uint16_t const probe = 1;
     size_t i, j;
-    if (*(const unsigned char *)&probe == 1) { /* this machine is little-endian */
+    if (risei_is_little_endian()) {
         memcpy(to, from, count * size);
         return;
     }
@@ -4267,8 +4280,8 @@ RISEI_INLINE int risei_finite(float x) { return x - x == 0; }
 RISEI_INLINE rise_real risei_max(rise_real a, rise_real b) { return a > b ? a : b; }
 RISEI_INLINE rise_real risei_min(rise_real a, rise_real b) { return a < b ? a : b; }
 
-/* The template defines macros with short names, and undefines them at its end. A macro of the user
-   with such a name would be lost, so it is refused. */
+/* The kernel template defines macros with short names, and undefines them at its end. A macro of
+   the user with such a name would then be undefined, too. So such a macro is a compile error. */
 #if defined(M) || defined(V) || defined(VL) || defined(NV) || defined(MR) || defined(NR) || \
     defined(VI) || defined(VIC) || defined(VIL) || defined(VIW) || defined(VTRANSPOSE) || \
     defined(vload) || defined(vstore) || defined(vset1) || defined(vbytes) || defined(vints) || \
@@ -12551,11 +12564,13 @@ enum {
        risei_model_random. */
     RISEI_RANDOM_UPDATE
 };
-/* The stream numbers of process p: one for its exploration, one for that of its players. All of
-   them are different. With p > 0, both are above 2^48, and the first 2^44 updates use smaller
-   numbers (RISEI_RANDOM_UPDATE). `+ p` makes the lower bits of the stream numbers differ, too. With
-   equal lower bits, the lower bits of the generators' states would stay equal, and two processes
-   would too often explore in the same steps. */
+/* The stream numbers of process p: EXPLORE_OF for its exploration, PLAY_OF for that of its players.
+   No two of these numbers are equal, also of different processes. With p > 0, they are above 2^48.
+   The streams of the first 2^44 updates have smaller numbers (RISEI_RANDOM_UPDATE).
+
+   `+ p` makes the low 48 bits of the numbers differ. The low bits of a generator's state depend
+   only on the low bits of the state before. Without `+ p`, the low bits would be equal in all
+   processes for ever, and two processes would too often explore in the same steps. */
 #define RISEI_RANDOM_EXPLORE_OF(p) (RISEI_RANDOM_EXPLORE + ((uint64_t)(p) << 48) + (uint64_t)(p))
 #define RISEI_RANDOM_PLAY_OF(p) (~(uint64_t)(p))
 
@@ -13279,11 +13294,13 @@ RISEI_FN rise_result risei_learner_snapshot_begin(risei_learner *l, risei_model 
     return RISE_OK;
 }
 /* Makes the new weights and statistics of a snapshot current. All processes take the statistics of
-   process 0. If reduce_fn fails, this process acts with its own statistics and learns no more. It
-   then sets snapshot_next back to the switch, and copies the new weights to next_weights. So an
-   agent that is loaded from its file does the switch again. If reduce_fn failed in all processes, a
-   restart from their files repeats the switch in all. If reduce_fn failed in some only, their files
-   do not fit together. */
+   process 0. If reduce_fn fails, this process learns no more: l->reduce_failed is set.
+
+   After such a failure, prepares the state that a file saves, so that an agent loaded from the file
+   repeats the switch. snapshot_next becomes that of the switch again. The switch has swapped
+   weights and next_weights, so the new weights are copied to next_weights. If reduce_fn failed in
+   all processes, a restart from their files repeats the switch in all. If reduce_fn failed in some
+   processes only, their files hold different states, and all must load the same file. */
 RISEI_FN void risei_learner_snapshot_switch(risei_learner *l)
 {
     risei_embedder *e = l->model->embedder;
@@ -14759,8 +14776,8 @@ typedef struct risei_advice {
     float reward;              /* the first reward, if has_reward is 1 */
     int has_reward;
     int rewards_differ;        /* 1: a later reward differed from `reward` */
-    int length;                /* of the first terminated episode: its last index; 0: none yet */
-    int lengths_differ;        /* 1: a later terminated episode had another length */
+    int length;                /* steps of the first terminated episode; 0: none yet */
+    int lengths_differ;        /* 1: a later terminated episode had another number of steps */
     int frames_differ;         /* 1: a frame, or numbers, differed from those of the slot before */
     uint8_t allowed[256 / 8];  /* a bit for each action that a mask allowed */
     int all_allowed;           /* 1: all bits of `allowed` are set */
@@ -14873,7 +14890,8 @@ RISEI_FN void risei_advice_examine_game(risei_advice *a)
                           "%.0f frames came with RISE_FIRST, so no reward was read; pass "
                           "RISE_MIDDLE after the first frame of an episode",
                           (double)RISEI_ADVICE_STEPS, 0);
-    /* If each reward is 1, for example, the agent can learn to make episodes longer. */
+    /* Equal rewards other than 0 are no mistake if the lengths of episodes differ. The agent can
+       then learn to make episodes longer (reward above 0) or shorter (reward below 0). */
     else if (!a->rewards_differ && !(a->lengths_differ && (a->reward < 0 || a->reward > 0)))
         risei_advice_give(a, RISE_ADVICE_SAME_REWARD,
                           "every reward was %g in %.0f steps, so there is nothing to learn; a "
@@ -16900,13 +16918,12 @@ typedef struct risei_file_source {
    fourth case, weights of 16 bits. */
 RISEI_FN const rise_real *risei_file_weights_in(const risei_file_header *header, const void *data)
 {
-    uint16_t const little = 1;
     uint64_t at = header->size;
     uint32_t s;
     uintptr_t address;
     for (s = RISEI_SECTION_ACTING; s <= header->sections; s++) at -= header->length[s - 1];
     address = (uintptr_t)((const unsigned char *)data + at);
-    return *(const unsigned char *)&little == 1 && sizeof(rise_real) == 4 && address % 4 == 0
+    return risei_is_little_endian() && sizeof(rise_real) == 4 && address % 4 == 0
                ? (const rise_real *)address
                : NULL;
 }
@@ -19061,13 +19078,16 @@ RISEK_FN void RISEK(part_of_c)(const rise_product *p, int part, int parts, int *
         risei_part_range(p->m, MR, part, parts, i_from, i_to);
 }
 /* Writes the largest size of a block of B, for a part of C with `columns` columns: *kc rows and *nc
-   columns. The caller cuts blocks at the edges of B. Usually *kc is w->kc, and *nc is the number of
-   columns with which a packed block has w->b_size elements. If w->kc is small because B has few
-   rows, *nc is larger, so A is packed less often. A B that is read in place is not divided by
-   columns. If A is not transposed and all columns fit into one block, *kc is a larger multiple of
-   w->kc, or w->b_rows if that is less. Such a block has at most w->b_size elements, or RISEI_KC *
-   RISEI_NC if B is read in place. product_rows then adds several pieces of w->kc terms to the same
-   rows of C, before these rows leave the cache. */
+   columns. The caller cuts blocks at the edges of B.
+
+   A packed block has at most w->b_size elements, so *nc is w->b_size / w->kc, rounded down to a
+   multiple of NR. If B has few rows, w->kc is small and *nc is larger, so A is packed less often.
+   If B is read in place, a block has all columns.
+
+   *kc is w->kc if A is transposed, or if w->kc rows of all columns exceed the limit: w->b_size
+   elements, or RISEI_KC * RISEI_NC if B is read in place. Otherwise *kc is the largest multiple of
+   w->kc within the limit, at most w->b_rows. product_rows then adds several pieces of at most w->kc
+   terms to the same rows of C, before these rows leave the cache. */
 RISEK_FN void RISEK(b_block_size)(const rise_product *p, const risei_blocks *w, int columns,
                                   int in_place, int *kc, int *nc)
 {

@@ -679,13 +679,14 @@ static int find_run(session *s, rise_agent_desc *desc)
     if (!train_memory_fits(desc)) return 0;
     memset(&machine, 0, sizeof machine);
     machine.threads = o->threads;
-    return rise_agent_load(&s->agent, path, &machine, &error) == RISE_OK ||
-           (fprintf(stderr, "atari: %s\n", error.text), 0);
+    if (rise_agent_load(&s->agent, path, &machine, &error) != RISE_OK)
+        return fprintf(stderr, "atari: %s\n", error.text), 0;
+    return 1;
 }
 
-/* Returns the seed of the environments. A session that goes on with a run gets another seed, which
-   depends on the steps so far: with the same seed, it would play the episodes of the first session
-   again. The sum stays below 2^31, because some environments take no larger seed. */
+/* Returns the seed of the environments. In a new run, this is --seed. A session that resumes a run
+   adds a number made from the steps so far. With the same seed, it would play the episodes of the
+   first session again. The result is below 2^31, because some environments take no larger seed. */
 static int environments_seed(const session *s)
 {
     rise_metrics m;
@@ -739,8 +740,9 @@ static int make_agent(session *s, const rise_agent_desc *desc)
     snprintf(path, sizeof path, "%s/agent.rise", s->folder);
     if (s->agent != NULL) return agent_suits(desc, &s->games, path);
     if (!train_memory_fits(desc)) return 0;
-    return rise_agent_create(&s->agent, desc, &error) == RISE_OK ||
-           (fprintf(stderr, "atari: %s\n", error.text), 0);
+    if (rise_agent_create(&s->agent, desc, &error) != RISE_OK)
+        return fprintf(stderr, "atari: %s\n", error.text), 0;
+    return 1;
 }
 
 /* Copies the fact that begins with `name` to `text`; "" if the child sent none. */

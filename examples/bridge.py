@@ -731,9 +731,10 @@ class Server:
         self.stream, self.environments, self.dismissed = stream, [], False
 
     def close(self):
-        """Closes the environments: some write files, or have processes of their own.
+        """Closes all environments, because some write files or have processes of their own.
 
-        After BYE, the program waits two seconds, or its patience if that is shorter.
+        Ignores errors of an environment. After BYE, env_bridge.h waits two seconds, or `patience`
+        if that is shorter, and then kills this process.
         """
         for environment in self.environments:
             with contextlib.suppress(Exception, SystemExit):
@@ -834,17 +835,18 @@ class Server:
             self.step(body)
 
 
-def watch(program, source):
+def watch(parent, source):
     """Ends this process GRACE seconds after the program has ended, also while a step hangs.
 
     Also ends the processes that an environment has started: see end_group. The program has ended if
     it has closed its end of the socket `source`, or if this process has another parent than
-    `program`. Each of these two tests alone misses a case: some systems report a closed socket only
-    to a process that reads from it, and the parent may be a shell between the two processes.
+    `parent`, its parent at the start. Some systems report a closed socket only to a process that
+    reads from it: then only the second test notices the end. If the parent is a shell between the
+    program and this process, only the first test notices it.
     """
     hung_up = select.poll()
     hung_up.register(source, select.POLLHUP)
-    while os.getppid() == program and not any(
+    while os.getppid() == parent and not any(
         what & (select.POLLHUP | select.POLLERR) for _, what in hung_up.poll(0)
     ):
         time.sleep(1)
@@ -854,10 +856,11 @@ def watch(program, source):
 
 
 def end_group():
-    """Ends this process and the processes that environments have started.
+    """Ends this process and the processes that environments have started, if this process leads
+    their process group.
 
-    env_bridge.h has put them into a process group that this process leads. If a shell script has
-    started this process (--python), the shell leads the group, and only env_bridge.h ends it.
+    env_bridge.h makes this process the leader of a new group. If --python names a shell script that
+    starts this process, the shell leads the group. Then only env_bridge.h can end the group.
     """
     if os.getpgrp() == os.getpid():
         os.killpg(0, signal.SIGKILL)

@@ -215,8 +215,9 @@ static inline int command_not_both(const command_line *c, const char *one, const
     return 0;
 }
 
-/* Returns 0, after a message, if --set names a field that the tool sets itself: from what it plays,
-   or from an option of the same name. Arrays of the tool have the sizes of some of these fields. */
+/* Returns 1 if --set names no field that the tool sets itself. These are the fields in `own` and
+   those with an option of the same name. If --set names such a field, prints a message and returns
+   0. Some of these fields are sizes of the tool's arrays: another value would reach beyond them. */
 static inline int command_fields_are_free(const command_line *c)
 {
     static const char *const own = "frame_width|frame_height|frame_channels|numbers|actions|"

@@ -221,12 +221,14 @@ static inline double bridge_now(void)
     return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
 
-/* Waits for the child to end, and kills it after `grace` or `patience`, whichever is shorter. Also
-   kills all other processes of its group. Returns its status; -1: there is no child; -2: it was
-   killed.
+/* Waits until the child ends, at most `grace` or `patience` seconds, whichever is shorter. Then
+   kills the child if it still runs and, in every case, all other processes of the child's group.
+   Returns the child's wait status; -1: there is no child, or waitid failed; -2: this function
+   killed the child.
 
    WNOWAIT keeps an ended child in the process table. Until waitpid removes the child, no new
-   process and no new group can get its number. So kill reaches the child's group only. */
+   process and no new group can get the child's process number. So kill reaches the child's group
+   only. */
 static inline int bridge_reap(bridge *b)
 {
     double const until = bridge_now() + (b->patience < b->grace ? b->patience : b->grace);
@@ -281,14 +283,15 @@ static inline void bridge_become(int socket, int said, const char *python, const
     dup2(said, 2);
     dup2(socket, 0);
     dup2(socket, 1);
-    /* A signal may be sent to the child too, for example SIGHUP when a session ends. The child
-       ignores these signals: the program handles them, and ends the child. bridge.py ignores them
-       too, but only after Python has started. */
+    /* SIGINT, SIGHUP and SIGTERM may be sent to the child as well, for example when the user logs
+       out. The child ignores them: the program handles them, and ends the child. bridge.py ignores
+       them too, but only after Python has started. */
     signal(SIGINT, SIG_IGN);
     signal(SIGHUP, SIG_IGN);
     signal(SIGTERM, SIG_IGN);
-    /* The child's group is not in the foreground of the terminal. An environment that uses the
-       terminal must not be stopped. */
+    /* The child's group is in the background of the terminal. By default, SIGTTIN and SIGTTOU stop
+       a background process that uses the terminal. An environment may use the terminal, so both are
+       ignored. */
     signal(SIGTTIN, SIG_IGN);
     signal(SIGTTOU, SIG_IGN);
     execlp(python, python, script, (char *)NULL);

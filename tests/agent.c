@@ -24,8 +24,8 @@ static int read_clock(clockid_t id, struct timespec *now)
 #endif
 
 /* With CHECK_QUICK, tests that try many kinds of agents take one kind in KINDS_EACH. The golden
-   hashes are checked for every kind, but by REF for one kind in check_share only. With
-   RISE_NO_SIMD, REF is the only table that is compared with them. */
+   hashes are then still compared for every kind on the fused tables, but on REF, which is slow, for
+   one kind in check_share only. With RISE_NO_SIMD, REF may be the only fused table. */
 enum { KINDS_EACH = check_share > 1 ? 7 : 1 };
 
 /* Returns whether the frozen encoder reads its weights from a file. Such encoders have tests of
@@ -2418,8 +2418,8 @@ static void metrics_count_steps_and_episodes(void)
     rise_agent_destroy(a);
 }
 
-/* With window_stride, exactly these transitions can be drawn: every stride-th step of an episode
-   and its last step, once their n-step return is complete. */
+/* With window_stride, exactly these transitions can be drawn: every stride-th step of an episode,
+   and the last step of an episode, both only once the n-step return is complete. */
 static void windows_end_at_strides_and_ends(void)
 {
     int n, stride, ends = 0;
@@ -2447,8 +2447,9 @@ static void windows_end_at_strides_and_ends(void)
         }
     CHECK(ends > 50);
 }
-/* All samples of a window have the importance weight of its last sample, by whose priority the
-   window was drawn, but samples from before the episode have weight 0. */
+/* A window is drawn by the priority of its last sample. All samples of the window have the
+   importance weight of this last sample. A sample from before the episode repeats the last sample,
+   with weight 0. */
 static void samples_share_the_weight_of_their_window(void)
 {
     rise_agent_desc d = described("memory=rise window_samples=3 learn_outside=1 "
