@@ -226,14 +226,25 @@ static void refused_calls_move_nobody(void)
           RISE_BAD_CALL);
     rise_agent_destroy(a);
 }
-/* The shares of a worse player's actions are those of its epsilon and its temperature. */
+/* Writes a number behind the weights of the players, into the padding of this array. */
+static rise_real *padding_filled(rise_agent *a, rise_real number)
+{
+    rise_real *const padding = a->players.weights + ACTIONS;
+    CHECK((ACTIONS + 1) * sizeof *padding <= RISEI_ALIGN);
+    *padding = number;
+    return padding;
+}
+/* The shares of a worse player's actions are those of its epsilon and its temperature. The masks
+   forbid the action with the largest value. */
 static void worse_players_play_as_told(void)
 {
     enum { DRAWS = 4000 };
     rise_agent_desc d = described("memory=none frame_stack=1");
     rise_agent *const a = created(&d);
-    uint8_t frame[PIXELS] = {1, 200, 3, 90}, allowed[ACTIONS] = {1, 0, 1};
+    rise_real *const padding = padding_filled(a, -7);
+    uint8_t frame[PIXELS] = {1, 200, 3, 90}, allowed[ACTIONS] = {1, 1, 1};
     int masked, mode;
+    allowed[rise_agent_play(a, 1, frame, 0, RISE_FIRST, NULL)] = 0;
     for (masked = 0; masked < 2; masked++)
         for (mode = 0; mode < 4; mode++) {
             double const epsilon = mode == 1 ? 0.6 : mode == 2 ? 1 : 0;
@@ -263,6 +274,7 @@ static void worse_players_play_as_told(void)
                             DRAWS * p);
                 CHECK(fabs(seen[i] - DRAWS * p) <= 4 * deviation);
             }
+            CHECK(*padding == -7);
         }
     CHECK(rise_agent_set_player(a, 2, 0, 0) == RISE_BAD_CALL);
     CHECK(rise_agent_set_player(a, -1, 0, 0) == RISE_BAD_CALL);
@@ -273,7 +285,8 @@ static void worse_players_play_as_told(void)
     rise_agent_destroy(a);
 }
 /* An action is drawn if the random number is below the sum of the weights up to its own, and not if
-   it is equal. */
+   it is equal. If it is below no sum, the last allowed action is drawn. Numbers behind the weights
+   play no part. */
 static void draws_are_exact(void)
 {
     rise_real const unit = (rise_real)(1.0 / 16777216);
@@ -281,6 +294,7 @@ static void draws_are_exact(void)
     rise_agent *const a = created(&d);
     risei_players *const p = &a->players;
     int i;
+    padding_filled(a, 7);
     for (i = 0; i < 100; i++) {
         risei_random copy = p->random;
         rise_real const number = risei_random_uniform(&copy);
@@ -290,6 +304,8 @@ static void draws_are_exact(void)
         p->weights[0] = risei_random_uniform(&copy) + unit, p->weights[1] = 1 - p->weights[0];
         CHECK(risei_players_draw(p, NULL) == 0);
     }
+    memset(p->weights, 0, ACTIONS * sizeof *p->weights);
+    CHECK(risei_players_draw(p, NULL) == ACTIONS - 1);
     rise_agent_destroy(a);
 }
 
