@@ -628,8 +628,8 @@
 
    Last frames of episodes are no steps, so after the same number of calls, processes have done
    different numbers of steps. Set learn_outside, and count the calls of rise_agent_step_all. All
-   processes must call rise_agent_learn after the same numbers of these calls. Do not call
-   rise_agent_learn_for: its number of updates depends on the clock.
+   processes must call rise_agent_learn after the same numbers of these calls. rise_agent_learn_for
+   is refused, because its number of updates depends on the clock.
 
        desc.learn_outside = 1;
 
@@ -1194,11 +1194,12 @@
    many threads as you like. Callbacks are called on the thread that called the library, except
    embed_fn and reduce_fn with desc.background.
 
-   A process that is made by fork has none of the threads, and computes everything on its own
-   thread. If fork came while an update was computed in the background, learning in the new process
-   is RISE_UNAVAILABLE. Saving is RISE_UNAVAILABLE, too, except saving a policy. If stored frames
-   were being embedded again, the agent plays with embeddings of two kinds. To learn or play right
-   in the new process, load the agent from a file.
+   Call fork only while no other thread is in a call of the library. A process that is made by fork
+   has none of the threads, and computes everything on its own thread. If fork came while an update
+   was computed in the background, learning in the new process is RISE_UNAVAILABLE. Saving is
+   RISE_UNAVAILABLE, too, except saving a policy. If stored frames were being embedded again, the
+   agent plays with embeddings of two kinds. To learn or play right in the new process, load the
+   agent from a file.
 
    PORTING. The code is C99 and also C++11. The tests run with gcc, clang and musl on Linux, with
    MinGW under wine, and for ARM, RISC-V and s390x (big-endian) under qemu. On bare metal, play_only
@@ -2096,7 +2097,7 @@ typedef enum rise_event {
     RISE_TRUNCATED,
     /* no frame: the environment or player takes no part in this call, and its action is 0. The
        frame, numbers, reward and mask are not read. But the pointer to the frame must not be NULL
-       if the agent sees frames, and the pointer to the numbers must not be NULL if desc.numbers is
+       if the agent sees frames. The pointer to the numbers must not be NULL if desc.numbers is
        above 0. The next frame continues the episode, as if no time had passed, or is RISE_FIRST. */
     RISE_ABSENT
 } rise_event;
@@ -2114,8 +2115,8 @@ typedef enum rise_preset {
     RISE_PRESET_BTR,
     /* Kapturowski et al. 2019: stored states, burn-in, sequences of 80 steps that overlap by half
        (window 41, window_samples 40), rescaled values. The authors' agent has RISE_MEMORY_FULL.
-       With the batch of 2560, an agent for frames of 84 x 84 takes 11 GB: a smaller multiple of 40
-       takes less. */
+       With the batch of 2560, an agent for frames of 84 x 84 takes 11 GB. A smaller batch takes
+       less; it must be a multiple of 40. */
     RISE_PRESET_R2D2,
     RISE_PRESET_COUNT /* the number of values above */
 } rise_preset;
@@ -2167,7 +2168,7 @@ RISE_API void rise_agent_destroy(rise_agent *agent);
    and is copied. `reward` is the reward of the previous action, a finite number; at RISE_FIRST it
    is not read. Returns the action to play, 0..actions-1, or a negative rise_result.
 
-   On the last frame of an episode the return value is 0 and has no meaning; the next call must be
+   On the last frame of an episode the return value is 0 and has no meaning; the next frame must be
    RISE_FIRST. RISE_FIRST in the middle of an episode truncates that episode at its previous frame.
 
    Also does the updates that are due, unless desc.learn_outside is 1. If an error comes from
@@ -2188,14 +2189,14 @@ RISE_API int rise_agent_step_numbers(rise_agent *agent, const uint8_t *frame, co
    `frames` must be NULL if desc.frame_width is 0, and `numbers` if desc.numbers is 0.
 
    `allowed` is [environments][actions] bytes, nonzero where the action may be taken. With
-   desc.action_masks it is required; otherwise it must be NULL. The mask of each environment must
-   allow at least one action, also at RISE_TRUNCATED, where the target bootstraps. At
-   RISE_TERMINATED the mask may be all zero.
+   desc.action_masks, `allowed` is required. Otherwise `allowed` must be NULL. The mask of each
+   environment must allow at least one action, also at RISE_TRUNCATED, where the target bootstraps.
+   At RISE_TERMINATED the mask may be all zero.
 
-   A refused call changes nothing, with two exceptions: RISE_NOT_FINITE about a weight, loss or
-   gradient, and RISE_UNAVAILABLE after reduce_fn failed or after fork (see THREADS). These errors
-   come from learning, after the step was taken and `actions` was written. With background, they are
-   errors of an earlier update. */
+   A refused call changes nothing. Two errors are not refusals, but come from learning, after the
+   step was taken and `actions` was written. One is RISE_NOT_FINITE about a weight, loss or
+   gradient. The other is RISE_UNAVAILABLE after reduce_fn failed or after fork (see THREADS). With
+   background, both are errors of an earlier update. */
 RISE_API rise_result rise_agent_step_all(rise_agent *agent, const uint8_t *frames,
                                          const float *numbers, const float *rewards,
                                          const rise_event *events, const uint8_t *allowed,
@@ -2205,8 +2206,8 @@ RISE_API rise_result rise_agent_step_all(rise_agent *agent, const uint8_t *frame
    person, a script, another agent or a log may have chosen these actions. `actions` [environments]
    is input and output. An element of 0..actions-1 is the action that was taken at this frame. With
    desc.action_masks, the mask must allow this action. If the element is -1, the agent chooses the
-   action and writes it there. Then set -1 again before the next call. On the last frame of an
-   episode and with RISE_ABSENT, the element is not read, and 0 is written.
+   action and writes the action to the element. So set -1 again before the next call. On the last
+   frame of an episode and with RISE_ABSENT, the element is not read, and 0 is written.
 
    The agent learns from these steps as from its own. Steps of the last desc.demonstrators
    environments are demonstrations, too: an update also raises Q of the demonstrated action above Q
@@ -2228,7 +2229,7 @@ RISE_API rise_result rise_agent_observe(rise_agent *agent, const uint8_t *frames
    Except at RISE_TERMINATED, `allowed` must allow at least one action.
 
    An episode begins with RISE_FIRST. You need not pass its last frame. If you do, the return value
-   is 0 and has no meaning, and the next event must be RISE_FIRST. */
+   is 0 and has no meaning, and the next frame must be RISE_FIRST. */
 RISE_API int rise_agent_play(rise_agent *agent, int player, const uint8_t *frame, float reward,
                              rise_event event, const uint8_t *allowed);
 
@@ -2250,16 +2251,17 @@ RISE_API rise_result rise_agent_play_all(rise_agent *agent, const uint8_t *frame
                                          const rise_event *events, const uint8_t *allowed,
                                          int *actions);
 
-/* Sets how well a player plays; at first, each player plays greedily. `epsilon`, 0..1, is the share
+/* Sets how well a player plays. At first, each player plays greedily. `epsilon`, 0..1, is the share
    of random actions. With `temperature` 0, the other actions are greedy. With `temperature` above
-   0, at most 1e6, they are drawn with the probabilities softmax(Q / temperature). Players have a
-   random stream of their own, so training is not affected. Files do not hold these settings. */
+   0, at most 1e6, the other actions are drawn with the probabilities softmax(Q / temperature). All
+   players share one random stream, which training does not use. Files do not hold these
+   settings. */
 RISE_API rise_result rise_agent_set_player(rise_agent *agent, int player, double epsilon,
                                            double temperature);
 
 #ifndef RISE_PLAY_ONLY
-/* Copies what `learner` has learned to `receiver`, a play_only agent that was made with the same
-   description or loaded from a file of `learner` (not RISE_SAVE_INT8). Allocates nothing.
+/* Copies what `learner` has learned to `receiver`, a play_only agent. `receiver` was made with the
+   same description, or loaded from a file of `learner` (not RISE_SAVE_INT8). Allocates nothing.
    `receiver` acts with the copy from the next rise_agent_play or rise_agent_play_all on. If the
    copy changes embeddings, the frames that `receiver` stores are embedded again.
 
@@ -2281,8 +2283,8 @@ RISE_API const rise_real *rise_agent_values(const rise_agent *agent, int player)
 
 #ifndef RISE_PLAY_ONLY
 /* Does one update now, or finishes the update that rise_agent_learn_for has begun. With
-   desc.learn_outside, this counts as an update that is due, if one is due. Otherwise, the update is
-   in addition to those of desc.learn_period. The first update freezes the statistics of
+   desc.learn_outside, if an update is due, the call does the due update. In all other cases, the
+   update is in addition to those of desc.learn_period. The first update freezes the statistics of
    frames, numbers and embeddings, and embeds all stored frames again. While a snapshot is in
    progress, the call does a part of the snapshot instead of an update: up to 4 * batch frames.
 
@@ -2300,20 +2302,21 @@ RISE_API const rise_real *rise_agent_values(const rise_agent *agent, int player)
 RISE_API rise_result rise_agent_learn(rise_agent *agent);
 
 /* Does updates that are due, for about `microseconds`, the budget of the call. Returns the number
-   of updates done, or a negative rise_result. In this number, a part of a snapshot is an update. An
-   update has desc.batch_parts parts, and the call can return between two of them. A part that takes
-   longer than the budget waits until several calls have given enough time. Then the budget is kept
-   on average, and one call may take as long as one part. The first call that finds an update due
-   also embeds all stored frames again, with any budget.
+   of updates done, or a negative rise_result. A part of a snapshot counts as an update. An update
+   has desc.batch_parts parts, and the call can return between two parts. If a part takes longer
+   than the budget, the part is done only after several calls have given enough time. Then the
+   budget is kept on average, and one call may take as long as one part. The first call that finds
+   an update due also embeds all stored frames again, with any budget.
 
    The clock need not be exact. Milliseconds are enough: until the clock has changed during a part,
-   each call does one part. The clock may also jump or stand still, so the time of a part is taken
-   as at most twice the mean of earlier parts, and that of the first part as at most 1 second. If
-   parts are shorter than a tick of the clock, a larger time is possible, and the budget is kept
+   each call does one part. The clock may also jump or stand still. So the time of a part counts as
+   at most twice the mean of earlier parts. The time of the first part counts as at most 1 second.
+   If parts are shorter than a tick of the clock, a larger time can count, and the budget is kept
    less exactly.
 
-   Returns RISE_BAD_CALL unless 0 <= microseconds <= 1e12. Other errors are those of
-   rise_agent_learn. But a play_only agent, and an agent without a transition to sample, return 0.
+   Returns RISE_BAD_CALL unless 0 <= microseconds <= 1e12, and if several processes learn together
+   (they call rise_agent_learn). Other errors are those of rise_agent_learn. But a play_only agent,
+   and an agent without a transition to sample, return 0.
 
    With desc.background, checks `microseconds` but does not use it. Does not wait. While updates of
    an earlier call are being computed, does nothing and returns 0. Otherwise puts these updates into
@@ -2339,11 +2342,11 @@ typedef enum rise_advice {
     /* recurrent agents without carry_state: episodes are longer than the window, on average */
     RISE_ADVICE_LONG_EPISODES = 1,
     /* background: calls wait for updates for more than a tenth of the time. learn_outside: more
-       than half of the due updates are not done, or a part of an update takes longer than the
-       time that rise_agent_learn_for gets. */
+       than half of the updates that became due are not done. rise_agent_learn_for without
+       background: a part of an update takes longer than the time that the call gets. */
     RISE_ADVICE_SLOW_UPDATES = 2,
-    /* all rewards were equal, and either they were 0, or no two terminated episodes differed in
-       length; or no reward was read, because each event was RISE_FIRST */
+    /* all rewards were 0; or all were equal, and no two terminated episodes differed in length; or
+       no reward was read, because each event was RISE_FIRST */
     RISE_ADVICE_SAME_REWARD = 4,
     RISE_ADVICE_SAME_FRAME = 8,     /* no observation differed from the one before */
     RISE_ADVICE_UNUSED_ACTION = 16, /* there is an action that no mask allowed */
@@ -2354,8 +2357,8 @@ typedef enum rise_advice {
 /* Counters and measurements. For a play_only agent all members are 0, except parameters, bytes,
    isa, fused, action_time and advice. */
 typedef struct rise_metrics {
-    /* steps of all environments; the last frame of an episode counts only if RISE_FIRST cut the
-       episode after it, because the agent has then chosen an action for this frame */
+    /* steps of all environments. The last frame of an episode is no step, because no action
+       follows. If RISE_FIRST cut the episode, its last frame is a step: an action was chosen. */
     int64_t steps;
     int64_t episodes; /* ended, or truncated by RISE_FIRST */
     int64_t updates;  /* done; with background, in effect */
@@ -2395,7 +2398,8 @@ typedef struct rise_metrics {
     int64_t replay_ready; /* transitions that can be sampled */
     size_t parameters;    /* learnable ones */
     size_t bytes;         /* that the agent occupies */
-    /* replay bytes of a stored frame: frame, embedding and bookkeeping */
+    /* bytes of a slot of the replay buffer: frame, numbers, mask, embedding, recurrent state and
+       bookkeeping */
     size_t bytes_per_step;
     const char *isa; /* kernels in use: "ref", "c", "avx2", "avx512", "neon" */
     /* 1: the bits are those of all fused kernels; 0: products are rounded before they are added */
@@ -2411,7 +2415,7 @@ RISE_API void rise_agent_metrics(const rise_agent *agent, rise_metrics *metrics)
 RISE_API void rise_metrics_describe(const rise_metrics *metrics, rise_log_fn fn, void *user);
 #endif
 
-/* Returns the resolved description. The agent owns it. */
+/* Returns the resolved description, which the agent owns. */
 RISE_API const rise_agent_desc *rise_agent_query(const rise_agent *agent);
 
 /* Returns the last error of a call on this agent. rise_agent_write and rise_agent_save report only
@@ -2436,11 +2440,11 @@ typedef enum rise_save {
     /* weights, optimizer, counters, random streams: small; a resumed run refills its replay
        buffer */
     RISE_SAVE_AGENT,
-    /* RISE_SAVE_AGENT, the replay buffer and the episodes in progress of all environments: a
+    /* RISE_SAVE_AGENT, the replay buffer and the episodes in progress of all environments. A
        resumed run computes the same bits as a run without a pause. (With several processes, an
        automatic snapshot may begin one update later.) No file holds the episodes of players, nor
-       the position in their random stream: after loading, each player begins with RISE_FIRST, and
-       players that explore draw other actions. */
+       the position in their random stream. So after loading, each player begins with RISE_FIRST,
+       and players that explore draw other actions. */
     RISE_SAVE_ALL,
     RISE_SAVE_POLICY, /* what a play_only agent needs and no more */
     RISE_SAVE_INT8,   /* RISE_SAVE_POLICY with 8-bit weights: see HOW TO: A QUARTER OF THE BYTES */
@@ -2474,8 +2478,8 @@ RISE_API rise_result rise_agent_write(const rise_agent *agent, rise_save what, r
 
    `machine` (may be NULL) supplies the fields that files do not hold: isa, threads, processes,
    process, memory_block, memory_bytes, embedding_file, play_only, and weights (not for
-   RISE_SAVE_FLOAT16). It also supplies log_fn, clock_fn, embed_fn and reduce_fn with their `user`
-   pointers. `players`, if not zero, replaces the file's value.
+   RISE_SAVE_FLOAT16). `machine` also supplies log_fn, clock_fn, embed_fn and reduce_fn with their
+   `user` pointers. `players`, if not zero, replaces the file's value.
 
    background = 0 keeps the file's value. If the file's value is 0, background = 1 replaces it; an
    update that rise_agent_learn_for has begun then starts again. If the file's value is 1,
@@ -2497,9 +2501,9 @@ RISE_API rise_result rise_agent_read(rise_agent **agent, rise_read_fn fn, void *
    is ignored.
 
    The agent reads its weights in place if all of these hold:
-   - The weights begin at a multiple of 4 bytes. This is true if `data` does, except in some files
-     from before release 0.1: there the text of the description, which comes before the weights, can
-     have any length.
+   - The weights begin at a multiple of 4 bytes. They do if `data` begins at such a multiple. Some
+     files from before release 0.1 are an exception: the text of the description, which comes before
+     the weights, can have any length there.
    - The machine is little-endian.
    - RISE_DOUBLE is not defined.
    - The file was not saved as RISE_SAVE_FLOAT16.
@@ -2509,14 +2513,15 @@ RISE_API rise_result rise_agent_read(rise_agent **agent, rise_read_fn fn, void *
    For speed, begin `data` at a multiple of 64 bytes, and save the file as RISE_SAVE_POLICY or
    RISE_SAVE_INT8. In files of RISE_SAVE_AGENT and RISE_SAVE_ALL, the weights do not begin at a
    multiple of 64 bytes. All bytes that the agent uses are checked, as in rise_agent_read. If the
-   weights are in place, rise_agent_publish refuses the agent, and the caller must not write to the
-   array that rise_agent_parameters returns. */
+   weights are in place, rise_agent_publish refuses the agent as `receiver`, and the caller must not
+   write to the array that rise_agent_parameters returns. */
 RISE_API rise_result rise_agent_open(rise_agent **agent, const void *data, size_t size,
                                      const rise_agent_desc *machine, rise_error *error);
 
 /* Returns the bytes that the agent of rise_agent_open occupies with the same arguments: the least
-   machine->memory_bytes. Returns 0 if the header, the description or a length is wrong. Does not
-   read the weights. Allocates nothing. `error` may be NULL. */
+   machine->memory_bytes. Returns 0 if the header, the description or a length is wrong, or if
+   `machine` does not fit the file. Does not read the weights. Allocates nothing. `error` may be
+   NULL. */
 RISE_API size_t rise_agent_open_bytes(const void *data, size_t size, const rise_agent_desc *machine,
                                       rise_error *error);
 
@@ -2554,14 +2559,15 @@ RISE_API rise_result rise_self_test(rise_isa isa, rise_error *error);
 #endif
 
 /* ---------------------------------------------------------------------------------------------- */
-/* >>api-kernels: matrix products, cells, Adam, projections, each usable alone */
+/* >>api-kernels: matrix products, cells, Adam, random projections, each usable alone */
 
 /* Maps one index to a memory offset, in elements. The index is i = (outer * middle + mid) * inner +
    in. The offset of i is in * stride[0] + mid * stride[1] + outer * stride[2]. Strides may be
    negative.
    Example: the patches of a conv layer are the rows of a matrix. Then `in` is the horizontal
    position of a patch in its image, `mid` the vertical position, and `outer` the number of the
-   image. A constant stride is a walk with inner = middle = INT_MAX; neither may be 0. */
+   image. A constant stride is a walk with inner = middle = INT_MAX. `inner` and `middle` must not
+   be 0. */
 typedef struct rise_walk {
     int inner,           /* number of values of `in` */
         middle;          /* number of values of `mid` */
@@ -2584,8 +2590,8 @@ typedef struct rise_matrix {
    the old C with `accumulate`, otherwise bias[j] if `bias` is not NULL, otherwise 0.
 
    Each element of C is summed over k in order, beginning with `init`. Each term is added by a
-   multiply-add, which is fused if rise_kernels.fused is 1. So blocking, vector width and number of
-   threads cannot change the bits of C. Start from a struct of zeros. */
+   multiply-add: see rise_kernels.fused. So blocking, vector width and number of threads cannot
+   change the bits of C. Start from a struct of zeros. */
 typedef struct rise_product {
     int m, /* rows of C */
         n, /* columns of C */
@@ -2598,25 +2604,25 @@ typedef struct rise_product {
     const rise_real *bias; /* [n] or NULL */
     int accumulate;        /* 1: C is added to */
     int relu;              /* 1: negative results become 0 */
-    /* [n] or NULL: receives the sums of B's columns, summed in order; with `accumulate` they are
-       added to what is there */
+    /* [n] or NULL: receives the sum of each column of B, added row by row; with `accumulate`, each
+       sum begins with the old number */
     rise_real *sums;
     /* size of the scratch; 0: rise_product_scratch. A smaller scratch makes the product slower, and
        changes no bit. At least 12288 bytes. */
     size_t scratch_bytes;
 } rise_product;
 
-/* Returns the scratch bytes with which one part of any product is fastest. The scratch must be
-   aligned for ptrdiff_t, as memory from malloc is. */
+/* Returns the scratch bytes with which one part of any product is fastest. The number may be 0. The
+   scratch must be aligned for ptrdiff_t, as memory from malloc is. */
 RISE_API size_t rise_product_scratch(void);
 
 /* Returns a row-major matrix with `stride` elements from row to row. */
 RISE_API rise_matrix rise_matrix_plain(const rise_real *data, ptrdiff_t stride);
 
-/* Returns a [rows][columns] matrix stored in panels: [columns / RISE_PANEL][rows][RISE_PANEL]. The
-   weights of dense layers are stored like this, and products read them without packing. Where
-   `columns` is not a multiple of RISE_PANEL the matrix is row-major. RISE_PANEL is a number of
-   columns: the width of the widest tile, that of AVX-512. */
+/* Returns a [rows][columns] matrix stored in panels: [columns / RISE_PANEL][rows][RISE_PANEL]. If
+   `columns` is not a multiple of RISE_PANEL, the matrix is row-major. The weights of dense layers
+   are stored like this. Products of the forward pass read panels without packing. RISE_PANEL is a
+   number of columns: the width of the widest tile, that of AVX-512. */
 #define RISE_PANEL 32
 RISE_API rise_matrix rise_matrix_panels(const rise_real *data, int rows, int columns);
 
@@ -2630,7 +2636,7 @@ typedef struct rise_adam {
         beta2;            /* decay of the second moment v */
     rise_real rate;       /* learning rate / (1 - beta1^t) */
     rise_real root_scale; /* 1 / sqrt(1 - beta2^t) */
-    rise_real epsilon;    /* above 0; added to the root, not under it */
+    rise_real epsilon;    /* above 0; added to sqrt(v) * root_scale */
 } rise_adam;
 
 /* Converts a byte of a frame to a number. If `mean` is NULL, the number is byte * factor, and
@@ -2671,22 +2677,25 @@ typedef struct rise_int8_product {
    u. Any other array that a call writes must not overlap another array of the call.
 
    dot and LayerNorm sum in 16 lanes, which are then added in a fixed order. So all tables with the
-   same `fused` agree bit for bit, except that NEON on 32-bit ARM replaces denormals by 0. Adam
-   writes 0 for magnitudes of m and v below 2^-100, because denormals are slow, too. The backward
-   passes of cells and of the gate do the same for gradients, except for dx of the gate and the
-   candidate's block of du.
+   same `fused` agree bit for bit. There are two exceptions: NEON on 32-bit ARM replaces denormals
+   by 0, and sum_rows has a condition of its own.
+
+   Arithmetic on denormals is slow. So Adam writes 0 for magnitudes of m and v below 2^-100. The
+   backward passes of cells and of the gate do the same for gradients. Exceptions are dx of the gate
+   and the candidate's block of du.
 
    With RISE_PLAY_ONLY, the members that such a build never calls are NULL. `product` then computes
    only what acting needs: parts = 1, no `sums`, and a B with equally spaced rows. The rows of a
-   transposed `a` must be equally spaced, too. With RISE_NO_RAINBOW, `a` must not be transposed. */
+   transposed `a` must be equally spaced, too. If RISE_NO_RAINBOW is also defined, `a` must not be
+   transposed. */
 typedef struct rise_kernels {
     const char *name; /* "ref", "c", "avx2", "avx512", "neon" */
     rise_isa isa;
-    int fused; /* 1: a * b + c is rounded once */
+    int fused; /* 1: a * b + c is rounded once (with RISE_DOUBLE: twice) */
 
     /* Computes part `part` of `parts` of the product: a range of C's rows or columns. All parts
-       together are the whole product. Parts may run at the same time if each has its own `scratch`
-       (rise_product_scratch or p->scratch_bytes bytes). */
+       together are the whole product. Parts may run at the same time if each has its own `scratch`.
+       The scratch has p->scratch_bytes bytes or, if that is 0, rise_product_scratch bytes. */
     void (*product)(const rise_product *p, int part, int parts, void *scratch);
     /* y += x */
     void (*add)(int n, const rise_real *x, rise_real *y);
@@ -2708,9 +2717,9 @@ typedef struct rise_kernels {
     void (*maximum_backward)(int n, const rise_real *x, const rise_real *y, rise_real *rest,
                              rise_real *dx);
 
-    /* y = exp(x), log(x), tanh(x) or sigmoid(x), within 2.1 units in the last place. y may be x.
-       exp clamps x to [-87, 88]. log requires a normal x > 0. sigmoid clamps x at -80, where
-       sigmoid(x) is below 2e-35. */
+    /* y = exp(x), log(x), tanh(x) or sigmoid(x), within 2.1 units in the last place. exp clamps x
+       to [-87, 88]. log requires a normal x > 0. sigmoid clamps x at -80, where sigmoid(x) is below
+       2e-35. With RISE_DOUBLE, nothing is clamped. */
     void (*exp)(int n, const rise_real *x, rise_real *y);
     void (*log)(int n, const rise_real *x, rise_real *y);
     void (*tanh)(int n, const rise_real *x, rise_real *y);
@@ -2721,8 +2730,9 @@ typedef struct rise_kernels {
        c' = f c + i g, h = o tanh(c'). */
     void (*lstm_forward)(int n, rise_real *gates, const rise_real *c, rise_real *c_next,
                          rise_real *h);
-    /* dh [n] is the gradient of h. dc [n] is the gradient of c' and becomes that of c. Writes
-       dgates [4][n], the gradient of the activations' inputs. */
+    /* dh [n] is the gradient of h. dc [n] is the gradient of c', without the part that comes
+       through h, and becomes the gradient of c. Writes dgates [4][n], the gradient of the
+       activations' inputs. */
     void (*lstm_backward)(int n, const rise_real *gates, const rise_real *c,
                           const rise_real *c_next, const rise_real *dh, rise_real *dc,
                           rise_real *dgates);
@@ -2765,8 +2775,9 @@ typedef struct rise_kernels {
     void (*stack)(int pixels, int channels, int stack, const uint8_t *const *frames,
                   const rise_frame_scale *scale, const uint8_t *mean, rise_real *out);
     /* sums[i] = the sum of x[r * stride + i] times a weight, over `rows` rows r of n bytes. The
-       first row has weights[0], the last one weights[2], and all others weights[1]. If `rows` is
-       1, the row has weights[0]. Exact if the weights are integers and no sum exceeds 2^24. */
+       first row has weights[0], the last row weights[2], and all other rows weights[1]. If `rows`
+       is 1, the row has weights[0]. Exact if the weights are integers and no sum exceeds 2^24.
+       Otherwise, tables may give different bits. */
     void (*sum_rows)(int n, int rows, const uint8_t *x, ptrdiff_t stride, const rise_real *weights,
                      rise_real *sums);
     /* Converts x, 16-bit floats (IEEE 754 binary16), to y. No x may be denormal, infinite or NaN:
@@ -2776,14 +2787,14 @@ typedef struct rise_kernels {
     /* Rounds factor * x [n] to integers q [n], ties to even (with RISE_DOUBLE: towards 0). Here
        factor = limit / largest, where largest is the largest |x|, so |q| <= limit. `limit` is in
        4..32767: below 4, the factor could be denormal. Returns the scale largest / limit: x is
-       about scale * q. If all |x| are 0 or so small (below 1e-34) that the factor would be
-       infinite, all q and the result are 0. If an x is infinite or NaN, all q are 0 and the result
-       is NaN. */
+       about scale * q. If all |x| are 0, or so small that the factor would be infinite, all q and
+       the result are 0. All |x| are then below 1e-34. If an x is infinite or NaN, all q are 0 and
+       the result is NaN. */
     rise_real (*int8_round)(int n, const rise_real *x, int limit, int16_t *q);
-    /* Computes y[r][j] = start + sum * (the scale of row r * scales[j]), and with `relu` the larger
-       of y and 0. start = bias[j]; with `accumulate`, start = y[r][j] + bias[j]. Without a bias,
-       bias[j] is 0. `sum`, the sum of x times weight over row r and output j, must fit into 32
-       bits. */
+    /* Computes y[r][j] = start + sum * (the scale of row r * scales[j]). With `relu`, negative
+       results become 0. start = bias[j]; with `accumulate`, start = y[r][j] + bias[j]. Without a
+       bias, bias[j] is 0. `sum`, the sum of x times weight over row r and output j, must fit into
+       32 bits. */
     void (*int8_product)(const rise_int8_product *p);
     /* sums[j] = sum over i of rise_sign(seed, bits, i, j) x[i], for j < size. Exact while the sum
        of |x| is below 2^31. x has n numbers and room for 2^bits, where bits =
@@ -2821,9 +2832,10 @@ typedef struct rise_picture {
 } rise_picture;
 
 /* Makes a frame [height][width][channels] from a picture. Each pixel of the frame covers an area of
-   the picture. The pixel is the mean of this area, rounded to nearest, ties to even. The result is
-   exact, so the result is the same on every machine. The sides of the picture need not be multiples
-   of the frame's sides, and the aspect ratios may differ. The frame may be larger than the picture.
+   the picture. The value of the pixel is the mean of this area, rounded to nearest, ties to even.
+   Sums are exact integers, so the result is the same on every machine. The sides of the picture
+   need not be multiples of the frame's sides, and the aspect ratios may differ. The frame may be
+   larger than the picture.
    `width` and `height` are 1..1024. `channels` is 1 (grey: 0.299 R + 0.587 G + 0.114 B, ITU-R
    BT.601, with 15 bits of fraction) or 3 (R, G, B). `kernels` is a table that rise_kernels_of
    returned, or NULL for plain C (with RISE_DOUBLE, for the reference kernels). `frame` must not
@@ -2836,11 +2848,12 @@ RISE_API rise_result rise_frame_shrink(const rise_kernels *kernels, const rise_p
    AUTO gives the fastest. The table is constant. */
 RISE_API const rise_kernels *rise_kernels_of(rise_isa isa);
 
-/* Returns the sign, 1 or -1, of input i in output j of a random projection. The sign is d(i) H(i,
-   r(j)). d(i) is 1 or -1 at random, by the seed. H is the Hadamard matrix of 2^bits rows, and r(j)
-   are distinct rows of H. No weights are stored, and n inputs take n log n additions. The weights
-   of any two outputs are orthogonal over 2^bits inputs. The projection is the subsampled randomised
-   Hadamard transform (Ailon & Chazelle 2009; Tropp 2011). */
+/* Returns the sign, 1 or -1, of input i in output j of a random projection. i and j must be below
+   2^bits: see rise_sign_bits. The sign is d(i) H(i, r(j)). d(i) is 1 or -1 at random, by the seed.
+   H is the Hadamard matrix of 2^bits rows, and r(j) are distinct rows of H. No weights are stored,
+   and n inputs take n log n additions. The weights of any two outputs are orthogonal over 2^bits
+   inputs. The projection is the subsampled randomised Hadamard transform (Ailon & Chazelle 2009;
+   Tropp 2011). */
 RISE_API int rise_sign(uint32_t seed, int bits, int i, int j);
 
 /* Returns the smallest `bits` for which 2^bits is at least `inputs`, `size` and 16. `inputs` and
@@ -2915,7 +2928,7 @@ extern ssize_t readlink(const char *path, char *target, size_t size);
 #endif
 #endif
 /* With -std=c99 or -std=c11, <time.h> of Linux does not declare clock_gettime. On 64-bit Linux,
-   the struct that it fills has two longs. */
+   the struct that clock_gettime fills has two longs. */
 #if defined(__linux__) && defined(__LP64__) && !defined(CLOCK_MONOTONIC) &&                        \
     !defined(RISE_PLAY_ONLY) && !defined(__cplusplus)
 #define RISEI_LINUX_CLOCK 1 /* the number of CLOCK_MONOTONIC */
@@ -3138,9 +3151,9 @@ RISEI_FN void (*risei_windows_find(const char *name))(void)
 #endif
 
 /* Stops the compiler from fusing a * b + c on its own. Compilers fuse different expressions, so the
-   bits of a result would depend on the compiler. Kernels call vfma where they want a fused
-   multiply-add. The end of the implementation restores GCC's options, and sets those of Clang and
-   MSVC to their defaults. */
+   bits of a result would depend on the compiler. Kernels call vfma for a fused multiply-add. The
+   end of the implementation restores GCC's options, and sets those of Clang and MSVC to their
+   defaults. */
 #if defined(__clang__)
 #pragma STDC FP_CONTRACT OFF
 #elif defined(__GNUC__)
@@ -3322,8 +3335,8 @@ RISEI_FN rise_real risei_random_uniform(risei_random *r)
 }
 /* Skips `count` numbers of risei_random_bits, in time that grows with the logarithm of `count`.
    Drawing a number replaces the state by factor * state + term. The loop computes the factor and
-   the term of 1, 2, 4, 8 ... draws, and applies those whose bit of `count` is 1 (Brown, "Random
-   number generation with arbitrary strides", 1994). */
+   the term of 1, 2, 4, 8 ... draws. For each 1 bit of `count`, the loop applies the factor and the
+   term of that many draws (Brown, "Random number generation with arbitrary strides", 1994). */
 RISEI_FN void risei_random_skip(risei_random *r, int64_t count)
 {
     uint64_t factor = 6364136223846793005u, term = 1442695040888963407u;
@@ -3581,17 +3594,18 @@ RISEI_FN int risei_stdio_write(void *user, const void *data, size_t size)
 {
     return fwrite(data, 1, size, (FILE *)user) == size;
 }
-/* The longest path, in bytes with the terminating zero. */
-enum { RISEI_PATH = 1024 };
+/* The longest path, and the longest path of a new file, which is longer by ".new-...": see
+   risei_stdio_begin. In bytes with the terminating zero. */
+enum { RISEI_PATH = 1024, RISEI_PATH_NEW = RISEI_PATH + 32 };
 
 #ifdef _WIN32
-/* Converts a path to wide [RISEI_PATH], from UTF-8, or from the system's code page if the path is
-   not valid UTF-8. Returns 0 if the path is too long. */
+/* Converts a path to wide [RISEI_PATH_NEW], from UTF-8, or from the system's code page if the path
+   is not valid UTF-8. Returns 0 if the path is too long. */
 RISEI_FN int risei_stdio_wide(const char *path, wchar_t *wide)
 {
     /* 65001: UTF-8; 8: fail at an invalid character; 0: the system's code page */
-    return MultiByteToWideChar(65001, 8, path, -1, wide, RISEI_PATH) > 0 ||
-           MultiByteToWideChar(0, 0, path, -1, wide, RISEI_PATH) > 0;
+    return MultiByteToWideChar(65001, 8, path, -1, wide, RISEI_PATH_NEW) > 0 ||
+           MultiByteToWideChar(0, 0, path, -1, wide, RISEI_PATH_NEW) > 0;
 }
 #endif
 /* Returns whether `path` leads to something that is not a plain file: a device, a pipe or a folder.
@@ -3611,7 +3625,7 @@ RISEI_FN int risei_stdio_is_special(const char *path)
 RISEI_FN FILE *risei_stdio_open(const char *path)
 {
 #ifdef _WIN32
-    wchar_t wide[RISEI_PATH];
+    wchar_t wide[RISEI_PATH_NEW];
     errno = ENOENT;
     return risei_stdio_wide(path, wide) ? _wfopen(wide, L"rb") : NULL;
 #else
@@ -3639,9 +3653,9 @@ RISEI_FN int risei_stdio_size(FILE *file, uint64_t *size)
     *size = (uint64_t)end;
     return 1;
 }
-/* Opens a file for reading and sets *size to its bytes. On failure *file is NULL. On POSIX, refuses
-   all but plain files before it opens them: opening a pipe would wait until another process opens
-   the pipe for writing. */
+/* Opens a file for reading and sets *size to its bytes. On failure *file is NULL. On POSIX, opens
+   only plain files, because opening a pipe would wait until another process opens the pipe for
+   writing. */
 RISEI_FN rise_result risei_stdio_open_sized(const char *path, FILE **file, uint64_t *size,
                                             rise_error *error)
 {
@@ -3671,8 +3685,8 @@ RISEI_FN rise_result risei_stdio_open_sized(const char *path, FILE **file, uint6
 typedef struct risei_stdio_new {
     FILE *file;
     int stays; /* 1: risei_stdio_end does not remove the new file */
-    char target[RISEI_PATH];         /* the file to replace */
-    char temporary[RISEI_PATH + 32]; /* the new file */
+    char target[RISEI_PATH];        /* the file to replace */
+    char temporary[RISEI_PATH_NEW]; /* the new file */
 } risei_stdio_new;
 
 /* Writes to target [RISEI_PATH] the path that `path` leads to, where `path` may be a symbolic link.
@@ -3706,7 +3720,7 @@ RISEI_FN int risei_stdio_follow_links(const char *path, char *target)
 #if defined(_WIN32)
 RISEI_FN int risei_stdio_create(const risei_stdio_new *n)
 {
-    wchar_t wide[RISEI_PATH];
+    wchar_t wide[RISEI_PATH_NEW];
     errno = ENOENT;
     if (!risei_stdio_wide(n->temporary, wide)) return -1;
     return _wopen(wide, _O_CREAT | _O_EXCL | _O_WRONLY | _O_BINARY, _S_IREAD | _S_IWRITE);
@@ -3727,7 +3741,7 @@ RISEI_FN void risei_stdio_remove(const char *path)
 {
     int const reason = errno;
 #ifdef _WIN32
-    wchar_t wide[RISEI_PATH];
+    wchar_t wide[RISEI_PATH_NEW];
     if (risei_stdio_wide(path, wide)) _wremove(wide);
 #else
     remove(path);
@@ -3743,7 +3757,7 @@ RISEI_FN rise_result risei_stdio_begin(risei_stdio_new *n, const char *path, ris
     n->file = NULL, n->stays = 0;
     if (!risei_stdio_follow_links(path, n->target))
         return risei_fail(error, RISE_IO,
-                          "the path is longer than %d characters, or its links form a circle",
+                          "the path is longer than %d bytes, or its links form a circle",
                           RISEI_PATH - 1);
     if (risei_stdio_is_special(path))
         return risei_fail(error, RISE_IO, "%.150s is not a plain file; pass another path", path);
@@ -3792,7 +3806,7 @@ RISEI_FN int risei_stdio_sync(FILE *file)
 RISEI_FN int risei_stdio_rename(risei_stdio_new *n)
 {
 #if defined(_WIN32)
-    wchar_t from[RISEI_PATH], to[RISEI_PATH];
+    wchar_t from[RISEI_PATH_NEW], to[RISEI_PATH_NEW];
     errno = EACCES;
     /* 1: replaces an existing file; 8: returns when the file is on the disk */
     return risei_stdio_wide(n->temporary, from) && risei_stdio_wide(n->target, to) &&
@@ -4006,8 +4020,8 @@ enum { RISEI_INT8_BLOCK = 16 };
 RISEI_FN int risei_int8_even(int run) { return (run + 1) / 2 * 2; }
 /* Returns the smallest multiple of `unit` that is at least x. */
 RISEI_FN int64_t risei_round_up(int64_t x, int unit) { return (x + unit - 1) / unit * unit; }
-/* Sets w->kc, the columns of a block of A, and w->packed_row, the distance between the rows of a
-   packed A: kc + 8 or kc + 16. Rows whose distance is a multiple of a large power of two share a
+/* Sets w->kc, the columns of a block of A. Sets w->packed_row, the distance between the rows of a
+   packed A, to kc + 8 or kc + 16. Rows whose distance is a multiple of a large power of two share a
    few cache sets and evict each other (block_by_rows has a measurement). packed_row is never a
    multiple of 64 elements, so never of a larger power of two. */
 RISEI_FN void risei_blocks_set_kc(risei_blocks *w, int kc)
@@ -4304,7 +4318,8 @@ RISEI_INLINE rise_real risei_min(rise_real a, rise_real b) { return a < b ? a : 
 
 #ifndef RISE_PLAY_ONLY
 /* ref: one number at a time, in the simplest loops. The reference for the tests and for
-   rise_self_test. For all tables, risei_cell_initialise computes initial weights with its log. */
+   rise_self_test. risei_cell_initialise computes initial biases with the log of this table, so
+   these biases do not depend on the agent's table. */
 #define RISEK(name) risek_##name##_ref
 #define RISEK_NAME "ref"
 #define RISEK_ISA RISE_ISA_REF
@@ -4562,8 +4577,8 @@ RISEI_INLINE RISEI_TARGET("avx2") void risei_avx_int16_store(int16_t *q, __m256 
 
 #if RISEI_AVX512
 /* avx512: vectors of 16 numbers; tiles of 14 x 2 vectors, for 32 registers. Uses AVX-512F and no
-   other extension of AVX-512. With RISE_PLAY_ONLY, tiles have at most 8 rows. Otherwise the code
-   of larger tiles would be the largest part of the code. */
+   other extension of AVX-512. With RISE_PLAY_ONLY, tiles have at most 8 rows, because the code of
+   larger tiles would be the largest part of the code. */
 #define RISEK(name) risek_##name##_avx512
 #define RISEK_NAME "avx512"
 #define RISEK_ISA RISE_ISA_AVX512
@@ -4765,9 +4780,9 @@ RISEI_INLINE float32x4_t risei_neon_sqrt(float32x4_t a)
 
 #if RISEI_AVX
 /* Returns 3 for AVX-512F with AVX2, FMA and F16C (conversion of 16-bit floats), 2 for AVX2, FMA and
-   F16C, else 0. Both the processor and the operating system must support these. The operating
-   system must save the vector registers when it switches threads. The CPUID flag OSXSAVE says that
-   XCR0 can be read. XCR0 says which registers are saved. */
+   F16C, else 0. The processor must have these instructions, and the operating system must save the
+   vector registers when it switches threads. The CPUID flag OSXSAVE says that XCR0 can be read.
+   XCR0 says which registers are saved. */
 RISEI_FN int risei_avx_level(void)
 {
     /* `one` and `seven` hold eax, ebx, ecx and edx of a CPUID leaf. `one` first holds leaf 0, whose
@@ -4838,7 +4853,8 @@ RISE_API const rise_kernels *rise_kernels_of(rise_isa isa)
 /* The most threads of a pool, including the caller's. */
 enum { RISEI_THREADS_MAX = 64 };
 
-/* Does part `part` of `parts` of a job, with its own scratch. All parts together do the job. */
+/* Does part `part` of `parts` of a job. `scratch` is the scratch of the part's thread. All parts
+   together do the job. */
 typedef void (*risei_task)(void *job, int part, int parts, void *scratch);
 
 #ifdef RISE_THREADS
@@ -4957,13 +4973,13 @@ RISEI_FN int risei_thread_begin(risei_thread *t, void (*run)(void *argument), vo
     t->run = run, t->argument = argument;
     return pthread_create(&t->handle, NULL, risei_thread_main, t) == 0;
 }
-/* On Linux, changes the scheduling policy of the calling thread from SCHED_OTHER to SCHED_BATCH,
-   whose number is 3. Elsewhere, does nothing. The threads that compute updates in the background
-   call this function. A thread with SCHED_OTHER that wakes up may preempt the game's thread, which
-   then waits for milliseconds. A thread with SCHED_BATCH does not preempt another thread when it
-   wakes up. In a game that learns in the background, the longest call of the library took 0.3 ms
-   with SCHED_BATCH and 3.6 ms without. The command was make bench-game, with frames of 16 x 12 and
-   two runs of 10 seconds. */
+/* On Linux, changes the scheduling policy of the calling thread from SCHED_OTHER to SCHED_BATCH.
+   The number of SCHED_BATCH is 3; glibc defines the name only with _GNU_SOURCE. Elsewhere, does
+   nothing. The threads that compute updates in the background call this function. A thread with
+   SCHED_OTHER that wakes up may preempt the game's thread, which then waits for milliseconds. A
+   thread with SCHED_BATCH that wakes up preempts no other thread. In a game that learns in the
+   background, the longest call of the library took 0.3 ms with SCHED_BATCH and 3.6 ms without. The
+   command was make bench-game, with frames of 16 x 12 and two runs of 10 seconds. */
 RISEI_FN void risei_thread_use_batch_policy(void)
 {
 #ifdef __linux__
@@ -5008,7 +5024,8 @@ RISEI_FN long risei_thread_process(void)
 #define RISEI_THREADS_MINIMUM 2e5
 #endif
 /* A worker that waits executes this number of pause instructions before it sleeps. Together they
-   take about 50 us. The time depends on the processor's pause instruction. The pauses take longer
+   take about 50 us. The time depends on the processor's pause instruction. On processors other than
+   x86-64 and AArch64, RISEI_PAUSE does nothing, so workers sleep sooner. The pauses take longer
    than most gaps between the jobs of an update, so workers seldom sleep during an update. Gaps may
    be longer in large networks, for example in risei_transpose_panels. The pauses are shorter than
    one step of a real-time game (16 ms at 60 steps a second), so workers sleep between steps. No
@@ -5064,8 +5081,10 @@ typedef struct risei_threads {
    and C1 is a release. The worker reads the new number with an acquire, then reads these variables.
 
    Why the caller sees all results. A worker does its part, then subtracts 1 from `running` with a
-   release. The caller returns only after it has read 0 from `running` with an acquire. The caller
-   cannot start another job before it returns, so a worker is never more than one job behind. */
+   release. The caller returns only after it has read 0 from `running` with an acquire. Each
+   subtraction is a read-modify-write. So this acquire synchronises with the releases of all
+   workers, not only with that of the last one. The caller cannot start another job before it
+   returns, so a worker is never more than one job behind. */
 
 /* Waits until `jobs` is not `seen`. Executes up to p->spins pauses, then sleeps. */
 RISEI_FN void risei_threads_await(risei_threads *p, unsigned seen)
@@ -5108,10 +5127,10 @@ RISEI_FN void risei_threads_worker(void *argument)
         __atomic_sub_fetch(&p->running, 1, __ATOMIC_RELEASE);
     }
 }
-/* Runs a job on all threads and returns when all parts are done. While the caller's thread waits,
-   the thread yields its core after every p->spins pauses, or after each pause if p->spins is 0. A
-   worker may need this core. The child of a fork has no workers. There the caller's thread does the
-   job as a single part. */
+/* Runs a job on all threads and returns when all parts are done. The caller's thread does part 0,
+   then waits for the workers. A worker may need the core of the caller's thread. So this thread
+   yields its core after every p->spins pauses, or after each pause if p->spins is 0. In the child
+   of a fork, which has no workers, the caller's thread does the job as a single part. */
 RISEI_FN void risei_threads_run(risei_threads *p, risei_task task, void *job)
 {
     int spin;
@@ -5182,8 +5201,8 @@ typedef struct risei_device {
     void *scratch;
     struct risei_threads *threads; /* NULL: the caller's thread alone */
     size_t scratch_bytes;
-    /* bytes of a product's scratch; 0: rise_product_scratch() bytes. With 8-bit weights: bytes of
-       the rounded inputs, never 0. */
+    /* bytes of a product's scratch; 0: rise_product_scratch() bytes. With 8-bit weights: at least
+       the bytes of a layer's rounded inputs, so never 0. */
     size_t product_bytes;
 } risei_device;
 
@@ -5239,9 +5258,9 @@ RISEI_FN void risei_product_run(const risei_device *d, const rise_product *p)
    and variance. The numbers of an observation are scaled to variance 1; for embeddings, see room
    embedder. Until learning starts, these statistics are gathered, and embeddings and numbers stay
    raw. When learning starts, the statistics are frozen. If frames are standardised, the statistics
-   of CONV and SNAPSHOT embeddings are first computed again from stored frames. If reduce_fn then
-   fails, the gathering goes on. A snapshot later computes the statistics of
-   embeddings again.
+   of CONV and SNAPSHOT embeddings are first computed again from stored frames. With several
+   processes, reduce_fn gives all processes the statistics of process 0. If reduce_fn fails, the
+   statistics are gathered further. A snapshot later computes the statistics of embeddings again.
 
    Main type: risei_statistics. Uses room memory. Tests: tests/agent.c, tests/numbers.c. */
 
@@ -5328,8 +5347,9 @@ RISEI_FN void risei_statistics_apply(const risei_statistics *s, const rise_real 
 
    Learning is slow if the inputs have a mean that is far from 0 and is the same in all states. The
    features of all states are then almost equal. In an Atari game, most pixels never change. So the
-   mean of each pixel is subtracted from the pixel. All pixels are divided by the same sigma. A
-   separate sigma for each pixel would magnify the pixels that hardly vary.
+   mean of each pixel is subtracted from the pixel. All pixels are divided by the same sigma: the
+   root mean square of these differences, over all bytes and frames. A separate sigma for each pixel
+   would magnify the pixels that hardly vary.
 
    Main type: risei_frames. Uses rooms memory, kernels. Tests: tests/agent.c, tests/shrink.c. */
 
@@ -5351,9 +5371,9 @@ typedef struct risei_frames {
     size_t bytes;           /* of a frame */
     /* 0: desc.raw_frames is 1, or there are no frames; all members below are then 0 */
     int standardises;
-    /* 1: frames change no sum, and scale.mean is `mean`. With several processes, `mean` and
-       scale.factor are replaced by those of process 0 when the statistics are frozen. If reduce_fn
-       fails there, statistics_frozen becomes 0 again. */
+    /* 1: frames change no sum, and scale.mean is `mean`. With several processes, reduce_fn then
+       replaces `mean` and scale.factor by those of process 0. If reduce_fn fails, statistics_frozen
+       becomes 0 again. */
     int statistics_frozen;
     int64_t seen;           /* frames in the statistics */
     uint32_t *sums;         /* [bytes]: sum of each byte over the frames; NULL with play_only */
@@ -5422,10 +5442,10 @@ RISEI_FN int risei_pixel_bytes(rise_pixels format)
 {
     return format == RISE_PIXELS_GREY ? 1 : format >= RISE_PIXELS_RGBA ? 4 : 3;
 }
-/* The arguments of rise_frame_shrink, and what follows from them. The horizontal axis has
-   picture.width * width units. So a pixel of the picture is `width` units long, and a pixel of the
-   frame is picture.width units long. The vertical axis has picture.height * height units and works
-   in the same way. */
+/* The arguments of rise_frame_shrink, and values computed from them. The horizontal axis has
+   picture.width * width units. A pixel of the picture is `width` units long, and a pixel of the
+   frame is picture.width units long. So all edges of pixels are at whole units. The vertical axis
+   has picture.height * height units and works in the same way. */
 typedef struct risei_shrink {
     const rise_kernels *kernels;
     rise_picture picture;
@@ -5453,7 +5473,7 @@ RISEI_FN uint8_t risei_shrink_mean(const risei_shrink *s, uint64_t total)
 RISEI_FN void risei_shrink_write(const risei_shrink *shrink, const uint32_t *totals, int lanes,
                                  int count, uint8_t *out)
 {
-    /* a copy: stores to `out` cannot change it, so compilers need not read its members again */
+    /* a copy: stores to `out` cannot change the copy, so its members can stay in registers */
     risei_shrink const s = *shrink;
     int i;
     if (s.luminance) {
@@ -5486,9 +5506,10 @@ typedef struct risei_shrink_at {
 
 /* Computes totals [pixels][lanes] of the next pixels that end in columns from .. from + count - 1.
    Computes at most RISEI_SHRINK_PIXELS pixels, and returns the number of pixels. `integral`
-   [count + 1][lanes]: the running sums of the columns. At an edge of a pixel, the running sum is
-   interpolated. The total of a pixel is the difference of the sums at its two edges. Sums are
-   computed modulo 2^32. The totals are still exact, because a total is at most 255 * 2^24. */
+   [count + 1][lanes]: the running sums of the columns. An edge of a pixel can be inside a column:
+   the running sum is then interpolated. The total of a pixel is the difference of the sums at its
+   two edges. Sums are computed modulo 2^32. The totals are still exact, because a total is at most
+   255 * 2^24. */
 RISEI_INLINE int risei_shrink_edges(const risei_shrink *s, int lanes, int from, int count,
                                     const uint32_t *integral, risei_shrink_at *at,
                                     uint32_t *totals)
@@ -5538,9 +5559,10 @@ RISEI_INLINE void risei_shrink_columns(const risei_shrink *s, int bytes, int lan
         risei_shrink_write(s, totals, lanes, pixels, to);
     } while (pixels == RISEI_SHRINK_PIXELS);
 }
-/* Writes row `row` of the frame. First sums the pixels of each column, weighted by their units
-   within the row: RISEI_SHRINK_COLUMNS columns at a time. The sum of a column is an integer up to
-   255 * 4096, so even a float holds it exactly. */
+/* Writes row `row` of the frame. Reads RISEI_SHRINK_COLUMNS columns of the picture at a time. First
+   sums the pixels of each column. The weight of a pixel is its number of vertical units within the
+   row. The sum of a column is an integer up to 255 * 4096, so even a float holds the sum
+   exactly. */
 RISEI_FN void risei_shrink_row(const risei_shrink *s, int row, uint8_t *out)
 {
     const rise_picture *const p = &s->picture;
@@ -5714,6 +5736,7 @@ RISEI_FN void risei_linear_initialise_weights(const risei_linear *l, rise_real *
                                       risei_matrix_column(&m, j),
                                   (size_t)m.run, fan_in, random);
 }
+/* Draws W and b. The layer must have a bias. */
 RISEI_FN void risei_linear_initialise(const risei_linear *l, rise_real *w, risei_random *random)
 {
     risei_linear_initialise_weights(l, w, l->in, random);
@@ -5746,8 +5769,9 @@ typedef struct risei_int8_job {
     rise_int8_product product;
 } risei_int8_job;
 
-/* The most rows of x in one job: the scratch has room for this number of rounded rows. All rows of
-   a job use a block of weights while the block is in the cache. */
+/* The most rows of x in one job. The scratch has room for this number of rounded rows, or for all
+   rows if they are fewer. All rows of a job use a block of weights while the block is in the
+   cache. */
 enum { RISEI_INT8_ROWS = 4 };
 /* Computes some blocks of outputs, for all rows of the job. */
 RISEI_FN void risei_int8_part(void *job, int part, int parts, void *scratch)
@@ -5975,7 +5999,7 @@ typedef struct risei_conv {
      dx(iy) = sum of dy(oy) w(ky)^T over all oy, ky with oy stride + ky = iy + pad.
 
    Phases. Only taps with ky % stride == (iy + pad) % stride belong to that sum. The rows of dx with
-   the same remainder ry are a phase. In phase ry, py is the index of a row, and ty of a tap:
+   the same remainder ry are a phase. In phase ry, a row has the index py, and a tap the index ty:
 
      iy + pad = ry + stride py,   ky = ry + stride ty,   therefore oy = py - ty, and
 
@@ -5998,8 +6022,9 @@ typedef struct risei_conv {
    band for the whole phase. Then taps outside dy read zeros, and dy needs `dy_padding` zeros on
    each side.
 
-   Taps. The other method is one product per tap, over all pixels (oy, ox) of dy. The product adds
-   dy(oy, ox) w(ky, kx)^T to the pixel of dx that the tap connects with (oy, ox).
+   Taps. The other method is one product per tap, over the pixels (oy, ox) of dy that the tap
+   connects with a pixel of dx. Without padding, these are all pixels of dy. The product adds
+   dy(oy, ox) w(ky, kx)^T to the pixel of dx.
 
    by_pixel. Tiles of a product read rows of A in place if enough of these rows are equally spaced.
    The pixels of one image row are equally spaced, but a narrow band has too few pixels in a row.
@@ -6225,8 +6250,8 @@ typedef struct risei_conv_band {
     int first, count, skip, taps;
 } risei_conv_band;
 
-/* Returns the band that starts at row py of a phase, where dy has `dy_length` rows. If not
-   `cut_edges`, the whole phase is one band with all taps. */
+/* Returns the band that starts at row py of a phase, where dy has `dy_length` rows. Without
+   `cut_edges`, the whole phase is one band with all taps, and py must be its first row. */
 RISEI_FN risei_conv_band risei_conv_band_at(const risei_conv_phase *phase, int dy_length, int py,
                                             int cut_edges)
 {
@@ -6245,9 +6270,9 @@ RISEI_FN risei_conv_band risei_conv_band_at(const risei_conv_phase *phase, int d
     if (band.taps <= 0) band.taps = band.skip = 0;
     return band;
 }
-/* Returns a walk over rows x columns pixels of `count` images. Neighbours are `stride` pixels
-   apart. The order is image by image. With `by_pixel`, the order is one pixel of all images, then
-   the next pixel. */
+/* Returns a walk over rows x columns pixels of `count` images. In an image, these pixels are
+   `stride` pixels apart. Without `by_pixel`, the walk goes image by image. With `by_pixel`, the
+   walk takes one pixel of all images, then the next pixel. */
 RISEI_FN rise_walk risei_conv_walk(const risei_image *x, int rows, int columns, int stride,
                                    int count, int by_pixel)
 {
@@ -6297,8 +6322,8 @@ RISEI_FN void risei_conv_backward_band(const risei_device *d, const risei_conv *
     risei_product_run(d, &p);
 }
 /* Returns the rows oy of dy that row k of the kernel connects with dx: first .. first + count - 1.
-   There are none if count <= 0. x has `length` rows, and dy has `out_length` rows. Columns work in
-   the same way. */
+   There are none if count <= 0. The member `taps` of the result is not used. x has `length` rows,
+   and dy has `out_length` rows. Columns work in the same way. */
 RISEI_FN risei_conv_phase risei_conv_tap_rows(const risei_conv *c, int k, int length,
                                               int out_length)
 {
@@ -6357,8 +6382,8 @@ enum { RISEI_CONV_BANDS_IMAGES = 8, RISEI_CONV_GROUP_IMAGES = 32 };
 
 /* Computes dx band by band. With at least BANDS_IMAGES images, row bands are cut at the edges of
    dy. Then, in a phase of at most 16 columns, column bands are cut too, and the products use
-   by_pixel. The best limit depends on the share of edge columns and on the rows of a tile. No
-   measurement of other limits is recorded. */
+   by_pixel. The best limit of columns depends on the share of edge columns and on the rows of a
+   tile. No measurement of other limits is recorded. */
 RISEI_FN void risei_conv_backward_bands(const risei_device *d, const risei_conv *c,
                                         const rise_real *w, int count, const risei_image *dy,
                                         const risei_image *dx)
@@ -6415,8 +6440,8 @@ typedef struct risei_conv_data_job {
     size_t product_bytes;
 } risei_conv_data_job;
 
-/* Computes dx of the part's images, in groups of GROUP_IMAGES. The last group can be up to 1.5
-   times as large, so that no small group remains. */
+/* Computes dx of the part's images, in groups of GROUP_IMAGES. When fewer than
+   1.5 * GROUP_IMAGES images are left, they are one group, so that no small group remains. */
 RISEI_FN void risei_conv_data_part(void *job, int part, int parts, void *scratch)
 {
     const risei_conv_data_job *const j = (const risei_conv_data_job *)job;
@@ -6456,10 +6481,11 @@ RISEI_FN void risei_conv_backward(const risei_device *d, const risei_conv *c, co
     if (dx != NULL) risei_conv_backward_data(d, c, w, count, dy, dx);
 }
 
-/* The input of an encoder: images of rise_real, or stacks of uint8 frames, the oldest first. Stacks
-   are converted to images in chunks, just before the first layer reads the images. So the images
-   stay in the cache. A converted image has interleaved channels: [height][width][stack][channels
-   of a frame]. The padding is zero. A pixel that is equal to its mean also becomes zero. */
+/* The input of an encoder: images of rise_real, or stacks of frames (bytes). In a stack, the oldest
+   frame is first. Stacks are converted to images in chunks, just before the first layer reads the
+   images. So the images stay in the cache. A converted image has interleaved channels:
+   [height][width][stack][channels of a frame]. The padding is zero. A pixel that is equal to its
+   mean also becomes zero. */
 typedef struct risei_encoder_input {
     /* [count], with the padding of the first layer's x; NULL: the input is stacks of frames */
     rise_real *images;
@@ -6473,8 +6499,8 @@ typedef struct risei_encoder_input {
 
 /* FRAMES_CHUNK: the most numbers (rise_real) in a chunk of images. A thread converts one chunk at a
    time. 32768 floats are 128 KiB. A larger image is a chunk of its own. A chunk is written and then
-   read by a product, so the best size depends on the cache. Frames are converted at 0.90 to 0.95 of
-   the speed of memcpy (`make bench-replay`). No measurement of other sizes is recorded.
+   read by a product, so the best size depends on the cache. No measurement of other sizes is
+   recorded.
 
    STACK_MAX: the most frames in a stack, and the length of an array of pointers to frames. */
 enum { RISEI_FRAMES_CHUNK = 32768, RISEI_STACK_MAX = 16 };
@@ -6485,8 +6511,9 @@ RISEI_FN int risei_frames_chunk_images(const risei_image *x)
     return risei_image_size(x) < RISEI_FRAMES_CHUNK ? RISEI_FRAMES_CHUNK / (int)risei_image_size(x)
                                                     : 1;
 }
-/* Converts stack n of `count` to an image at `out`. The image has the shape and padding of x.
-   Prefetches the first RISEI_PREFETCH_BYTES of each frame of the next stack. */
+/* Converts stack n to an image at `out`. The image has the shape and padding of x. If n + 1 is
+   below `count`, prefetches the first RISEI_PREFETCH_BYTES of each frame of stack n + 1. With
+   vectors and stacks of four grey frames, the kernel `stack` prefetches the bytes after these. */
 RISEI_FN void risei_encoder_input_convert(const rise_kernels *k, const risei_encoder_input *input,
                                           int n, int count, const risei_image *x, rise_real *out)
 {
@@ -6660,8 +6687,9 @@ RISEI_FN void risei_maxpool_forward_part(void *job, int part, int parts, void *s
                                           risei_image_at(j->y, oy, ox));
             }
 }
-/* Sets dx to zero. Then, for each channel, adds dy to dx at the first pixel of the region that has
-   the maximum. Computes the maximum again, because residual units overwrite y in place. */
+/* Sets dx to zero. Then, for each channel of each region, adds dy to dx at one pixel: the first
+   pixel of the region with the maximum. Computes the maximum again, because residual units
+   overwrite y in place. */
 RISEI_FN void risei_maxpool_backward_part(void *job, int part, int parts, void *scratch)
 {
     const risei_maxpool_job *const j = (const risei_maxpool_job *)job;
@@ -6771,12 +6799,12 @@ typedef struct risei_encoder {
     risei_conv residual[RISE_MAX_CONV];
     /* The adaptive pool after the last layer, without weights. There is none if `pool` is 0. */
     risei_conv adaptive_pool;
-    int flat;       /* numbers per image after the last layer and the adaptive pool */
+    int flat;       /* elements per image after the last layer and the adaptive pool */
     int has_linear; /* 1: there is a linear layer */
     int relu;       /* 1: a ReLU follows the linear layer */
     risei_linear linear;
-    int image_features;   /* the number of features from images; they precede those of numbers */
-    risei_linear numbers; /* gives the other features, with a ReLU; out = 0: there is none */
+    int image_features;   /* how many features come from images; features of numbers follow */
+    risei_linear numbers; /* layer of numbers, with a ReLU; out = 0: there is no such layer */
     int out;
 } risei_encoder;
 
@@ -6784,8 +6812,8 @@ typedef struct risei_encoder {
 typedef struct risei_encoder_data {
     risei_encoder_input input;
     /* in[0]: the images; if the input is frames, only the shape of the images. y[l]: the output of
-       conv l after its ReLU, if it has one, and before the pool. Without a pool, y[l] is
-       in[l + 1]. */
+       conv l before the pool, after a ReLU if the layer has no residual units. Without a pool, y[l]
+       is in[l + 1], and the residual units overwrite it. */
     risei_image in[RISE_MAX_CONV + 1], y[RISE_MAX_CONV];
     /* What the two convs of each residual unit read: the ReLU of the unit's input, and the ReLU
        between the convs. */
@@ -6801,7 +6829,8 @@ typedef struct risei_encoder_data {
 } risei_encoder_data;
 
 /* Sets *e to an encoder and reserves its parameters. `pool_to` is the height and width after the
-   adaptive pool, 0 without a pool. `features` is the size of the linear layer, 0 without one. */
+   adaptive pool; 0 or below: no pool. `features` is the size of the linear layer; 0 or below: no
+   layer. Without conv layers, there is no linear layer. */
 RISEI_FN void risei_encoder_make(risei_encoder *e, risei_parameters *p, int height, int width,
                                  int channels, const rise_conv *conv, int layers, int pool_to,
                                  int features)
@@ -7034,8 +7063,8 @@ RISEI_FN size_t risei_encoder_bytes(const risei_encoder *e, int images, int lear
     }
     return bytes;
 }
-/* Returns the bytes of scratch that each thread needs for converted images: those of one chunk, or
-   of `images` images if a chunk has more. Returns 0 without conv layers. */
+/* Returns the bytes of scratch that each thread needs for converted images. A thread holds one
+   chunk, but at most `images` images. Returns 0 without conv layers. */
 RISEI_FN size_t risei_encoder_chunk_bytes(const risei_encoder *e, int images)
 {
     risei_image const x = risei_image_make(e->height, e->width, e->channels, e->conv[0].pad);
@@ -7190,16 +7219,17 @@ typedef struct risei_cell_kind {
     /* Index of the gate that multiplies the candidate; -1: none. The initial bias of this gate is
        minus the bias of keep_gate. */
     int input_gate;
-    int recurrent;      /* 1: there is a recurrent matrix, so the gates depend on h, too */
-    int recurrent_bias; /* 1: the recurrent matrix has a bias; `separate` must be set */
-    int cell_state;     /* 1: there is a cell state c beside h */
+    int recurrent; /* 1: there is a recurrent matrix, so the gates depend on h, too */
+    /* 1: the recurrent matrix has a bias. Then `separate` must be 1, because a product that is
+       added into the gates ignores its bias: see `init` in rise_product. */
+    int recurrent_bias;
+    int cell_state; /* 1: there is a cell state c beside h */
     /* 1: the recurrent product has its own buffer u. 0: the product is added into the gates. */
     int separate;
     /* 1: h_next also depends on h directly, not only through the recurrent product. So the gradient
-       of h has two terms.
-       Backward writes the direct term to dh, and the caller adds the recurrent term. 0: only the
-       recurrent term exists, and it replaces dh. Without a recurrent matrix, `direct` has no
-       effect, and backward must always write dh. */
+       of h has two terms. Backward writes the direct term to dh, and the caller adds the recurrent
+       term. 0: only the recurrent term exists, and the caller overwrites dh with this term.
+       Without a recurrent matrix, `direct` has no effect, and backward must always write dh. */
     int direct;
     /* Compute one window row at one step; see risei_cell_row. */
     void (*forward)(const rise_kernels *kernels, const risei_cell_row *row);
@@ -7351,10 +7381,10 @@ RISEI_FN void risei_cell_initialise(const risei_cell *c, rise_real *w, int windo
    the batch. Row r begins at step start[r]. The steps of row r before start[r] are padding.
 
    An entry is a pair of a row and a step for which the arrays have a place. Step t has the entries
-   begin[t] .. begin[t + 1] - 1, and row r at step t is entry begin[t] + r. The last entry of a step
-   belongs to the last row that has started. If the rows are sorted by start, padding has no
-   entries, so padding takes no time. If the rows are not sorted, a row that has not started has an
-   entry when a row with a higher index has started. The state after such an entry is zero.
+   begin[t] .. begin[t + 1] - 1. Row r at step t is entry begin[t] + r. The last entry of a step
+   belongs to the started row with the highest index. If start[] is sorted, smallest first, padding
+   has no entries, so padding takes no time. In any other order, a row that has not started has an
+   entry if a row with a higher index has started. The state after such an entry is zero.
 
    These statements hold for the `start` and `steps` that risei_sequence_plan used. After the plan,
    the caller may set `start` to later steps. A row then also has entries before its start. The
@@ -7374,7 +7404,7 @@ typedef struct risei_sequence {
        after the last step. The caller writes the state before step 0. */
     rise_real *h, *c; /* c is NULL without a cell state */
     rise_real *gates; /* [entries][gates * units], after their activations */
-    rise_real *u;     /* [entries][gates * units]: recurrent products, or NULL */
+    rise_real *u;     /* [entries][gates * units]: recurrent products; NULL if `separate` is 0 */
     /* [learn * learn_steps][gates * units], indexed as `gates`. For learn and learn_steps see
        risei_sequence_layout. dgates: the gradients of the activations' inputs. du: the gradient of
        u; the same buffer as dgates unless `separate` is 1. */
@@ -7390,9 +7420,9 @@ typedef struct risei_sequence {
     rise_real *transposed;
 } risei_sequence;
 
-/* Takes the buffers of a sequence from the arena. The caller has set s->dh_blocks. `steps`,
-   `entries` and `states` are upper limits for the steps, the entries, and entries + rows of all
-   sequences that will use the buffers. `learn` is the largest number of rows that go through
+/* Takes the buffers of a sequence from the arena. The caller has set s->dh_blocks. All sequences
+   that will use the buffers have at most `steps` steps and `entries` entries. For all of them,
+   entries + rows is at most `states`. `learn` is the largest number of rows that go through
    backward. `learn_steps` is the largest `steps` of risei_cell_backward, burn-in included.
    learn = 0: takes no buffers for gradients. learn_x = 1: takes dx, too. */
 RISEI_FN void risei_sequence_layout(risei_arena *arena, const risei_cell *c, risei_sequence *s,
@@ -7440,7 +7470,7 @@ RISEI_FN int risei_sequence_active(const risei_sequence *s, int t)
 {
     return t < s->steps ? s->begin[t + 1] - s->begin[t] : s->rows;
 }
-/* Returns whether step t of a row is not padding. */
+/* Returns 0 if step t of a row is padding, else 1. */
 RISEI_FN int risei_sequence_started(const risei_sequence *s, int t, int row)
 {
     return s->start == NULL || t >= s->start[row];
@@ -7591,10 +7621,11 @@ RISEI_FN void risei_cell_backward_part(void *job, int part, int parts, void *scr
     }
 }
 /* Runs backward from step `steps` - 1 down to step s->burn_in. Forward may have run over more
-   steps. All rows must have started before step `steps`. The caller writes s->dh and s->dc. Block i
-   of dh is the gradient of h after step `steps` - dh_blocks + i, without the part that comes from
-   later steps. Backward adds this part to the block. Writes the gradients of the cell's
-   parameters to g. If s->dx is not NULL, writes dx of the steps that backward runs over. */
+   steps. All rows must have started before step `steps`. There must be at least dh_blocks steps
+   from s->burn_in on. The caller writes s->dh and s->dc. Block i of dh is the gradient of h after
+   step `steps` - dh_blocks + i, without the part that comes from later steps. Backward adds this
+   part to the block. Writes the gradients of the cell's parameters to g. If s->dx is not NULL,
+   writes dx of the steps that backward runs over. */
 RISEI_FN void risei_cell_backward(const risei_device *d, const risei_cell *c, const rise_real *w,
                                   rise_real *g, const risei_sequence *s, int steps)
 {
@@ -7721,7 +7752,7 @@ RISEI_FN void risei_log_policy(const rise_kernels *k, int n, const rise_real *q,
         log_policy[i] = (q[i] - largest) / temperature;
         if (!risei_mask_allows(mask, i)) log_policy[i] = -(rise_real)HUGE_VALF;
         k->exp(1, &log_policy[i], &probability);
-        if (log_policy[i] >= RISEI_LOG_MINIMUM) sum = sum + probability;
+        if (!(log_policy[i] < RISEI_LOG_MINIMUM)) sum = sum + probability;
     }
     k->log(1, &sum, &sum);
     for (i = 0; i < n; i++) log_policy[i] = log_policy[i] - sum;
@@ -7733,7 +7764,8 @@ typedef struct risei_bootstrap {
     int actions;
     rise_real reward;   /* discounted sum of the transition's rewards, plus any Munchausen term */
     rise_real discount; /* factor on the next state's value; 0 where the episode terminated */
-    /* [taus][actions][atoms]: the target network's outputs for the next state */
+    /* [taus][actions][atoms]: the target network's outputs for the next state, after `expect`: for
+       C51, probabilities */
     const rise_real *next;
     int next_action; /* without Munchausen: the next action, whose value the target uses */
     /* [actions]: the target network's policy in the next state, and its logarithm; NULL without
@@ -7743,9 +7775,9 @@ typedef struct risei_bootstrap {
     int rescale; /* 1: the network's outputs are h(value), see risei_rescale */
 } risei_bootstrap;
 
-/* Returns the value of the next state for fraction i of `taus`: the output of next_action. With
-   Munchausen, returns the mean of the outputs under the policy, plus temperature times the policy's
-   entropy (Vieillard et al. 2020). */
+/* Returns the value of the next state for fraction i of `taus`: the output of next_action. The head
+   must have one atom. With Munchausen, returns the mean of the outputs under the policy, plus
+   temperature times the policy's entropy (Vieillard et al. 2020). */
 RISEI_FN rise_real risei_bootstrap_value(const risei_bootstrap *b, int i)
 {
     const rise_real *next = b->next + (ptrdiff_t)i * b->actions;
@@ -7753,7 +7785,7 @@ RISEI_FN rise_real risei_bootstrap_value(const risei_bootstrap *b, int i)
     int j;
     if (b->policy == NULL) return next[b->next_action];
     for (j = 0; j < b->actions; j++)
-        if (b->log_policy[j] >= RISEI_LOG_MINIMUM)
+        if (!(b->log_policy[j] < RISEI_LOG_MINIMUM)) /* also NaN, which makes the value NaN */
             value = value + b->policy[j] * (next[j] - b->temperature * b->log_policy[j]);
     return value;
 }
@@ -7841,10 +7873,10 @@ RISEI_FN rise_real risei_loss_huber(int count, int stride, const rise_real *z, c
     *td = errors / (rise_real)(count * count);
     return loss / (rise_real)count;
 }
-/* Returns the cross entropy of `target` [atoms] and the probabilities z [atoms]. The returned loss
-   is not multiplied by `weight`. Writes dz [atoms], the gradient of the logits whose softmax is z,
-   multiplied by `weight`. Writes *td, which is the loss. Probabilities below 1e-30 count as 1e-30,
-   so that the logarithm is finite. */
+/* Returns the cross entropy of `target` [atoms] and the probabilities z [atoms]. The elements of
+   `target` must add up to 1. The returned loss is not multiplied by `weight`. Writes dz [atoms],
+   the gradient of the logits whose softmax is z, multiplied by `weight`. Writes *td, which is the
+   loss. Probabilities below 1e-30 count as 1e-30, so that the logarithm is finite. */
 RISEI_FN rise_real risei_loss_cross_entropy(const rise_kernels *k, int atoms, const rise_real *z,
                                             const rise_real *target,
                                             const risei_loss_weight *weight, rise_real *dz,
@@ -8121,7 +8153,7 @@ RISEI_FN void risei_heads_layout(risei_arena *arena, const risei_heads *h, risei
    noise. */
 
 /* Fills the array `layer` [3] with pointers to hidden, advantage and value. Returns how many of
-   these layers exist: 3, or 2 without dueling. Without dueling there is no value layer. */
+   these layers exist: 3 or, without dueling, 2: then there is no value layer. */
 RISEI_FN int risei_noisy_layers(const risei_heads *h, const risei_linear **layer)
 {
     layer[0] = &h->hidden, layer[1] = &h->advantage, layer[2] = &h->value;
@@ -8293,7 +8325,7 @@ RISEI_FN void risei_dueling_backward(const risei_heads *h, int all, const risei_
         }
 }
 
-/* Computes z and q of `rows` batch rows from x. */
+/* Computes z and q of `rows` batch rows from x and, for IQN, from tau. */
 RISEI_FN void risei_heads_forward(const risei_device *d, const risei_heads *h, const rise_real *w,
                                   int rows, risei_heads_data *a)
 {
@@ -8342,7 +8374,7 @@ RISEI_FN void risei_heads_backward(const risei_device *d, const risei_heads *h, 
 /* The descriptor of a rise_memory: RISE, NONE or FULL. */
 typedef struct risei_memory_kind {
     const char *name;
-    int recurrent;      /* 1: a recurrent net runs over a window of frames */
+    int recurrent;      /* 1: there is a recurrent net */
     /* 1: the recurrent net's inputs are the numbers of observations and, if there are frames, their
        embeddings from the frozen encoder */
     int embeds;
@@ -8374,7 +8406,7 @@ typedef struct risei_net {
     size_t gain, bias;       /* [fused_size]: offsets of the LayerNorm's parameters */
     risei_heads heads;
     int spectral;        /* 1: spectral normalisation of the convs in residual units */
-    size_t parameters;   /* number of trained parameters; four 8-bit weights count as one */
+    size_t parameters;   /* elements of w before the vectors u; one can hold four 8-bit weights */
     size_t weights_size; /* parameters + the sizes of all u, see Spectral normalisation */
 } risei_net;
 
@@ -8459,9 +8491,9 @@ RISEI_FN rise_real risei_spectral_multiply(const risei_device *d, const rise_rea
     return length;
 }
 /* Writes the normalised weights to `derived`. Writes v, the new u and sigma of each conv to `s`. If
-   sigma is below 2e-12, because W or u is 0, takes 1 as sigma. The new u is then the old u. If the
+   sigma is below 2e-12, because W or u is 0, takes 1 as sigma and the old u as the new u. If the
    old u is 0, as files of earlier versions may have it, the elements of the new u are 1 / sqrt(f).
-   Without this, u would become 0, and would stay 0 for any W. */
+   A u of 0 would stay 0 for any W. */
 RISEI_FN void risei_spectral_apply(const risei_device *d, const risei_net *n, const rise_real *w,
                                    rise_real *s, rise_real *derived)
 {
@@ -8527,9 +8559,8 @@ RISEI_FN int risei_net_derives(const risei_net *n)
     return RISEI_HAS_RAINBOW && (n->heads.noisy || n->spectral);
 }
 /* Writes the derived weights: w with noise and spectral normalisation. noise = NULL: adds no noise.
-   Does not copy the sigmas of the noise and the vectors u of the spectral normalisation, because no
-   layer reads them.
-   Writes `spectral`, the array `s` of risei_spectral_apply. */
+   Also writes `spectral`, the array `s` of risei_spectral_apply. Does not copy the sigmas of the
+   noise and the vectors u of the spectral normalisation, because no layer reads them. */
 RISEI_FN void risei_net_derive(const risei_device *d, const risei_net *n, const rise_real *w,
                                const rise_real *noise, rise_real *spectral, rise_real *derived)
 {
@@ -8564,8 +8595,8 @@ RISEI_FN void risei_net_make_memory(risei_net *n, risei_parameters *p, const ris
     if (n->fusion != RISE_FUSION_CONCAT) n->fuse = risei_linear_make(p, n->cell.units, features, 1);
 }
 /* Writes the sizes of a network's layers and the offsets of its parameters to *n. Allocates no
-   weights. A risei_net takes about 2 kB. Returning a risei_net by value could need a second copy on
-   the stack, and the stack of a microcontroller is small. */
+   weights. Does not return the risei_net by value, because that could need a second copy on the
+   stack. A copy takes about 2 kB, and the stack of a microcontroller is small. */
 RISEI_FN void risei_net_make(risei_net *n, const rise_agent_desc *desc)
 {
     int const channels = desc->frame_channels * desc->frame_stack;
@@ -8672,12 +8703,13 @@ RISEI_FN void risei_fusion_decay(const risei_net *n, rise_real *w, rise_real fac
                                  risei_walk_offset(&m.rows, first);
         for (i = 0; i < (ptrdiff_t)(l->in - first) * m.run; i++) {
             rise_real const decayed = panel[i] * factor;
-            /* one comparison: half of the branches on the sign of a weight are predicted wrong */
+            /* compares the magnitude, because a branch on a weight's sign is mispredicted half of
+               the time */
             panel[i] = risei_abs(decayed) < RISEI_FLUSH_BELOW ? 0 : decayed;
         }
     }
 }
-/* Draws the initial w [weights_size]: all parameters, and each u of the spectral normalisation.
+/* Writes the initial w [weights_size]: all parameters, and each u of the spectral normalisation.
    With desc->context_decay above 0, the weights of the context are 0. These weights are drawn
    nevertheless, so that all other weights have the same values as with context_decay = -1. */
 RISEI_FN void risei_net_initialise(const risei_net *n, rise_real *w, const rise_agent_desc *desc,
@@ -8876,7 +8908,8 @@ RISEI_FN void risei_fusion_layer_backward(const risei_device *d, const risei_net
                           units);
 }
 /* Runs the fusion backward. Afterwards the first columns of dfused hold the gradient of the
-   features, and sequence.dh holds the gradient of the recurrent states. */
+   features. Row r of sequence.dh, seen as [dh_blocks * sequence.rows][units], holds the gradient of
+   the recurrent state that batch row r reads. NONE: does nothing. */
 RISEI_FN void risei_fusion_backward(const risei_device *d, const risei_net *n, const rise_real *w,
                                     rise_real *g, int rows, risei_pass *a)
 {
@@ -8953,7 +8986,10 @@ RISEI_FN void risei_net_add_direct_gradient(const risei_device *d, const risei_n
 }
 /* Writes the gradient g of the parameters from heads.dz of the first `rows` batch rows. `steps` is
    the number of steps for risei_cell_backward. NONE and RISE: batch row r must use image r. FULL:
-   the encoder runs backward for all entries of the first `steps` steps. */
+   the encoder runs backward for all entries of the first `steps` steps.
+
+   RISE and FULL: `rows` is dh_blocks * sequence.rows. Batch row block * sequence.rows + i must read
+   the state of window row i after step `steps` - dh_blocks + block, unless its dz is 0. */
 RISEI_FN void risei_net_backward(const risei_device *d, const risei_net *n, const rise_real *w,
                                  rise_real *g, int rows, int steps, risei_pass *a)
 {
@@ -8978,14 +9014,15 @@ RISEI_FN void risei_net_backward(const risei_device *d, const risei_net *n, cons
 /* ---------------------------------------------------------------------------------------------- */
 /* >>optimizer: Adam on the clipped gradient
 
-   Holds Adam (Kingma & Ba 2015), clipping by the global norm, and the check that all numbers are
-   finite. Main type: risei_optimizer. Uses rooms kernels, threads. Test: tests/kernels.c. */
+   Holds Adam (Kingma & Ba 2015), clipping by the global norm, and the checks that the gradient and
+   the new weights are finite. Main type: risei_optimizer. Uses rooms kernels, threads. Test:
+   tests/kernels.c. */
 
 typedef struct risei_optimizer {
     rise_real *m, *v; /* [parameters]: first and second moments of the gradient */
     /* [blocks]: one number for each block of RISEI_OPTIMIZER_BLOCK parameters.
-       risei_optimizer_sum_squares writes the sum of squares of the block. risei_optimizer_adam_part
-       writes to each block of its part: 1 if all weights of the part are finite, else 0. */
+       risei_optimizer_sum_squares writes the sum of squares of each block. For each block of its
+       part, risei_optimizer_adam_part writes 1 if all weights of the part are finite, else 0. */
     double *per_block;
     double power1, power2; /* beta1^t and beta2^t after t updates */
     int suspect;           /* 1: some weights may be NaN or infinite */
@@ -9009,7 +9046,8 @@ typedef struct risei_optimizer_job {
     rise_adam adam;
 } risei_optimizer_job;
 
-/* Returns the index of a part's first parameter. Writes *end, the index of its last one plus 1. */
+/* Returns the index of a part's first parameter. Writes the index after the part's last parameter
+   to *end. If the part has no block, both indices are equal. */
 RISEI_FN size_t risei_optimizer_range(const risei_optimizer_job *j, int part, int parts,
                                       size_t *end)
 {
@@ -9075,11 +9113,11 @@ RISEI_FN void risei_optimizer_adam_part(void *job, int part, int parts, void *sc
     for (i = at; i < end; i += RISEI_OPTIMIZER_BLOCK)
         o->per_block[i / RISEI_OPTIMIZER_BLOCK] = finite;
 }
-/* Updates the parameters w [count] with Adam. A gradient g [count] with a norm above `clip` is
-   scaled down, so that its norm is `clip`; clip = 0: no clipping. Returns the norm before clipping.
-   If the norm is NaN or infinite, changes neither w nor the moments. A finite norm above 1e19 can
-   count as infinite, because blocks are summed as floats. Otherwise sets o->suspect to 1 if a new
-   weight is not finite, else to 0. */
+/* Updates the parameters w [count] by Adam with the gradient g [count]. If the norm of g is above
+   `clip`, Adam gets g * (clip / norm); g itself does not change. clip = 0: no clipping. Returns the
+   norm of g. If the norm is NaN or infinite, changes neither w nor the moments nor o->suspect.
+   Else sets o->suspect to 1 if a new weight is not finite, or to 0 if all are. A finite norm above
+   1e19 can count as infinite, because blocks are summed as floats. */
 RISEI_FN double risei_optimizer_update(const risei_device *d, risei_optimizer *o, size_t count,
                                        rise_real *w, const rise_real *g, double rate,
                                        double epsilon, double clip)
@@ -9115,8 +9153,9 @@ RISEI_FN double risei_optimizer_update(const risei_device *d, risei_optimizer *o
 
 /* Returns the distance, in slots, from the oldest frame that an update encodes to the last sample
    of the window. FULL encodes the frame stack of every step of the window. RISE and NONE encode
-   only the frame stacks of the samples and of their next states. No frame stack of a next state
-   begins before that of its sample, so next states do not increase the distance. */
+   only the frame stacks of the samples and of their next states. The frame stack of a next state
+   does not begin before the frame stack of the sample. So next states do not increase the
+   distance. */
 RISEI_FN int risei_replay_frame_reach(const rise_agent_desc *d)
 {
     int const encodes_window = risei_memory_kinds[d->memory].encodes_window;
@@ -9124,9 +9163,9 @@ RISEI_FN int risei_replay_frame_reach(const rise_agent_desc *d)
     return states + d->frame_stack - 1;
 }
 /* Returns how many slots before the last sample of a window an update reads: the larger of `inputs`
-   and `frames`. The recurrent net reads the inputs of `inputs` earlier slots. feed_action adds one
-   slot, because the input of a slot includes the action of the previous slot. The frame stacks read
-   the frames of `frames` earlier slots. */
+   and `frames`. The recurrent net reads the inputs of `before` earlier slots. With feed_action, the
+   oldest of these inputs includes the action of one more slot, so `inputs` is `before` + 1. The
+   frame stacks read the frames of `frames` earlier slots. */
 RISEI_FN int risei_replay_reach(const rise_agent_desc *d)
 {
     int const recurrent = risei_memory_kinds[d->memory].recurrent;
@@ -9164,7 +9203,12 @@ typedef struct risei_history {
     /* [lanes][capacity]: rise_event. If RISE_FIRST comes before the old episode has ended, the
        replay buffer changes the event of the old episode's last frame to RISE_TRUNCATED. */
     uint8_t *events;
-    int32_t *episode_frame; /* [lanes][capacity]: frames since the first frame of the episode */
+    /* [lanes][capacity]: the index of the frame in its episode. An episode may have more frames
+       than an int32_t can count. After INT32_MAX, the index goes on with `restart`, which is above
+       every distance between slots that is compared with an index. `restart` - 2^31 is a multiple
+       of window_stride, so window_stride goes on without a gap. */
+    int32_t *episode_frame;
+    int32_t restart;
     uint8_t *masks;         /* [lanes][capacity][mask_bytes] */
     int state_size;         /* numbers of a recurrent state: h, then c; 0: states are not stored */
     /* [lanes][capacity][state_size]: the recurrent state before the net reads the slot's input */
@@ -9212,7 +9256,7 @@ RISEI_FN ptrdiff_t risei_remainder(int64_t x, ptrdiff_t unit)
     uint32_t rest;
     int i;
     if (high == 0) return (ptrdiff_t)(low % by);
-    rest = high % by; /* below 2^31, so it can be doubled */
+    rest = high % by; /* below 2^31, so 2 * rest + 1 fits into 32 bits */
     for (i = 31; i >= 0; i--) rest = (rest << 1 | (low >> i & 1)) % by;
     return (ptrdiff_t)rest;
 #endif
@@ -9224,7 +9268,7 @@ RISEI_FN ptrdiff_t risei_history_slot(const risei_history *h, int lane, int64_t 
 }
 /* Returns whether no action follows the event: RISE_TERMINATED, RISE_TRUNCATED or RISE_ABSENT. */
 RISEI_FN int risei_event_is_last(int event) { return event >= RISE_TERMINATED; }
-/* Returns the number of the oldest slot of a lane that is not overwritten. */
+/* Returns the number of a lane's oldest slot that is not overwritten; 0 before the first write. */
 RISEI_FN int64_t risei_history_oldest(const risei_history *h, int lane)
 {
     return h->written[lane] > h->capacity ? h->written[lane] - h->capacity : 0;
@@ -9283,11 +9327,11 @@ RISEI_FN void risei_history_load_state(const rise_kernels *k, const risei_histor
     else
         k->half_to_real(count, h->half_state + at, state);
 }
-/* Returns index + 1, or INT32_MAX if index is INT32_MAX: an episode may have more than INT32_MAX
-   frames. */
-RISEI_FN int32_t risei_history_next_index(int32_t index)
+/* Returns the episode_frame of slot `at` + 1 if the episode of slot `at` goes on there. */
+RISEI_FN int32_t risei_history_next_index(const risei_history *h, int lane, int64_t at)
 {
-    return index < INT32_MAX ? index + 1 : index;
+    int32_t const index = h->episode_frame[risei_history_slot(h, lane, at)];
+    return index < INT32_MAX ? index + 1 : h->restart;
 }
 /* Copies element `slot` of one array to element `copy` of another. Elements have `bytes` bytes. */
 RISEI_FN void risei_history_copy(const void *from, ptrdiff_t slot, void *to, ptrdiff_t copy,
@@ -9339,8 +9383,7 @@ RISEI_FN int64_t risei_history_append(risei_history *h, int lane, const risei_ob
     for (i = 0; i < h->numbers; i++)
         h->raw_numbers[slot * h->numbers + i] = (rise_real)o->numbers[i];
     risei_history_embed(h, slot, o->embedding);
-    h->episode_frame[slot] =
-        first ? 0 : risei_history_next_index(h->episode_frame[risei_history_slot(h, lane, at - 1)]);
+    h->episode_frame[slot] = first ? 0 : risei_history_next_index(h, lane, at - 1);
     h->rewards[slot] = first ? 0 : o->reward;
     h->events[slot] = (uint8_t)o->event;
     h->actions[slot] = 0;
@@ -9375,8 +9418,9 @@ RISEI_FN void risei_history_stack_numbers(const risei_history *h, const risei_st
     }
 }
 /* Writes the input of the recurrent net at slot `at`. This is the embedding [embedding_size], then
-   the standardised numbers of the slot if `statistics` is not NULL, then [extras] numbers. If
-   extras > 0, these are the previous action (one-hot) and the reward. */
+   the numbers of the slot if `statistics` is not NULL. The numbers are standardised if `statistics`
+   is frozen, else raw. If extras > 0, [extras] numbers follow: the previous action (one-hot; all 0
+   at an episode's first frame) and the reward. */
 RISEI_FN void risei_history_input(const rise_kernels *k, const risei_history *h, int lane,
                                   int64_t at, const risei_statistics *statistics, int extras,
                                   rise_real *out)
@@ -9461,10 +9505,10 @@ RISEI_INLINE double risei_replay_tree_sum(const double *x)
 {
     return ((x[0] + x[1]) + (x[2] + x[3])) + ((x[4] + x[5]) + (x[6] + x[7]));
 }
-/* Sets a leaf and the sums above it. The tree has eight entries per node, because eight doubles are
-   one cache line of 64 bytes. So three levels of a binary tree cost one cache miss.
-   risei_replay_tree_find adds in the same order as risei_replay_tree_sum, because the sums of both
-   must have the same bits. */
+/* Sets a leaf, and updates r->ready and the sums above the leaf. A node of the tree has eight
+   entries, because eight doubles are one cache line of 64 bytes. So three levels of a binary tree
+   cost one cache miss. risei_replay_tree_find adds in the same order as risei_replay_tree_sum,
+   because the sums of both must have the same bits. */
 RISEI_FN void risei_replay_tree_set(risei_replay *r, ptrdiff_t slot, double value)
 {
     int l;
@@ -9475,9 +9519,9 @@ RISEI_FN void risei_replay_tree_set(risei_replay *r, ptrdiff_t slot, double valu
         r->tree[r->level[l] + slot] = risei_replay_tree_sum(r->tree + r->level[l - 1] + 8 * slot);
     }
 }
-/* Chooses the half of a node in which a search continues. Returns 1 for the right half, else 0. For
-   the right half, subtracts `left` from *mass. Never chooses a half with sum 0 if the other sum is
-   positive. */
+/* Chooses the half of a node in which a search continues. `left` and `right` are the sums of the
+   two halves. Returns 1 for the right half, else 0. For the right half, subtracts `left` from
+   *mass. Never chooses a half with sum 0 if the other sum is positive. */
 RISEI_INLINE int risei_replay_tree_descend(double left, double right, double *mass)
 {
     int const goes_right = !(*mass < left) && right > 0;
@@ -9502,6 +9546,11 @@ RISEI_FN void risei_replay_tree_find(const risei_replay *r, int count, double *m
             at += risei_replay_tree_descend(x[at], x[at + 1], &mass[i]);
             leaf[i] = 8 * leaf[i] + at;
         }
+}
+/* Returns the value of episode_frame that follows INT32_MAX: see risei_history. At least 2^30. */
+RISEI_FN int32_t risei_replay_restart(int window_stride)
+{
+    return INT32_MAX - (1 << 30) / window_stride * window_stride + 1;
 }
 /* Returns whether the lane still holds all slots before `at` that learning reads. */
 RISEI_FN int risei_replay_has_past(const risei_replay *r, int lane, int64_t at)
@@ -9530,8 +9579,9 @@ RISEI_FN void risei_replay_count_episode(risei_replay *r, ptrdiff_t slot, int si
     r->ended += sign;
     r->ended_steps += (int64_t)sign * r->history.episode_frame[slot];
 }
-/* Counts the episode that ends at slot `at`, and enables the last n_step transitions of this
-   episode. A transition less than n_step steps before the end sums fewer than n_step rewards. */
+/* Counts the episode that ends at slot `at`. Calls risei_replay_enable for the last n_step
+   transitions of this episode. A transition less than n_step steps before the end sums fewer than
+   n_step rewards. */
 RISEI_FN void risei_replay_end_episode(risei_replay *r, int lane, int64_t at)
 {
     ptrdiff_t const slot = risei_history_slot(&r->history, lane, at);
@@ -9582,14 +9632,15 @@ typedef struct risei_transition {
     int lane;
     int64_t at; /* the number of the slot where the transition starts */
     int action;
-    int steps;          /* number of rewards: n, or fewer if the episode ended */
+    int steps;          /* number of rewards: n_step, or fewer if the episode ended */
     rise_real reward;   /* r_1 + discount r_2 + discount^2 r_3 + ... */
     rise_real discount; /* factor on the value of slot at + steps: discount^steps; 0: terminated */
     /* priority^exponent of the window's last sample. The probability of drawing the window is
        proportional to this leaf. */
     double leaf;
     /* 1: this sample would lie before the episode's first frame. The fields above are then copied
-       from the window's last sample, and this sample's weight in the loss is 0. */
+       from the window's last sample, and this sample's weight in the loss is 0. In draws that were
+       read from a file, 1 means only that the priority must not change. */
     int before_episode;
 } risei_transition;
 
@@ -9618,7 +9669,8 @@ RISEI_FN risei_transition risei_replay_transition(const risei_replay *r, ptrdiff
     return t;
 }
 /* Draws `count` transitions with probabilities proportional to their leaves. Stratified: divides
-   the total into `count` equal intervals and draws one transition from each. Needs ready > 0. */
+   the sum of all leaves into `count` equal intervals, and draws one transition from each. Needs
+   ready > 0. */
 RISEI_FN void risei_replay_sample(const risei_replay *r, risei_random *random, int count,
                                   risei_transition *out)
 {
@@ -9659,10 +9711,11 @@ RISEI_FN void risei_replay_weights(const rise_kernels *k, int count, const risei
     k->exp(count, weights, weights);
     for (i = 0; i < count; i++) weights[i] = t[i].before_episode ? 0 : weights[i];
 }
-/* Sets the leaves of `count` transitions to (|td| + 0.001)^exponent. With the 0.001, a td of 0 does
-   not disable the transition. Skips transitions that have before_episode = 1, that are overwritten,
-   or that are disabled. Skips a td that is NaN or infinite, because the kernels' log and exp would
-   turn such a td into a finite leaf. Overwrites work [count]. */
+/* Sets the leaves of `count` transitions to (|td| + 0.001)^exponent. If a new leaf is above
+   largest_leaf, largest_leaf becomes this leaf. With the 0.001, a td of 0 does not disable the
+   transition. Skips transitions that have before_episode = 1, that are overwritten, or that are
+   disabled. Skips a td that is NaN or infinite, because the kernels' log and exp would turn such a
+   td into a finite leaf. Overwrites work [count]. */
 RISEI_FN void risei_replay_set_priorities(risei_replay *r, const rise_kernels *k, int count,
                                           const risei_transition *t, const rise_real *td,
                                           double exponent, rise_real *work)
@@ -9686,7 +9739,7 @@ RISEI_FN void risei_replay_set_priorities(risei_replay *r, const rise_kernels *k
 /* -- Invariants of a replay buffer -- */
 
 /* Returns whether the n-step return of slot `at` is complete: n_step more frames follow, or the
-   episode ends earlier. */
+   episode ends earlier. At the last frame of an episode, where no transition starts, returns 1. */
 RISEI_FN int risei_replay_has_future(const risei_replay *r, int lane, int64_t at)
 {
     const risei_history *h = &r->history;
@@ -9719,7 +9772,7 @@ RISEI_FN const char *risei_replay_wrong_slot(const risei_replay *r, int lane, in
     if (at > oldest) {
         ptrdiff_t const before = risei_history_slot(h, lane, at - 1);
         int const first = risei_event_is_last(h->events[before]);
-        if (index != (first ? 0 : risei_history_next_index(h->episode_frame[before])))
+        if (index != (first ? 0 : risei_history_next_index(h, lane, at - 1)))
             return "the frames of an episode do not follow each other";
     }
     if (r->tree[slot] > r->largest_leaf) return "a priority is above the largest";
@@ -9773,7 +9826,7 @@ RISEI_FN const char *risei_replay_wrong(const risei_replay *r, int actions)
    The kinds here:
      SIGNS, GAUSSIAN, SPARSE  random projections
      CONV                     a conv net with random weights
-     SNAPSHOT                 a copy of the agent's own conv layers
+     SNAPSHOT                 a conv net; each snapshot copies the agent's conv layers
      DOWNSAMPLE               a small image
      USER                     the user's function
    RESNET18 is in room pretrained. The table of all kinds is in room embedder. Only room embedder
@@ -9793,8 +9846,8 @@ typedef struct risei_frozen {
     int width, height, channels; /* of a frame */
     int size;                    /* numbers in an embedding */
     uint32_t seed;               /* SIGNS: the seed of rise_sign. Other kinds do not use it. */
-    /* Bytes of the device's scratch that `embed` uses. product_bytes: with these, matrix products
-       are fastest. chunk_bytes: for one chunk of converted images. 0: none. */
+    /* Bytes of the device's scratch that `embed` uses. product_bytes: the size with which matrix
+       products are fastest. chunk_bytes: the size of one chunk of converted images. 0: none. */
     size_t product_bytes, chunk_bytes;
     void *state;        /* the kind's own struct, in the arena; NULL: the kind has none */
     const rise_frame_scale *scale; /* CONV, SNAPSHOT: converts the frame for the net */
@@ -9832,7 +9885,7 @@ struct risei_frozen_kind {
     void (*embed)(const risei_device *d, const risei_frozen *f, const uint8_t *frame,
                   rise_real *raw);
     /* Returns a hash of the weights. A checkpoint holds this hash instead of the weights. Loading
-       fails with RISE_MISMATCH if the file's hash is another one. NULL: no hash is needed. */
+       fails with RISE_MISMATCH if the hash in the file differs. NULL: no hash is needed. */
     uint64_t (*fingerprint)(const risei_frozen *f);
 };
 
@@ -9999,7 +10052,9 @@ static const risei_frozen_kind risei_frozen_kind_gaussian = {
 };
 
 /* SPARSE: an entry of the matrix is sqrt(3), 0 or -sqrt(3), with probabilities 1/6, 2/3 and 1/6
-   (Achlioptas 2003). The factor sqrt(3) is applied last, so the sums are exact in integers. */
+   (Achlioptas 2003). The factor sqrt(3) is applied last, so the sums are exact in integers. The
+   sums fit into 32 bits: a frame has at most 2^24 bytes, and about 1/6 of the entries have each
+   sign. So a sum is at most about 255 * 2^24 / 6 = 7.1e8. */
 RISEI_FN void risei_frozen_sparse_layout(risei_arena *arena, risei_frozen *f,
                                          const rise_agent_desc *desc)
 {
@@ -10051,9 +10106,10 @@ static const risei_frozen_kind risei_frozen_kind_sparse = {
    CONV has conv layers of the learnable encoder's shape, but reads one frame instead of a stack. A
    linear layer without ReLU follows. All weights of CONV are random.
 
-   SNAPSHOT copies conv weights from the learnable encoder. The learnable encoder reads a stack of
-   frames, so SNAPSHOT reads a stack, too. All frames of this stack are copies of the one frame to
-   embed. */
+   SNAPSHOT has such layers, too, with random weights at first. A snapshot copies the weights of the
+   conv layers from the learnable encoder; the linear layer stays random. The learnable encoder
+   reads a stack of frames, so SNAPSHOT reads a stack, too. All frames of this stack are copies of
+   the one frame to embed. */
 typedef struct risei_frozen_conv {
     int stack;         /* frames in the input of the net; CONV: 1 */
     size_t parameters; /* number of the net's parameters */
@@ -10061,7 +10117,7 @@ typedef struct risei_frozen_conv {
     risei_encoder_data data;
 } risei_frozen_conv;
 
-/* Returns the net for an input of `stack` frames, without memory. */
+/* Returns the net for an input of `stack` frames. Takes no memory from an arena. */
 RISEI_FN risei_frozen_conv risei_frozen_conv_make(const risei_frozen *f,
                                                   const rise_agent_desc *desc, int stack)
 {
@@ -10286,7 +10342,8 @@ static const risei_frozen_kind risei_frozen_kind_user = {
 
    The room has three parts: the network, the reader of .safetensors files, and the descriptor.
    Other rooms use only the descriptor, risei_frozen_kind_resnet18. The macro RISE_NO_PRETRAINED
-   leaves out the network and the reader. Creating an agent with RISE_EMBED_RESNET18 then fails.
+   leaves out the network and the reader. Creating or loading an agent with RISE_EMBED_RESNET18 then
+   returns RISE_UNAVAILABLE.
 
    Main types: risei_resnet, risei_tensors (the reader). Uses rooms memory, bytes, kernels, layers,
    frozen. Test: tests/pretrained.c. */
@@ -10332,7 +10389,8 @@ typedef struct risei_resnet {
     int features; /* outputs: channels of the last stage */
     risei_conv conv[RISEI_RESNET_CONVS];
     /* norm[l] is the offset in `weights` of the weight, mean and variance, [3][filters], of batch
-       norm l. The bias of batch norm l is stored as the bias of conv l. */
+       norm l. risei_resnet_fold replaces the weight by gain. The bias of batch norm l is stored as
+       the bias of conv l. */
     size_t norm[RISEI_RESNET_CONVS];
     size_t parameters;
     rise_real *weights; /* [parameters] */
@@ -10342,10 +10400,10 @@ typedef struct risei_resnet {
     risei_image x[RISEI_RESNET_STAGES + 1];
     /* t[s]: the output of the first conv layer of a block of stage s. t[0] is not used. */
     risei_image t[RISEI_RESNET_STAGES + 1];
-    uint64_t fingerprint; /* FNV-1a hash of the weights as 32-bit floats */
+    uint64_t fingerprint; /* hash of `weights` after folding: see risei_resnet_finish */
 } risei_resnet;
 
-/* Returns a network with its shapes and offsets set, without memory. */
+/* Returns a network with its shapes and offsets set. Takes no memory from an arena. */
 RISEI_FN risei_resnet risei_resnet_make(int height, int width, int channels, int features)
 {
     risei_resnet r;
@@ -10445,11 +10503,11 @@ RISEI_FN void risei_resnet_forward(const risei_device *d, const risei_resnet *r,
    The reader reads the file once and only forwards, up to the last needed tensor. The reader
    allocates no memory. Every value of the file is checked before its use. The sizes of all arrays
    come from the description, never from the file. Error sentences may start with "it" or "its",
-   because risei_stdio_explain puts the path before them. */
+   because risei_stdio_explain puts the path in front of the sentence. */
 
 /* Bytes. The header of torchvision's ResNet-18 has 11 kB: 122 entries of about 90 bytes each. A
-   file whose header is longer than this limit is refused: it probably holds another network, or
-   it is not a .safetensors file. No measurement of other limits is recorded. */
+   file with a longer header than this limit is refused. Such a file probably holds another network
+   or is no .safetensors file. No measurement of other limits is recorded. */
 enum { RISEI_TENSORS_HEADER_MAX = 1 << 20 };
 
 /* The role of a tensor in its layer: the conv's weight, or one of the five tensors of the batch
@@ -10510,7 +10568,7 @@ typedef struct risei_tensors {
     uint64_t at;        /* bytes read since the start of the file */
     uint64_t left;      /* bytes of the header that are not read yet */
     uint64_t data;      /* size of the data in bytes */
-    int next;           /* next character of the header; -1: it has ended, or reading failed */
+    int next;           /* next character of the header; -1: no character left, or reading failed */
     uint64_t edges;     /* sum of edge(begin) - edge(end) over tensors: see risei_tensors_edge */
     struct {
         uint64_t begin; /* offset in the data */
@@ -10594,8 +10652,9 @@ RISEI_FN int risei_json_escape(risei_tensors *t)
 }
 /* Reads a string and copies its first capacity - 1 characters to `text`. Callers compare `text`
    with known names, all shorter than capacity - 1. So a string that is cut never equals a name.
-   Only the prefix "fc." is compared without an end: such tensors are ignored. An escape in the
-   string is an error. Bytes above 126 become '?', because error sentences print them.
+   Of a name that begins with "fc.", callers compare only these three characters: such tensors are
+   ignored. An escape in the string is an error. Bytes above 126 become '?' in `text`, because error
+   sentences print `text`.
 
    If `text` is NULL, skips a string, which may have escapes. */
 RISEI_FN int risei_json_string(risei_tensors *t, char *text, size_t capacity)
@@ -10603,7 +10662,8 @@ RISEI_FN int risei_json_string(risei_tensors *t, char *text, size_t capacity)
     size_t length = 0;
     if (!risei_json_expect(t, '"')) return 0;
     for (; t->next != '"'; risei_json_advance(t)) {
-        if (t->next < ' ') return risei_json_fail(t, "a string without end");
+        if (t->next < ' ')
+            return risei_json_fail(t, "a string without end, or with a control character");
         if (t->next == '\\' && text != NULL) return risei_json_fail(t, "a name with a backslash");
         if (t->next == '\\' && !risei_json_escape(t)) return 0;
         if (length + 1 < capacity) text[length++] = (char)(t->next < 127 ? t->next : '?');
@@ -10692,8 +10752,10 @@ RISEI_FN int risei_tensor_read(risei_tensors *t, risei_tensor *e)
 
    Suppose that the tensors fill the data. Then each tensor begins at 0 or at the end of another
    tensor. One tensor ends at the end of the data. So the sum of edge(begin) - edge(end) over all
-   tensors is edge(0) - edge(size of the data). With any other offsets, the sums differ unless
-   hashes collide. So the reader needs only the sum, not a sorted list of all tensors. */
+   tensors is edge(0) - edge(size of the data). With any other offsets, the sums differ, unless two
+   sums of hashes are equal by chance. The check needs begin <= end in each tensor, and
+   risei_tensor_check refuses other tensors. An empty tensor adds 0, so its offset does not matter.
+   So the reader needs only the sum, not a sorted list of all tensors. */
 RISEI_FN uint64_t risei_tensors_edge(uint64_t x)
 {
     x = (x ^ (x >> 30)) * 0xBF58476D1CE4E5B9u + 0x9E3779B97F4A7C15u;
@@ -10758,7 +10820,8 @@ RISEI_FN rise_result risei_tensor_check_shape(const risei_resnet *r, int index,
         "%s has the shape %s; embedding_size %d asks for %s (torchvision's ResNet-18: 512)",
         e->name, has, r->features, asked);
 }
-/* Checks an entry of the header. Stores the offset and the dtype of a needed tensor in t. */
+/* Checks an entry of the header. Adds the hashes of its offsets to t->edges. Stores the offset and
+   the dtype of a needed tensor in t. */
 RISEI_FN rise_result risei_tensor_check(risei_tensors *t, const risei_resnet *r,
                                         const risei_tensor *e)
 {
@@ -10936,7 +10999,7 @@ RISEI_FN int risei_tensors_data(risei_tensors *t, const risei_resnet *r)
 
 /* Folds each batch norm into its conv layer. The batch norm computes (conv - mean) * gain + bias,
    where gain = weight / sqrt(variance + 1e-5). So the conv's weights are multiplied by gain, and
-   its bias becomes bias - mean * gain. torchvision uses the same 1e-5. */
+   the conv's bias becomes bias - mean * gain. torchvision uses the same 1e-5. */
 RISEI_FN void risei_resnet_fold(risei_resnet *r)
 {
     int l, o, k, i;
@@ -11046,11 +11109,11 @@ RISEI_FN uint64_t risei_frozen_resnet18_fingerprint(const risei_frozen *f)
 #endif /* !RISE_NO_PRETRAINED */
 
 /* RISE_NO_PRETRAINED leaves out all code of this room above this comment. RESNET18 then keeps its
-   name, default size and checks, so the macro changes no description. Creating or loading an agent
-   with RESNET18 returns RISE_UNAVAILABLE. */
+   name, default size and checks, so the macro changes no resolved description. */
 
-/* Pixels. Five strides of 2 lead from the frame to the images of the last stage. So a frame of
-   32 x 32 has one pixel in the last stage. */
+/* Pixels. Five strides of 2 lead from the frame to the images of the last stage. So one pixel of
+   the last stage stands for 32 x 32 pixels of the frame. No measurement of other limits is
+   recorded. */
 enum { RISEI_RESNET_SIDE_MIN = 32 };
 
 RISEI_FN rise_result risei_frozen_resnet18_check(const rise_agent_desc *desc, rise_error *error)
@@ -11087,8 +11150,8 @@ RISEI_FN rise_result risei_frozen_resnet18_initialise(risei_frozen *f, risei_ran
                       "RISE_EMBED_RESNET18 was left out by RISE_NO_PRETRAINED; compile without the "
                       "macro, or take another embedding");
 }
-/* Files have 8 bytes for the fingerprint, also where this build cannot compute it. RISE_PLAY_ONLY
-   refuses such files before it compares lengths. */
+/* A file has 8 bytes for the fingerprint, and risei_file_check_lengths counts them in this build,
+   too. With RISE_PLAY_ONLY, risei_resolve refuses such a file before lengths are compared. */
 RISEI_FN uint64_t risei_frozen_resnet18_fingerprint(const risei_frozen *f)
 {
     (void)f;
@@ -11130,8 +11193,8 @@ static const risei_frozen_kind risei_frozen_kind_resnet18 = {
    starts, the statistics are frozen, and all stored frames are embedded again. If frames are
    standardised, the frame scale changes at this moment, so the raw embeddings of CONV and SNAPSHOT
    change, too. Before the freeze, the statistics of CONV and SNAPSHOT are therefore computed again,
-   from a sample of the stored frames. A snapshot replaces the statistics by those of the new
-   embeddings.
+   from RISEI_SAMPLE_FRAMES of the stored frames. A snapshot replaces the statistics by those of the
+   new embeddings.
 
    In an agent without a frozen encoder, all members of the embedder are 0. For such an embedder,
    the functions compute and store no embeddings. risei_embedder_layout, risei_embedder_measure,
@@ -11174,8 +11237,8 @@ RISEI_FN int risei_embedder_default_size(const rise_agent_desc *desc)
     return risei_embedder_kinds[desc->embedding]->default_size;
 }
 /* Returns the final embedding_size of a description whose defaults are filled in. Returns
-   embedding_size unchanged if there are no frames, or if `embedding` is AUTO, which only a forged
-   file can have here. */
+   embedding_size unchanged if the kind has no final_size, if there are no frames, or if `embedding`
+   is AUTO. Only a forged file can have AUTO here. */
 RISEI_FN int risei_embedder_final_size(const rise_agent_desc *desc)
 {
     const risei_frozen_kind *kind = risei_embedder_kinds[desc->embedding];
@@ -11204,8 +11267,8 @@ typedef struct risei_embedder {
 } risei_embedder;
 
 /* Takes the memory of an embedder from the arena, and sets all sizes. Requires an agent with a
-   frozen encoder. Keeps the pointer `scale`. The device's scratch is taken after this call, because
-   the call sets the encoder's bytes of scratch. */
+   frozen encoder. Stores the pointer `scale`. Call before risei_model_layout_device, which reads
+   the encoder's product_bytes and chunk_bytes. */
 RISEI_FN void risei_embedder_layout(risei_arena *arena, risei_embedder *e,
                                     const rise_agent_desc *desc, const rise_frame_scale *scale)
 {
@@ -11236,8 +11299,8 @@ RISEI_FN rise_result risei_embedder_initialise(risei_embedder *e, risei_random r
     return f->kind->initialise != NULL ? f->kind->initialise(f, &random, desc, error) : RISE_OK;
 }
 
-/* Freezes the statistics. From now on, each number is scaled to variance min(1, most / size), where
-   `most` is the larger of RISEI_EMBEDDING_VARIANCE_SUM and recurrent_units. */
+/* Freezes the statistics. Each number is then scaled to variance min(1, most / size): see the
+   header of this room. */
 RISEI_FN void risei_embedder_freeze_statistics(risei_embedder *e, const rise_agent_desc *desc)
 {
     int const units = desc->recurrent_units, size = desc->embedding_size;
@@ -11300,14 +11363,14 @@ RISEI_FN void risei_embedder_refresh(const risei_device *d, const risei_embedder
     risei_embedder_refresh_newest(d, e, h, h->capacity, buffer);
 }
 
-/* The number of stored frames that risei_embedder_measure or a snapshot computes statistics from.
-   No measurement of other numbers is recorded. */
+/* How many frames risei_embedder_measure or a snapshot computes statistics from. If fewer frames
+   are stored, some count more than once. No measurement of other numbers is recorded. */
 enum { RISEI_SAMPLE_FRAMES = 512 };
 
 /* Computes the raw embedding of one stored frame with `encoder`, and adds the embedding to the
    statistics of `e`. `number` chooses the frame's slot. The numbers 0 .. RISEI_SAMPLE_FRAMES - 1
-   are spread evenly over all slots that were written. Does nothing if there is none. `buffer` is
-   [size]. */
+   are spread evenly over all slots that were written. Does nothing if no slot was written. `buffer`
+   is [size]. */
 RISEI_FN void risei_embedder_measure_frame(const risei_device *d, risei_embedder *e,
                                            const risei_frozen *encoder, const risei_history *h,
                                            int64_t number, rise_real *buffer)
@@ -11349,15 +11412,15 @@ RISEI_FN int risei_embedder_takes_snapshots(const risei_embedder *e)
    numbered from 0 on. A snapshot has four stages:
    1. risei_embedder_snapshot_begin copies the conv layers to next_weights.
    2. The frames with numbers below RISEI_SAMPLE_FRAMES come from evenly spaced slots. Their
-      embeddings with next_weights are added to the new statistics; they are not stored. Acting
-      still uses the old weights.
+      embeddings with next_weights are added to the new statistics, but are not stored. Acting still
+      uses the old weights.
    3. risei_embedder_snapshot_switch makes the new weights and statistics current. Immediately after
       the switch, the learner embeds again the frames that acting reads: the players' history and
       the newest window of each lane.
    4. The frame with number RISEI_SAMPLE_FRAMES + i is the frame of slot i. The embedding of this
       frame is computed again and stored.
    With `background`, stages 3 and 4 also run at the end of the warm-up (risei_learner_end_warm_up),
-   to embed all stored frames again. There is no switch then. */
+   to embed all stored frames again. Stage 3 is then without risei_embedder_snapshot_switch. */
 
 /* Returns how many frame numbers a snapshot has. Numbers of slots that were never written count,
    too. */
@@ -13597,7 +13660,7 @@ RISEI_FN rise_real risei_learner_reward(const risei_learner *l, int i)
                      l->batch.target_q + (ptrdiff_t)i * d->actions, risei_learner_mask(l, i),
                      temperature, l->batch.log_policy);
     bonus = temperature * l->batch.log_policy[t->action];
-    return t->reward + scale * (bonus > -1 ? bonus : (rise_real)-1);
+    return t->reward + scale * (bonus < -1 ? (rise_real)-1 : bonus); /* NaN stays NaN */
 }
 /* Writes batch.target, the target of transition i. Double Q-learning (van Hasselt et al. 2016): the
    online network chooses the next action, and the target network evaluates this action. With
@@ -14024,9 +14087,10 @@ RISEI_FN int risei_learner_run_for(risei_learner *l, int64_t now, double microse
    rise_agent_parameters puts the round into effect and starts none. These calls wait for the round,
    so the acting weights do not depend on the speed of the worker.
 
-   rise_agent_learn_for does not wait. If the round is computed, the call puts the round into
-   effect. If an update is due, the call then starts a round of one update. So the acting weights do
-   depend on the speed of the worker, with and without learn_outside.
+   rise_agent_learn_for does not wait. If the worker is not idle, the call does nothing. Otherwise
+   the call puts the last round into effect. If an update is due, the call then starts a round of
+   one update. So the acting weights do depend on the speed of the worker, with and without
+   learn_outside.
 
    A round has two phases. In the first phase the worker copies the acting model's weights, which no
    call may change in this phase. Then the worker uses the replay buffer and the frozen encoder. If
@@ -14102,7 +14166,8 @@ RISEI_FN int risei_background_has_worker(const risei_background *b)
     return b->begun;
 #endif
 }
-/* Sets the phase, if this process has the worker. */
+/* Sets the phase and wakes the threads that wait for it. Does nothing if this process has no
+   worker. */
 RISEI_FN void risei_background_set_phase(risei_background *b, risei_phase phase)
 {
     if (!risei_background_has_worker(b)) return;
@@ -14175,7 +14240,7 @@ RISEI_FN void risei_background_update(risei_background *b, int first)
 }
 /* Computes a round. Copies the acting model's weights to the learning model, and does the round's
    updates on the copy, one after another. Leaves the priorities of the last group to
-   risei_background_use. */
+   risei_background_apply. */
 RISEI_FN void risei_background_compute(risei_background *b)
 {
     risei_learner *l = b->learner;
@@ -14202,7 +14267,7 @@ RISEI_FN void risei_background_compute(risei_background *b)
 RISEI_FN void risei_background_work(void *argument)
 {
     risei_background *const b = (risei_background *)argument;
-    risei_thread_use_batch_policy(); /* so that the game keeps its core when it wakes this thread */
+    risei_thread_use_batch_policy(); /* waking this thread must not take the game's core */
     risei_lock_take(&b->lock);
     while (!b->stop) {
         if (b->phase == RISEI_PHASE_IDLE) {
@@ -14269,7 +14334,7 @@ RISEI_FN int risei_background_is_idle(risei_background *b)
     (void)b;
     return idle;
 }
-/* Returns whether fork made this process while a round was in progress. Then a part of the
+/* Returns whether fork made this process while the worker computed a round. Then a part of the
    learner's state may be older than the rest, and the round can never end. */
 RISEI_FN int risei_background_is_torn(const risei_background *b)
 {
@@ -14280,9 +14345,9 @@ RISEI_FN int risei_background_is_torn(const risei_background *b)
     return 0;
 #endif
 }
-/* Puts the round that was started into effect: acting uses its weights from now on. Waits for the
-   worker. Returns RISE_OK, also if no round was started or one of its updates failed. If
-   risei_background_is_torn, does nothing and returns RISE_UNAVAILABLE. */
+/* Puts the round that was started into effect: acting uses the round's weights from now on. Waits
+   for the worker. Returns RISE_OK, also if no round was started or an update of the round failed.
+   If risei_background_is_torn, does nothing and returns RISE_UNAVAILABLE. */
 RISEI_FN rise_result risei_background_apply(risei_background *b, rise_error *error)
 {
     risei_model *acting = b->acting, *learning = b->learner->model;
@@ -14312,8 +14377,8 @@ RISEI_FN rise_result risei_background_use(risei_background *b, rise_error *error
     if (result != RISE_OK && error != NULL) *error = b->error;
     return result;
 }
-/* Starts a round of `updates` updates. The worker must be idle. In a process that was made by fork,
-   computes the round at once. */
+/* Starts a round of `updates` updates. The worker must be idle. If fork left this process without
+   the worker, computes the round at once, on the caller's thread. */
 RISEI_FN void risei_background_start(risei_background *b, int updates, int64_t now)
 {
     risei_learner_log_start(b->learner, now);
@@ -14324,7 +14389,8 @@ RISEI_FN void risei_background_start(risei_background *b, int updates, int64_t n
     if (!risei_background_has_worker(b)) risei_background_compute(b);
 }
 /* Puts the last round into effect and starts one of `updates` updates. Returns the result of the
-   last round. If the last round cannot be put into effect, starts no round. */
+   last round. If the last round cannot be put into effect, starts no round and returns
+   RISE_UNAVAILABLE. */
 RISEI_FN rise_result risei_background_next(risei_background *b, int updates, int64_t now,
                                            rise_error *error)
 {
@@ -14334,7 +14400,7 @@ RISEI_FN rise_result risei_background_next(risei_background *b, int updates, int
 }
 /* Returns 0 if the worker is not idle. Otherwise puts the last round into effect, and starts a
    round of one update if an update is due. Returns the number of updates put into effect, or the
-   negative rise_result of the last round. A part of a snapshot counts as an update. */
+   negative result of risei_background_use. A part of a snapshot counts as an update. */
 RISEI_FN int risei_background_poll(risei_background *b, int64_t now, rise_error *error)
 {
     risei_learner *l = b->learner;
@@ -14406,8 +14472,9 @@ RISEI_FN risei_observation risei_call_observation(const risei_call *c, const ris
     return o;
 }
 /* Checks an observation: its event against the lane's previous event, its reward, its numbers and
-   its mask. `who` names the lane in error sentences: "environment" or "player". The mask must allow
-   an action, except at RISE_TERMINATED. RISE_TRUNCATED is no exception, because its target
+   its mask. Does not check the reward at RISE_FIRST. The event must not be RISE_ABSENT. `who` names
+   the lane in error sentences: "environment" or "player". The mask must allow an action, except at
+   RISE_TERMINATED. RISE_TRUNCATED is no exception, because the target of a truncated episode
    bootstraps from the last frame. */
 RISEI_FN rise_result risei_call_check_step(const rise_agent_desc *d, const char *who,
                                            const risei_history *h, int lane,
@@ -14434,7 +14501,8 @@ RISEI_FN rise_result risei_call_check_step(const rise_agent_desc *d, const char 
     for (i = 0; i < d->actions && allowed != NULL; i++)
         if (allowed[i] != 0) return RISE_OK;
     if (allowed != NULL && event != RISE_TERMINATED)
-        return risei_fail(error, RISE_BAD_CALL, "%s %d allows no action at all", who, lane);
+        return risei_fail(error, RISE_BAD_CALL, "the mask of %s %d allows no action", who,
+                          lane);
     return RISE_OK;
 }
 /* Checks the observations of a call, and computes the embeddings of their frames. Skips absent
@@ -14490,10 +14558,10 @@ RISEI_FN double risei_actor_epsilon(const rise_agent_desc *d, int64_t now)
     return risei_model_schedule(d, now, d->epsilon_start < 0 ? 0 : d->epsilon_start,
                                 d->epsilon_end < 0 ? 0 : d->epsilon_end, d->epsilon_steps);
 }
-/* Returns an action for the newest slot of a lane. The lane is row `row` of the pass. With
-   probability epsilon the action is a random allowed one, else the greedy one. Returns 0 at the end
-   of an episode. Always draws both whether to explore and a random action. So the position in the
-   random stream does not depend on epsilon. */
+/* Returns an action for the newest slot of a lane. Batch row `row` of the pass belongs to the lane.
+   With probability epsilon the action is a random allowed one, else the greedy one. Returns 0 at
+   the end of an episode. Always draws both whether to explore and a random action. So the position
+   in the random stream does not depend on epsilon. */
 RISEI_FN int risei_actor_choose(risei_actor *a, double epsilon, int lane, int row)
 {
     const risei_history *h = &a->replay->history;
@@ -14585,8 +14653,8 @@ RISEI_FN int risei_actor_observe(risei_actor *a, const risei_call *c)
    Writes 0 for absent environments and for environments whose episode ended. Stores each action in
    the lane's newest slot, unless the lane is absent. The network computes Q for all lanes that are
    neither absent nor given. If epsilon is 1, all chosen actions are random and the network does not
-   run. With carry_state the network always runs, for all lanes that are not absent, because it
-   updates the carried states. */
+   run. With carry_state the network always runs, for all lanes that are not absent, because the
+   pass updates the carried states. */
 RISEI_FN void risei_actor_act(risei_actor *a, const risei_call *c)
 {
     risei_history *h = &a->replay->history;
@@ -14763,8 +14831,8 @@ RISEI_FN rise_result risei_players_play(risei_players *p, const risei_call *c,
    second, the first examination comes after 83 seconds. No measurement of other numbers is
    recorded. */
 enum { RISEI_ADVICE_STEPS = 5000 };
-/* One call of RISEI_ADVICE_CALLS is measured. Reading the clock twice takes about 0.1 microseconds,
-   and an action of the smallest agents about 5. */
+/* One of RISEI_ADVICE_CALLS calls is measured. Reading the clock twice takes about 0.1
+   microseconds, and an action of the smallest agents about 5. */
 enum { RISEI_ADVICE_CALLS = 64 };
 
 typedef struct risei_advice {
@@ -14820,15 +14888,16 @@ RISEI_FN void risei_advice_begin(risei_advice *a)
 #endif
     a->clock = risei_model_clock(a->model->desc);
 }
-/* Prepares the advice of a loaded agent, as if it had just been examined. The next examination
-   comes RISEI_ADVICE_STEPS steps later. Updates that were owed in the file cause no advice. */
+/* Prepares the advice of a loaded agent, as if the agent had just been examined. The next
+   examination comes RISEI_ADVICE_STEPS steps later. Updates that were owed in the file cause no
+   advice. */
 RISEI_FN void risei_advice_load(risei_advice *a, const risei_actor *actor, const risei_learner *l)
 {
     a->steps = actor->steps;
     a->owed = l->owed_steps / a->model->desc->learn_period;
     a->clock = risei_model_clock(a->model->desc);
 }
-/* Returns the time in seconds if the call that begins is measured: if a->calls becomes 1. */
+/* Counts the call that begins. Returns the time in seconds if this call is measured, else 0. */
 RISEI_FN double risei_advice_call_begins(risei_advice *a)
 {
     a->calls = (a->calls + 1) % RISEI_ADVICE_CALLS;
@@ -14856,13 +14925,15 @@ RISEI_FN void risei_advice_note_mask(risei_advice *a, const risei_history *h, pt
         a->allowed[i] = (uint8_t)(a->allowed[i] | h->masks[slot * h->mask_bytes + i]);
     a->all_allowed = risei_advice_unused_action(a) < 0;
 }
-/* Notes the newest slot of a lane. Notes which actions the mask of the slot allows, and whether the
-   reward differs from the first reward. Notes whether the frame or the numbers differ from those of
-   the slot before. After the first such difference, compares no more frames and numbers. */
+/* Notes the newest slot of a lane. Notes which actions the mask of the slot allows. At the first
+   frame of an episode, notes nothing else. Otherwise notes whether the reward differs from the
+   first reward, and whether a terminated episode has another length than the first one. Also notes
+   whether the frame or the numbers differ from those of the slot before. After the first such
+   difference, compares no more frames and numbers. */
 RISEI_FN void risei_advice_note(risei_advice *a, const risei_history *h, int lane)
 {
     ptrdiff_t const slot = risei_history_newest(h, lane);
-    ptrdiff_t const before = risei_history_slot(h, lane, h->written[lane] - 2);
+    ptrdiff_t before;
     size_t const bytes = (size_t)h->frame_bytes;
     size_t const numbers = (size_t)h->numbers * sizeof *h->raw_numbers;
     float const reward = h->rewards[slot];
@@ -14875,21 +14946,24 @@ RISEI_FN void risei_advice_note(risei_advice *a, const risei_history *h, int lan
         if (a->length == 0) a->length = h->episode_frame[slot];
         a->lengths_differ |= h->episode_frame[slot] != a->length;
     }
-    if (!a->frames_differ)
-        a->frames_differ = memcmp(h->frames + slot * h->frame_bytes,
-                                  h->frames + before * h->frame_bytes, bytes) != 0 ||
-                           memcmp(h->raw_numbers + slot * h->numbers,
-                                  h->raw_numbers + before * h->numbers, numbers) != 0;
+    if (a->frames_differ) return;
+    before = risei_history_slot(h, lane, h->written[lane] - 2);
+    a->frames_differ = memcmp(h->frames + slot * h->frame_bytes,
+                              h->frames + before * h->frame_bytes, bytes) != 0 ||
+                       memcmp(h->raw_numbers + slot * h->numbers,
+                              h->raw_numbers + before * h->numbers, numbers) != 0;
 }
-/* Examines what was noted of rewards, frames and masks. */
-RISEI_FN void risei_advice_examine_game(risei_advice *a)
+/* Examines what was noted of rewards, frames and masks. `steps`: since the agent was made or
+   loaded. An examination after the first one gives no more of this advice, because what was noted
+   can only make a mistake less likely. */
+RISEI_FN void risei_advice_examine_game(risei_advice *a, double steps)
 {
     int const unused = risei_advice_unused_action(a);
     if (!a->has_reward)
         risei_advice_give(a, RISE_ADVICE_SAME_REWARD,
                           "%.0f frames came with RISE_FIRST, so no reward was read; pass "
                           "RISE_MIDDLE after the first frame of an episode",
-                          (double)RISEI_ADVICE_STEPS, 0);
+                          steps, 0);
     /* Equal rewards other than 0 are no mistake if the lengths of episodes differ. The agent can
        then learn to make episodes longer (reward above 0) or shorter (reward below 0). */
     else if (!a->rewards_differ && !(a->lengths_differ && (a->reward < 0 || a->reward > 0)))
@@ -14897,17 +14971,17 @@ RISEI_FN void risei_advice_examine_game(risei_advice *a)
                           "every reward was %g in %.0f steps, so there is nothing to learn; a "
                           "reward with RISE_FIRST is not read: pass it with the episode's last "
                           "frame",
-                          (double)a->reward, (double)RISEI_ADVICE_STEPS);
+                          (double)a->reward, steps);
     if (!a->frames_differ && a->has_reward)
         risei_advice_give(a, RISE_ADVICE_SAME_FRAME,
                           "no observation differed from the one before in %.0f steps; draw the "
                           "frame before each call",
-                          (double)RISEI_ADVICE_STEPS, 0);
+                          steps, 0);
     if (unused >= 0)
         risei_advice_give(a, RISE_ADVICE_UNUSED_ACTION,
                           "the masks never allowed action %.0f in %.0f steps; check `allowed`, or "
                           "lower actions",
-                          unused, (double)RISEI_ADVICE_STEPS);
+                          unused, steps);
 }
 /* Examines the length of episodes. */
 RISEI_FN void risei_advice_examine_episodes(risei_advice *a, const risei_replay *r)
@@ -14921,8 +14995,9 @@ RISEI_FN void risei_advice_examine_episodes(risei_advice *a, const risei_replay 
                           steps, d->window);
 }
 /* Gives RISE_ADVICE_SLOW_UPDATES if calls waited for more than a tenth of the time since the last
-   examination. With learn_outside, also gives it if too many due updates were not done. Stores the
-   values that the next examination compares with. `steps`: since the last examination. */
+   examination. With learn_outside, also gives this advice if more than half of the updates that
+   became due were not done. Stores the values that the next examination compares with. `steps`:
+   since the last examination. */
 RISEI_FN void risei_advice_examine_updates(risei_advice *a, const risei_learner *l,
                                            const risei_background *b, int64_t steps)
 {
@@ -14935,12 +15010,11 @@ RISEI_FN void risei_advice_examine_updates(risei_advice *a, const risei_learner 
                           "%.0f%% of the time was spent waiting for updates; raise learn_period, "
                           "or lower batch, features or window",
                           100 * waited / passed, 0);
-    /* More than half of the updates that became due were not done. A single one may just have
-       become due. */
+    /* a single owed update may just have become due, hence owed > 1 */
     if (d->learn_outside && owed > 1 && 2 * more * d->learn_period > steps)
         risei_advice_give(a, RISE_ADVICE_SLOW_UPDATES,
-                          "%.0f updates are due and not done; call rise_agent_learn_for more often "
-                          "or with more time, or raise learn_period",
+                          "%.0f updates are due and not done; learn more often, give "
+                          "rise_agent_learn_for more time, or raise learn_period",
                           (double)owed, 0);
     a->clock = now, a->waited = b->waited, a->owed = owed;
 }
@@ -14954,7 +15028,7 @@ RISEI_FN void risei_advice_step(risei_advice *a, const risei_actor *actor, const
     for (lane = 0; lane < h->lanes; lane++)
         if (events[lane] != RISE_ABSENT) risei_advice_note(a, h, lane);
     if (actor->steps < a->steps + RISEI_ADVICE_STEPS) return;
-    risei_advice_examine_game(a);
+    risei_advice_examine_game(a, (double)(actor->steps - a->steps));
     risei_advice_examine_episodes(a, actor->replay);
     risei_advice_examine_updates(a, l, b, actor->steps - a->steps);
     a->steps = actor->steps;
@@ -14979,8 +15053,8 @@ RISEI_FN void risei_advice_learn_for(risei_advice *a, const risei_learner *l, do
    recurrent, network, replay, frozen, embedder, describe, model, learner, background, calls,
    actor, players, advice. Tests: tests/rules.c, tests/agent.c. */
 
-/* Pointers to the arrays and numbers that rise_agent_publish copies: all that acting uses and that
-   does not follow from the description. The sizes of the arrays follow from the model. */
+/* Pointers to the arrays and numbers that rise_agent_publish copies: all that acting uses and
+   learning changes. The sizes of the arrays follow from the model. */
 typedef struct risei_policy {
     rise_real *weights;     /* [net.weights_size] */
     uint8_t *mean;          /* [bytes of a frame], unless raw_frames is 1 */
@@ -14992,7 +15066,7 @@ typedef struct risei_policy {
     int *frames_frozen, *embeddings_frozen, *numbers_frozen;
 } risei_policy;
 
-/* What was published and is not in use yet. Only a play_only agent with background = 1 has it. */
+/* What rise_agent_publish copied last. Only a play_only agent with background = 1 uses this. */
 typedef struct risei_published {
     risei_policy policy;
     rise_real factor;
@@ -15020,7 +15094,7 @@ struct rise_agent {
     risei_learner learner;
     risei_background background;
     risei_actor actor;
-    risei_published published; /* used by a play_only agent with background = 1 */
+    risei_published published;
     risei_advice advice;
 #endif
 };
@@ -15113,7 +15187,7 @@ RISEI_FN int risei_published_begin(risei_published *p)
     return p->has_lock = risei_lock_begin(&p->lock);
 }
 #endif
-/* Lets a play_only agent act with what was published since its last call. Does not wait: if
+/* Lets a play_only agent act with what was published since the agent last played. Does not wait: if
    rise_agent_publish holds the lock, does nothing, and a later call takes what was published. */
 RISEI_FN void risei_published_take(rise_agent *a)
 {
@@ -15161,7 +15235,8 @@ RISE_API rise_result rise_agent_publish(rise_agent *learner, rise_agent *receive
     const char *differs;
     if (learner == NULL || receiver == NULL) return RISE_BAD_CALL;
     if (!receiver->desc.play_only)
-        return risei_fail(&learner->error, RISE_BAD_CALL, "receiver is not play_only");
+        return risei_fail(&learner->error, RISE_BAD_CALL,
+                          "receiver is not play_only; make it with play_only = 1");
     if (receiver == learner) return RISE_OK;
     if (receiver->desc.weights != NULL)
         return risei_fail(&learner->error, RISE_BAD_CALL,
@@ -15188,8 +15263,8 @@ RISE_API rise_result rise_agent_publish(rise_agent *learner, rise_agent *receive
     return RISE_OK;
 }
 
-/* Sets the members that learning needs and that follow from the resolved description. Called by
-   risei_agent_plan after it has set the other members, because some of those are copied here. */
+/* Sets the members that learning needs and that follow from the resolved description. Copies some
+   members that risei_agent_plan sets, so risei_agent_plan calls this function last. */
 RISEI_FN void risei_agent_plan_learning(rise_agent *a)
 {
     const rise_agent_desc *desc = &a->desc;
@@ -15203,6 +15278,7 @@ RISEI_FN void risei_agent_plan_learning(rise_agent *a)
     *training = a->players.history;
     training->lanes = desc->environments;
     training->capacity = desc->replay_capacity / desc->environments;
+    training->restart = risei_replay_restart(desc->window_stride);
     if (desc->stored_state)
         training->state_size = risei_cell_state_size(a->model.net.cell.kind, desc->recurrent_units);
     a->replay.reach = risei_replay_reach(desc);
@@ -15231,6 +15307,7 @@ RISEI_FN void risei_agent_plan(rise_agent *a, const rise_agent_desc *desc)
     playing->mask_bytes = desc->action_masks ? risei_ceil_div(desc->actions, 8) : 0;
     playing->lanes = desc->players;
     playing->capacity = risei_replay_reach(desc) + 1;
+    playing->restart = INT32_MAX;
 #ifndef RISE_PLAY_ONLY
     risei_agent_plan_learning(a);
 #endif
@@ -15265,7 +15342,7 @@ RISEI_FN void risei_agent_layout(risei_arena *arena, rise_agent *a)
 #endif
 }
 /* Returns how many bytes an agent needs, or 0 if the number is above RISEI_SIZE_MAX. Includes
-   RISEI_ALIGN bytes, because the start of the caller's block need not be aligned. */
+   RISEI_ALIGN bytes, because the block may be unaligned. */
 RISEI_FN size_t risei_agent_measure(const rise_agent_desc *resolved)
 {
     rise_agent plan;
@@ -15304,7 +15381,7 @@ RISE_API size_t rise_agent_bytes(const rise_agent_desc *desc, rise_error *error)
 }
 
 #endif /* !RISE_PLAY_ONLY */
-/* Checks that this build and this machine can run the description. */
+/* Checks that this build and this machine have the kernels and the threads of the description. */
 RISEI_FN rise_result risei_agent_check_machine(const rise_agent_desc *resolved, rise_error *error)
 {
     if (rise_kernels_of(resolved->isa) == NULL)
@@ -15325,8 +15402,8 @@ RISEI_FN rise_result risei_agent_check_machine(const rise_agent_desc *resolved, 
     return RISE_OK;
 }
 /* Sets *block to at least `bytes` bytes: the caller's memory_block or, without one, memory from
-   calloc. With RISE_PLAY_ONLY, fails without a memory_block. Refuses bytes = 0, the result of
-   risei_agent_measure for too large sizes. */
+   calloc. A memory_bytes above 0 limits both. With RISE_PLAY_ONLY, fails without a memory_block.
+   Refuses bytes = 0, the result of risei_agent_measure for too large sizes. */
 RISEI_FN rise_result risei_agent_get_block(const rise_agent_desc *d, size_t bytes,
                                            unsigned char **block, rise_error *error)
 {
@@ -15513,12 +15590,12 @@ RISEI_FN rise_result risei_agent_learn_due(rise_agent *a)
 {
     risei_learner *l = &a->learner;
     rise_result result = RISE_OK;
-    int due = 0;
     risei_learner_drop_owed(l);
     if (risei_learns_in_background(&a->desc)) {
-        for (; risei_learner_is_due(l); due++) l->owed_steps -= a->desc.learn_period;
-        return due == 0 ? RISE_OK
-                        : risei_background_next(&a->background, due, a->actor.steps, &a->error);
+        int const due = (int)(l->owed_steps / a->desc.learn_period);
+        if (!risei_learner_is_due(l)) return RISE_OK;
+        if (!risei_background_is_torn(&a->background)) l->owed_steps %= a->desc.learn_period;
+        return risei_background_next(&a->background, due, a->actor.steps, &a->error);
     }
     while (result == RISE_OK && risei_learner_is_due(l)) {
         l->owed_steps -= a->desc.learn_period;
@@ -15628,6 +15705,11 @@ RISE_API int rise_agent_learn_for(rise_agent *a, double microseconds)
     if (!(microseconds >= 0 && microseconds <= 1e12))
         return risei_fail(&a->error, RISE_BAD_CALL,
                           "microseconds is %g; it must be between 0 and 1e12", microseconds);
+    if (a->desc.processes > 1 && !a->desc.play_only)
+        return risei_fail(&a->error, RISE_BAD_CALL,
+                          "processes is %d; call rise_agent_learn instead, because all processes "
+                          "must do the same number of updates",
+                          a->desc.processes);
     if (risei_learns_in_background(&a->desc))
         return risei_background_poll(&a->background, a->actor.steps, &a->error);
     risei_advice_learn_for(&a->advice, &a->learner, microseconds);
@@ -15636,7 +15718,8 @@ RISE_API int rise_agent_learn_for(rise_agent *a, double microseconds)
 RISE_API rise_result rise_agent_snapshot(rise_agent *a)
 {
     if (a == NULL) return RISE_BAD_CALL;
-    if (a->desc.processes > 1) risei_background_finish(&a->background); /* sets reduce_failed */
+    /* the round may set reduce_failed, which risei_learner_snapshot_begin checks */
+    if (a->desc.processes > 1) risei_background_finish(&a->background);
     risei_background_leave_replay(&a->background);
     return risei_learner_snapshot_begin(&a->learner, &a->model, &a->error);
 }
@@ -15931,9 +16014,9 @@ RISEI_FN void risei_desc_write_line(void *user, const char *text)
     w->length += length;
 }
 /* Writes the description as text. Writes play_only as 0, because the caller who loads the file
-   chooses play_only. Ends with an optional line that makes the length a multiple of 64 bytes. The
-   header and the table of a policy file have 64 bytes together, so the weights begin at a multiple
-   of 64. */
+   chooses play_only. The last line, "?pad=...", makes the length a multiple of 64 bytes; readers
+   ignore this line. The header and the table of a policy file have 64 bytes together, so the
+   weights begin at a multiple of 64. */
 RISEI_FN void risei_desc_write(risei_io *f, const rise_agent_desc *desc)
 {
     risei_desc_writer w;
@@ -16288,7 +16371,7 @@ RISEI_FN void risei_file_write_int8(risei_io *f, risei_model *m)
     rise_real *const w = (rise_real *)(uintptr_t)risei_model_weights(m, RISEI_USE_PLAY);
     risei_net net;
     risei_layer from, to;
-    /* Of the layer before. at: end of its weights in m->net. left: end of its scales in `net`. */
+    /* The weights of the layer before end at `at` in m->net, its scales end at `left` in `net`. */
     size_t at = 0, left = 0;
     int i;
     risei_net_make(&net, &desc);
@@ -16369,8 +16452,8 @@ RISEI_FN void risei_file_visit_metrics(risei_io *f, risei_update_metrics *m)
 /* Visits the round that was started and is not in effect yet. The worker of room background must be
    idle. If no round was started, writes started = 0 and the acting model's weights, because the
    learning model then holds no result. An agent without background has only one model, which acts
-   and learns. When it reads a round, this model gets the round's weights, which puts the round into
-   effect. */
+   and learns. If such an agent reads a round, its model gets the round's weights. So the round is
+   then in effect. */
 RISEI_FN void risei_file_visit_round(risei_io *f, risei_background *b)
 {
     risei_model *m = b->learner->model;
@@ -16440,7 +16523,7 @@ RISEI_FN void risei_file_visit_slot(risei_io *f, risei_replay *r, ptrdiff_t slot
     risei_io_numbers(f, h->episode_frame + slot, 1, sizeof *h->episode_frame);
     risei_file_visit_state(f, h, slot);
     risei_io_doubles(f, &leaf, 1, 0, "a priority is negative or not finite");
-    /* risei_replay_set_priorities writes no leaf below 0.001; 1e-6 leaves a margin */
+    /* risei_replay_set_priorities writes no leaf below about 0.001; 1e-6 leaves a margin */
     if (leaf > (double)FLT_MAX || (leaf > 0 && leaf < 1e-6))
         risei_io_invalid(f, "a priority is out of range");
     if (f->mode != RISEI_IO_READ || f->failed) return;
@@ -16454,7 +16537,7 @@ RISEI_FN void risei_file_visit_slot(risei_io *f, risei_replay *r, ptrdiff_t slot
 }
 /* Visits draws 0 .. *draws - 1. Reading sets *draws. These draws were sampled before the agent was
    saved, and their priorities are not renewed yet. They are the draws of a round or, without
-   background, the computed parts of the update in progress. Of each transition, a file has only
+   background, of the computed parts of the update in progress. Of each transition, a file has only
    what risei_learner_renew_priorities needs: lane, `at`, the td error, and whether the priority
    must not change. The priority must not change if before_episode is 1, or if the td error is not
    finite. */
@@ -16485,7 +16568,7 @@ RISEI_FN void risei_file_visit_draws(risei_io *f, risei_learner *l, int *draws)
 RISEI_FN void risei_file_skip_draws(risei_io *f, const risei_learner *l)
 {
     int64_t count = 0, i, number[3];
-    rise_real td = 0; /* after a failed read, the next read writes nothing */
+    rise_real td = 0; /* not written if the read of `number` before it fails */
     risei_io_integers(f, &count, 1, "draws");
     if (count < 0 || count > RISEI_AT_ONCE_MAX * l->draws) risei_io_invalid(f, "draws");
     for (i = 0; i < count * l->batch.size && f->wrong == NULL && !f->failed; i++) {
@@ -16507,8 +16590,9 @@ RISEI_FN void risei_file_visit_parts(risei_io *f, risei_learner *l)
     risei_io_reals(f, l->gradient, l->model->net.parameters, -FLT_MAX,
                    "a gradient is not a finite number");
 }
-/* Visits the replay buffer and the episodes in progress. Then visits the draws of the round that
-   was started or, without background, the computed parts of the update in progress. */
+/* Visits the replay buffer and the episodes in progress. If the file holds a round, then visits the
+   draws of the round. An agent without background reads and drops these draws. If the file holds no
+   round, then visits the computed parts of the update in progress. */
 RISEI_FN void risei_file_visit_episodes(risei_io *f, rise_agent *a)
 {
     risei_replay *r = &a->replay;
@@ -16616,8 +16700,9 @@ RISEI_FN void risei_file_visit_header(risei_io *f, risei_file_header *h)
 #ifndef RISE_PLAY_ONLY
 /* -- Writing -- */
 
-/* Fills in kinds, checksums, lengths and size of the header. Returns the name or the description of
-   the first invalid value, or NULL. `bits`: risei_io.weight_bits. */
+/* Fills in kinds, checksums, lengths and size of the header. The caller sets version, flags and
+   sections, and zeros the rest. Returns the name or the description of the first invalid value, or
+   NULL. `bits`: risei_io.weight_bits. */
 RISEI_FN const char *risei_file_fill_header(rise_agent *a, risei_file_header *header, int bits)
 {
     risei_io f;
@@ -16750,9 +16835,9 @@ RISEI_FN rise_result risei_file_read_start(rise_read_fn fn, void *user, uint64_t
     header->weight_bits = 16, desc->weight_bits = 32; /* reading converts the weights */
     return RISE_OK;
 }
-/* Checks one field. `has` is the field's value in the file, `stated` its value in `machine`; 0:
-   `machine` does not set the field. If the field decides a shape, both values must be equal.
-   `prefix` is "" or "conv[0].", ... */
+/* Checks one field. `has` is the field's value in the file, and `stated` is its value in `machine`.
+   Returns RISE_MISMATCH if the field decides a shape, `stated` is not 0, and the values differ.
+   `prefix` precedes the field's name in the error: "", or "conv[0].", "conv[1]." and so on. */
 RISEI_FN rise_result risei_file_check_value(const risei_field *field, const char *prefix,
                                             risei_value has, risei_value stated,
                                             rise_error *error)
@@ -16870,10 +16955,10 @@ RISEI_FN rise_result risei_file_read_sections(rise_agent *a, rise_read_fn fn, vo
 }
 /* Checks the lengths of the sections ACTING and LEARNING (with play_only, of ACTING alone) against
    the lengths that the description requires. Allocates no memory, so a forged description of a
-   large network is refused before the agent is made. These lengths do not depend on
-   replay_capacity, environments or players. A forged value of these fields passes this check.
-   risei_agent_make then fails if the agent exceeds the address space or memory_bytes, or if the
-   system has too little memory. The length of section EPISODES depends on the number of stored
+   large network is refused before the agent is made. These lengths do not depend on fields such as
+   replay_capacity, environments, players and batch. A forged value of such a field passes this
+   check. risei_agent_make then fails if the agent exceeds the address space or memory_bytes, or if
+   the system has too little memory. The length of section EPISODES depends on the number of stored
    frames, so only risei_file_read_section checks that length. */
 RISEI_FN rise_result risei_file_check_lengths(const risei_file_header *header,
                                               const rise_agent_desc *resolved, rise_error *error)
@@ -16953,28 +17038,24 @@ RISEI_FN rise_result risei_file_begin(const risei_file_source *source,
     return result == RISE_OK ? risei_file_check_lengths(header, desc, error) : result;
 }
 #ifndef RISE_PLAY_ONLY
-/* Corrects what was read, in four cases: the file has no replay buffer; `machine` changed
-   `background`; several processes load the file; reduce_fn had failed before the file was saved. */
+/* Corrects what was read, in three cases: the file has no replay buffer; several processes load the
+   file; `machine` changed `background`. */
 RISEI_FN void risei_file_adapt(rise_agent *a, const risei_file_header *header)
 {
     int const replay = (header->flags & RISEI_FILE_REPLAY) != 0;
     /* The replay buffer is empty now. Updates that are owed would learn from its first few frames,
-       so they are dropped. Steps that do not yet make an update due are kept. `environments` may
-       differ from the saved agent. Then there may be fewer slots, so snapshot_next is limited to
-       its largest valid value. */
+       so these updates are dropped. Steps that do not yet make an update due are kept.
+       `environments` may differ from that of the saved agent. Then the replay buffer may have fewer
+       slots, so snapshot_next is limited to its largest valid value. */
     if (!replay) {
         int64_t const most = risei_embedder_snapshot_frames(&a->replay.history);
         a->learner.owed_steps %= a->desc.learn_period;
         if (a->learner.snapshot_next > most) a->learner.snapshot_next = most;
     }
-    /* If reduce_fn failed at the end of the warm-up, the warm-up goes on, but an update may be
-       partly computed. This update begins again, because the end of the warm-up overwrites
-       l->gradient. */
-    if (!risei_learner_warmed_up(&a->model)) a->learner.part = 0;
     /* The file may come from a run of one process. The gradients of its computed parts were divided
        by the batch of one process. Its draws did not skip the random numbers of other processes. So
-       the update begins again. A file of several processes has no computed parts, because they
-       never call rise_agent_learn_for. */
+       the update begins again. A file of several processes has no computed parts, because there
+       rise_agent_learn_for is refused. */
     if (a->desc.processes > 1) a->learner.part = 0;
     /* Background was turned on. The learning model gets the counters of the acting model. An update
        that was partly computed begins again. */
@@ -17380,8 +17461,8 @@ RISEI_FN int risei_selftest_write(void *user, const void *data, size_t size)
 #define RISEI_SELFTEST_HEAD "noisy=1", "head=iqn", "quantiles=4",
 #define RISEI_SELFTEST_HASH UINT64_C(0x98883338B9AB847B)
 #endif
-/* Creates the agent of the test. Sets fields whose defaults may change, because the hash depends on
-   these fields. Other fields, such as target_rate, have their defaults. */
+/* Creates the agent of the test. The hash also depends on fields that are not set here, such as
+   target_rate. So if a default of such a field changes, set the field here to its old value. */
 RISEI_FN rise_result risei_selftest_agent(rise_agent **agent, rise_isa isa, rise_error *error)
 {
     static const char *const fields[] = {
@@ -17404,7 +17485,8 @@ RISEI_FN rise_result risei_selftest_agent(rise_agent **agent, rise_isa isa, rise
     desc.isa = isa;
     return rise_agent_create(agent, &desc, error);
 }
-/* Plays steps `from` .. `to` - 1 of a made-up game whose frames depend on the step alone. */
+/* Plays steps `from` .. `to` - 1 of a made-up game. Frames, rewards and ends of episodes depend on
+   the step alone. */
 RISEI_FN rise_result risei_selftest_play(rise_agent *a, int from, int to, rise_error *error)
 {
     uint8_t frame[9 * 8];
@@ -17591,12 +17673,13 @@ RISE_API rise_result rise_self_test(rise_isa isa, rise_error *error)
    With RISE_DOUBLE there is only the pass ref. Then V is double, and vfma rounds twice although
    RISEK_FUSED is 1. */
 
+/* Returns the larger of x and 0. Returns 0 if x is NaN: see vmax. */
 RISEK_INLINE V RISEK(relu)(V x) { return vmax(x, vset1(0)); }
 
-/* Returns x, or 0 where |x| < 2^-100. Otherwise, gradients would become denormal along a sequence,
-   and moments of Adam would become denormal from update to update. Arithmetic on denormals can be a
-   hundred times slower. Also, some processors replace denormals by 0, so the results would
-   differ. */
+/* Returns x, or 0 where |x| < 2^-100. Without this function, gradients would become denormal along
+   a sequence, and moments of Adam would become denormal from update to update. Arithmetic on
+   denormals can be a hundred times slower. Also, some processors replace denormals by 0, so the
+   results would differ. */
 RISEK_INLINE V RISEK(flush)(V x)
 {
     return vselect(vgt(vset1(RISEI_FLUSH_BELOW), vabs(x)), vset1(0), x);
@@ -18179,7 +18262,7 @@ RISEK_FN void RISEK(half_to_real)(int n, const uint16_t *x, rise_real *y)
     for (; i < n; i++) y[i] = risei_from_half(x[i]);
 }
 
-/* The kernels of random projections are plain C. Sums of integers are exact in any order, so
+/* project_signs and project_ternary are plain C. Sums of integers are exact in any order, so
    compilers may vectorise these loops. In project_signs, lengths of loops are written as multiples
    of the constant `lanes`. Such lengths help compilers to vectorise the loops. */
 enum { RISEK(lanes) = 16 };
@@ -18332,8 +18415,8 @@ RISEK_FN int RISEK(adam)(ptrdiff_t n, const rise_adam *a, rise_real *w, const ri
      A: a block has up to mc rows and kc columns, as [rows][packed_row], or as panels
         [rows / MR][depth][MR] if A is stored transposed.
    The sizes are those of risei_blocks.
-   Between two pieces of terms (see product_rows), C is stored and loaded again. Storing and loading
-   changes no bit.
+   The terms of a sum may belong to several blocks of B, and to several pieces of a block (see
+   product_rows). Between two of these, C is stored and loaded again, which changes no bit.
 
    Speeds in the comments below compare the code after a change with the code before the change.
    make bench-kernels runs the products and cells that these comments name. make bench-step runs
@@ -18468,7 +18551,7 @@ typedef struct RISEK(a_block) {
        c[i][j] = init + sum over k < depth of a(i, k) b[k * ldb + j]
    a(i, k) is an element of `block`. If A is by rows, `a` is the address of a(0, 0). If A is by
    columns, a(i, k) is at a + block->at[k] + i. ldb is the number of elements from row to row of b.
-   With `relu`, negative results become 0.
+   With `relu`, negative results and NaN become 0.
 
    An iteration adds several terms, so there are few instructions besides the multiply-adds. An
    iteration does not prefetch the next rows of b, because processors do so without instructions.
@@ -18476,11 +18559,12 @@ typedef struct RISEK(a_block) {
    threads share, products became 1.1 to 1.25 times as fast. On a core with one thread, dense layers
    of 32 to 256 rows became 1.04 to 1.1 times as fast.
 
-   An iteration prefetches one cache line (16 numbers) of data that may not be in a cache yet. The
-   iterations take consecutive lines from `prefetch` on. `prefetch` points to the next tile's part
-   of C, or into the next run of columns of a B that is read in place. Without such data, `prefetch`
-   is b (see block_times_panel). If A is by rows, an iteration also prefetches one cache line of the
-   next run of the tile's first row. If run_stride is 0, this is a line of the row itself. */
+   Tiles of one vector prefetch nothing. In other tiles, an iteration prefetches one cache line (16
+   numbers) of data that may not be in a cache yet. The iterations take consecutive lines from
+   `prefetch` on. `prefetch` points to the next tile's part of C, or into the next run of columns of
+   a B that is read in place. Without such data, `prefetch` is b (see block_times_panel). If A is by
+   rows, an iteration also prefetches one cache line of the next run of the tile's first row. If
+   run_stride is 0, this is a line of the row itself. */
 #define RISEK_TILE_BEGIN(name, rows, vectors)                                                      \
     RISEK_FN void RISEK(name)(int depth, const RISEK(a_block) * block, const rise_real *a,         \
                               const rise_real *b, ptrdiff_t ldb, const rise_real *prefetch,        \
@@ -18510,8 +18594,9 @@ typedef struct RISEK(a_block) {
 #define RISEK_TILE_SUMS(from, to, vectors, sum)                                                    \
     RISEI_UNROLL for (i = from; i < to; i++) RISEI_UNROLL                                          \
         for (v = 0; v < vectors; v++) acc[i][v] = sum;
-/* Prefetches the cache line at `address`, and moves `address` to the next line. Does nothing in
-   tiles one vector wide: their matrices are usually narrow, and small enough to stay in a cache. */
+/* Prefetches the cache line at `address` by the macro `which`, and moves `address` to the next
+   line. Does nothing in tiles of one vector. The matrices of such tiles are usually narrow, and
+   small enough to stay in a cache. */
 #define RISEK_TILE_PREFETCH(vectors, which, address)                                               \
     if (vectors > 1) {                                                                             \
         which(address);                                                                            \
@@ -18657,10 +18742,11 @@ RISEK_INLINE int RISEK(tile_rows)(int left, int max_rows)
     return max_rows < MR && rows < left ? (rows + 3) / 4 * 4 : rows;
 }
 /* Multiplies a block of A by a panel of B. Writes `columns` (1 .. NR) columns of C from j0 on, in
-   `rows` rows that begin at c_at[i]. A tile is an edge tile if `columns` is less than its width, or
-   if the columns of C are not adjacent in memory. An edge tile is computed in an array
-   and then copied to C. If columns are not adjacent, tiles of AVX-512 have at most 12 rows instead
-   of 14, because store_edge_tile stores four rows at a time.
+   `rows` rows that begin at c_at[i]. Tiles have one vector if `columns` is at most VL, else NV
+   vectors. A tile is an edge tile if it is wider than `columns`, or if the columns of C are not
+   adjacent in memory. An edge tile is computed in an array, and then copied to C. If columns are
+   not adjacent, tiles of AVX-512 have at most 12 rows instead of 14, because store_edge_tile stores
+   four rows at a time.
 
    The first tiles together prefetch about prefetch_lines cache lines (16 numbers) from `prefetch`
    on. After that, each tile prefetches the next tile's part of C, or B if the tile is an edge tile
@@ -18684,7 +18770,7 @@ RISEK_FN void RISEK(block_times_panel)(const rise_product *p, int depth, const p
     rise_real edge[MR][NR], edge_bias[NR];
     const rise_real *bias = p->bias ? p->bias + j0 : 0, *next;
     rise_real *c[MR];
-    /* rows of a run (A by columns) or of a group (A by rows); all rows of a tile are in one */
+    /* rows of a run (A by columns) or of a group (A by rows); a tile never has rows of two */
     int const group = a->by_columns ? a->run : a->group_rows;
     int const max_rows = MR > 12 && column_stride != 1 ? 12 : MR;
     /* cache lines that each tile prefetches: one for each iteration */
@@ -18747,8 +18833,9 @@ RISEK_FN void RISEK(copy_columns)(rise_real *to, const rise_matrix *x, ptrdiff_t
 /* Packs rows i0 .. i0+rows-1 and `depth` columns of a transposed A as panels
    [rows / MR][depth][MR], panel_distance apart. Column k of the block begins at offset k_at[k].
 
-   Panels are copied by whole vectors where A has enough further rows to load. Such a vector may be
-   longer than the MR elements of a panel's row; the panel's next row then overwrites the rest. */
+   A whole panel is copied in vectors if all rows of A are in one run, and enough rows follow to
+   load whole vectors. The last vector of a column may end after the column's MR elements. Then the
+   next column overwrites these elements. After a panel's last column, nothing reads them. */
 RISEK_FN void RISEK(pack_a)(const rise_product *p, const ptrdiff_t *k_at, int i0, int rows,
                             int depth, int panel_distance, rise_real *to)
 {
@@ -18808,8 +18895,8 @@ RISEK_FN void RISEK(block_by_columns)(const rise_product *p, const risei_blocks 
    - Tiles are full enough (groups_fill_tiles), and the rows do not share a few cache sets. With few
      columns of B (few_columns), the second condition does not apply.
    - One panel of B uses the block (one_panel), and groups have at least MR / 2 rows. Packing would
-     not pay, because each element of A is used once. Together with sum_columns, this case reduced
-     the time of an update of RISE_MEMORY_FULL with RISE_NETWORK_SMALL by 14%.
+     save nothing, because each element of A is read once. Together with sum_columns, this case
+     reduced the time of an update of RISE_MEMORY_FULL with RISE_NETWORK_SMALL by 14%.
    Otherwise the block is packed into w->a. w->a_at receives the offsets of the rows, in A or in
    w->a. */
 RISEK_FN void RISEK(block_by_rows)(const rise_product *p, const risei_blocks *w, int i0, int rows,
@@ -18846,9 +18933,9 @@ RISEK_FN void RISEK(block_by_rows)(const rise_product *p, const risei_blocks *w,
 #define VTRANSPOSE 4
 #endif
 /* Packs one panel of a B that is stored transposed, such as the weights in a data gradient. In
-   memory, the columns of B are x->run_stride apart, and consecutive elements of a column are
-   adjacent. In this function, a run is at most RISE_PANEL adjacent rows, as in the transpose of a
-   panel matrix. Row k of the block is at offset at[k].
+   memory, the columns of B are x->run_stride apart. Row k of the block is at offset at[k]. In this
+   function, a run is at most RISE_PANEL rows that are adjacent in memory: from one row to the next,
+   at[k] grows by 1. The transpose of a panel matrix (rise_matrix_panels) has such runs.
 
    Runs are packed one after another, in squares that are transposed. With AVX, this order and
    squares of 8 x 8 made the data gradient of one image 1.15 times as fast. The data gradient of 256
@@ -18880,12 +18967,13 @@ RISEK_FN void RISEK(pack_b_transposed)(const rise_matrix *x, int depth, const pt
 /* Packs columns j0 .. j0+columns-1 and `depth` rows of B as panels [columns / NR][depth][NR]. The
    last panel has zeros after its last column. Row k of the block begins at offset at[k].
 
-   Whole panels are packed together, row by row, if their columns are in one run. This order reads
-   memory from low addresses to high addresses. Other panels are packed one after another. */
+   If all columns are in the first run of B, two or more whole panels are packed together, row by
+   row. This order reads memory from low addresses to high addresses. Other panels are packed one
+   after another. */
 RISEK_FN void RISEK(pack_b)(const rise_matrix *x, int depth, const ptrdiff_t *at, int j0,
                             int columns, rise_real *b)
 {
-    int const whole = j0 + columns <= x->run ? columns / NR : 0; /* panels in one run */
+    int const whole = j0 + columns <= x->run ? columns / NR : 0; /* panels in the first run */
     int j, k, panel, v;
     for (k = 0; k < depth && whole > 1; k++) {
         int const distance = RISEK(pack_prefetch_rows);
@@ -18949,8 +19037,8 @@ RISEK_FN void RISEK(sum_columns)(int depth, const rise_real *b, ptrdiff_t ldb, i
 /* ---------------------------------------------------------------------------------------------- */
 /* A single row of C. */
 
-/* How many panels of B row_times_panels multiplies by a row of A at the same time. One panel has
-   only NV vectors of sums, too few to hide the latency of multiply-adds. */
+/* The most panels of B that row_times_panels multiplies by a row of A at the same time. One panel
+   has only NV vectors of sums, too few to hide the latency of multiply-adds. */
 enum { RISEK(row_panels) = 4 };
 /* Computes `panels` (up to row_panels) times NR columns of one row of C, from column j0 on. `a` is
    the row of A, and `c` is the row of C. Panel q begins at column j0 + q * NR. */
@@ -19030,7 +19118,6 @@ RISEK_FN void RISEK(product_block)(const rise_product *p, const risei_blocks *w,
         RISEK(block_by_rows)(p, w, i0, rows, k0, depth, few_columns, one_panel, &a);
     for (j = 0; j < block->columns; j += NR) {
         int const width = block->columns - j < NR ? block->columns - j : NR;
-        /* A panel in place has NR or VL columns. Other panels are packed. */
         int const direct = block->in_place && (width == NR || width == VL);
         ptrdiff_t const ldb = direct ? p->b.rows.stride[0] : NR;
         const rise_real *panel =

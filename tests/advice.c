@@ -180,6 +180,31 @@ static void dull_games_are_noticed(void)
     }
 }
 
+/* With many environments, more than RISEI_ADVICE_STEPS steps can pass before an examination. The
+   sentence says how many there were. */
+static void sentences_say_how_many_steps_there_were(void)
+{
+    enum { LANES = 64, CALLS = (RISEI_ADVICE_STEPS + LANES - 1) / LANES };
+    static uint8_t frames[LANES * PIXELS];
+    static const float rewards[LANES];
+    rise_agent_desc d = described("memory=none random learn_period=100000 environments=64");
+    log_count c = {"5056 frames came with RISE_FIRST", 0, 0};
+    rise_event events[LANES];
+    int actions[LANES], i;
+    rise_agent *a;
+    CHECK(CALLS * LANES == 5056);
+    for (i = 0; i < LANES; i++) events[i] = RISE_FIRST;
+    d.replay_capacity = LANES * 100;
+    d.log_fn = count_line, d.log_user = &c;
+    a = created(&d);
+    for (i = 0; i < CALLS; i++) {
+        CHECK(c.lines == 0);
+        CHECK(rise_agent_step_all(a, frames, NULL, rewards, events, NULL, actions) == RISE_OK);
+    }
+    CHECK(c.lines == 1);
+    rise_agent_destroy(a);
+}
+
 /* A loaded agent is examined after as many steps as a new one: what happened before it was saved
    does not count. */
 static void loaded_agents_are_given_time(void)
@@ -469,6 +494,7 @@ static void optimization_is_noticed(void)
 static const check_test tests[] = {
     TEST(episode_lengths_are_those_of_the_buffer),
     TEST(dull_games_are_noticed),
+    TEST(sentences_say_how_many_steps_there_were),
     TEST(loaded_agents_are_given_time),
     TEST(times_are_measured),
     TEST(times_survive_a_clock),

@@ -776,6 +776,8 @@ static void a_forked_process_goes_on(int computing)
                 world_move(&w);
                 refused += world_act(&w) == RISE_UNAVAILABLE;
             }
+            /* the refused updates stay due */
+            wrong += w.agent->learner.owed_steps < w.agent->desc.learn_period;
             wrong += rise_agent_write(w.agent, RISE_SAVE_ALL, buffer_write, &b, NULL) !=
                      RISE_UNAVAILABLE;
             wrong += rise_agent_write(w.agent, RISE_SAVE_POLICY, buffer_write, &b, NULL) != RISE_OK;

@@ -1662,6 +1662,36 @@ static void two_savers_leave_a_whole_file(void)
     rise_agent_destroy(w.agent);
 }
 #endif
+/* A path may have 1023 bytes. The path of the new file is longer while it is written. */
+static void long_paths_are_saved_and_loaded(void)
+{
+    static const char name[] = "files_test_long.rise";
+    rise_agent_desc const machine = machine_for(RISE_SAVE_POLICY);
+    world w = tiny_world("memory=rise", 20);
+    rise_error error = {RISE_OK, ""};
+    char path[1024 + 1];
+    rise_agent *a;
+    size_t length;
+    for (length = 1000; length <= 1024; length++) {
+        size_t const folders = length - (sizeof name - 1);
+        size_t i;
+        for (i = 0; i < folders; i++) path[i] = i % 2 == folders % 2 ? '.' : '/';
+        if (folders % 2 == 1) path[0] = '.', path[1] = '/', path[2] = '/';
+        memcpy(path + folders, name, sizeof name);
+        check_about("a path of %d bytes", (int)length);
+        CHECK(rise_agent_save(w.agent, RISE_SAVE_POLICY, path, &error) ==
+              (length < 1024 ? RISE_OK : RISE_IO));
+        if (length == 1024) {
+            CHECK(strstr(error.text, "longer than 1023 bytes") != NULL);
+            continue;
+        }
+        CHECK(rise_agent_load(&a, path, &machine, &error) == RISE_OK);
+        rise_agent_destroy(a);
+    }
+    check_about("%s", "");
+    CHECK(remove(name) == 0);
+    rise_agent_destroy(w.agent);
+}
 /* Paths are UTF-8, on Windows too: "files_test", e with an acute accent, the euro sign. */
 static void paths_are_utf_8(void)
 {
@@ -2681,6 +2711,7 @@ static const check_test tests[] = {
     TEST(taken_names_are_reported),
     TEST(two_savers_leave_a_whole_file),
 #endif
+    TEST(long_paths_are_saved_and_loaded),
     TEST(paths_are_utf_8),
     TEST(sizes_of_files_have_64_bits),
 #ifdef _WIN32

@@ -430,6 +430,7 @@ static unsigned char *make(const setup *s, risei_replay *r, int f32, size_t *byt
     r->history.f32 = f32;
     r->history.numbers = NUMBERS;
     r->history.mask_bytes = (ACTIONS + 7) / 8;
+    r->history.restart = risei_replay_restart(1);
     risei_replay_layout(&arena, r);
     block = (unsigned char *)malloc(arena.used);
     if (block == NULL) exit(1);
@@ -1338,28 +1339,34 @@ static void reach_is_the_furthest_slot_that_is_read(void)
     }
 }
 
-/* The frames of an endless episode are counted up to the largest number. */
-static void episode_frames_stop_at_the_largest_number(void)
+/* Runs over 2^31 frames of one episode, to learn every stride-th step. The indices go on behind
+   INT32_MAX, are above every distance, and keep the stride: the same steps can be drawn as if 64
+   bits counted them. */
+static void endless_episodes_keep_the_stride(void)
 {
-    CHECK(risei_history_next_index(0) == 1);
-    CHECK(risei_history_next_index(INT32_MAX - 1) == INT32_MAX);
-    CHECK(risei_history_next_index(INT32_MAX) == INT32_MAX);
-}
-/* A frame with the largest number can be sampled if INT32_MAX + 1 = 2^31 is a multiple of the
-   stride. */
-static void strides_reach_the_largest_number(void)
-{
-    int stride;
-    for (stride = 1; stride <= 4; stride++) {
-        setup s = plain(8, 1, 1);
+    static const int strides[] = {1, 2, 3, 7, 40, 1023, 1024};
+    int k;
+    for (k = 0; k < (int)(sizeof strides / sizeof *strides); k++) {
+        int const stride = strides[k];
+        setup s = plain(64, 1, 1);
         risei_replay r;
         unsigned char *block = make(&s, &r, 0, NULL);
+        risei_history *const h = &r.history;
+        int64_t index = (int64_t)INT32_MAX - 1500;
+        int enabled = 0;
         check_about("stride %d", stride);
-        r.window_stride = stride;
+        r.window_stride = stride, h->restart = risei_replay_restart(stride);
+        CHECK(h->restart >= 1 << 30 && (h->restart - ((int64_t)1 << 31)) % stride == 0);
         live(&s, &r, 0, RISE_FIRST), live(&s, &r, 0, RISE_MIDDLE);
-        r.history.episode_frame[1] = INT32_MAX;
-        live(&s, &r, 0, RISE_MIDDLE);
-        CHECK((leaf(&r, 1) > 0) == (stride != 3) && r.history.episode_frame[2] == INT32_MAX);
+        h->episode_frame[1] = (int32_t)index;
+        for (; index < (int64_t)INT32_MAX + 1500; index++) {
+            ptrdiff_t const slot = risei_history_slot(h, 0, h->written[0] - 1);
+            live(&s, &r, 0, RISE_MIDDLE);
+            CHECK(h->episode_frame[slot] >= 1 << 30);
+            CHECK((leaf(&r, (int)slot) > 0) == ((index + 1) % stride == 0));
+            enabled += leaf(&r, (int)slot) > 0;
+        }
+        CHECK(enabled >= 3000 / stride && risei_replay_wrong(&r, ACTIONS) == NULL);
         free(block);
     }
 }
@@ -1386,8 +1393,7 @@ static const check_test tests[] = {
     TEST(halves_are_rounded_to_even),
     TEST(states_are_read_back),
     TEST(reach_is_the_furthest_slot_that_is_read),
-    TEST(episode_frames_stop_at_the_largest_number),
-    TEST(strides_reach_the_largest_number),
+    TEST(endless_episodes_keep_the_stride),
     TEST(biased_numbers_are_drawn_again),
     TEST(tree_finds_every_leaf_exactly),
     TEST(tree_has_no_room_to_spare),

@@ -415,6 +415,36 @@ static void munchausen_targets_equal_the_paper(void)
                                 scales[i]);
     check_about("%s", "");
 }
+/* A target is NaN if all Q of the target network are NaN or infinite, in the first state or,
+   unless the episode terminated, in the next one. So the update is discarded. */
+static void munchausen_keeps_what_is_not_finite(void)
+{
+    static const float wrong[] = {NAN, HUGE_VALF};
+    int head, k, b, next, i, j;
+    for (head = 0; head < 2; head++)
+        for (k = 0; k < COUNT(wrong); k++)
+            for (next = 0; next < 2; next++) {
+                rise_agent_desc d = small(head ? RISE_HEAD_IQN : RISE_HEAD_MEAN);
+                rise_agent *a;
+                d.munchausen = 1;
+                a = shown(&d);
+                imagine(a, 1);
+                check_about("head %d, %g in state %d", head, (double)wrong[k], next);
+                for (b = 0; b < BATCH; b++) {
+                    const risei_transition *t = &a->learner.batch.transition[b];
+                    float *const q = a->learner.batch.target_q + (next * BATCH + b) * ACTIONS;
+                    for (i = 0; i < ACTIONS; i++) q[i] = wrong[k];
+                    risei_learner_target(&a->learner, b);
+                    for (j = 0; j < a->model.net.heads.taus; j++) {
+                        float const target = a->learner.batch.target[j];
+                        CHECK((target - target == 0) == (next && !(t->discount > 0)));
+                    }
+                    for (i = 0; i < ACTIONS; i++) q[i] = (float)i;
+                }
+                rise_agent_destroy(a);
+            }
+    check_about("%s", "");
+}
 /* A single allowed action has probability 1 and no bonus; equal actions share the probability. */
 static void munchausen_policies_are_right_at_the_edges(void)
 {
@@ -1444,6 +1474,7 @@ static const check_test tests[] = {
     TEST(losses_equal_the_papers),
     TEST(munchausen_targets_equal_the_paper),
     TEST(munchausen_policies_are_right_at_the_edges),
+    TEST(munchausen_keeps_what_is_not_finite),
     TEST(softmax_takes_logits_of_any_size),
     TEST(value_rescaling_inverts),
     TEST(rescaled_targets_are_right),
