@@ -54,8 +54,8 @@
 
    RISE (Clark, Evers, Hare 2025, arXiv 2512.20513) runs the recurrent net over the outputs of a
    frozen encoder, which does not learn. The encoder's output for a frame is the embedding of the
-   frame. The agent computes the embedding when the frame arrives and stores it in the replay buffer
-   with the frame. An update reads embeddings and computes none.
+   frame. When the frame arrives, the agent computes the embedding, and stores the embedding in the
+   replay buffer with the frame. An update reads embeddings and computes none.
 
        newest frames -> conv net (learns) -------------------------> features -+
                                                                                +> fusion, heads -> Q
@@ -64,20 +64,21 @@
    TERMS. An environment is one copy of the game, or one character that learns. A step is one frame
    of one environment and the action that the agent takes there. A transition is a state, the action
    taken there, and the reward and the state that followed. An episode is one round of the game,
-   from its first frame to its last. The replay buffer holds the newest replay_capacity frames,
-   counted over all environments, with their actions and rewards. An update learns from a batch of
-   transitions, drawn from the replay buffer. A policy is what acting needs: the weights and the
-   statistics of inputs. The heads are the last layers: they compute Q.
+   from its first frame to its last. The replay buffer holds the newest frames of each environment,
+   up to replay_capacity / environments, with their actions and rewards. An update learns from a
+   batch of transitions, drawn from the replay buffer. A policy is what acting needs: the weights
+   and the statistics of inputs. The heads are the last layers: they compute Q.
 
    The return is the discounted sum of all rewards from a step on. The Q value of an action is the
    agent's estimate of the return after that action. An update moves the Q value of each transition
    towards a target. The target is the n-step return: the discounted sum of the next n rewards, plus
-   the bootstrap. The bootstrap is the agent's own estimate of the rewards after those n.
+   the bootstrap. The bootstrap is the agent's own estimate of all later rewards, also discounted.
 
    The learnable encoder is the conv net and, with desc.numbers, a dense layer of numbers. The
    outputs of the learnable encoder are the features. The context is the state of the recurrent net,
    times context_scale. The window is the frames that the recurrent net is unrolled over. A greedy
-   action is the action with the largest Q value. Exploration takes random actions.
+   action is the action with the largest Q value. Exploration takes random actions or, with
+   desc.noisy, adds noise to the weights that act.
 
    WHAT IT DOES NOT DO. There are no continuous actions, no policy gradients and no GPU support.
    The library contains no games and no emulators: you write the loop that runs the game.
@@ -309,12 +310,11 @@
    To find out whether your game needs memory, train an agent with NONE, too. NONE is as good if the
    last frame_stack frames show enough to act well.
 
-   desc.window is the number of frames that the recurrent net is unrolled over in an update. The
-   window must hold the frame with the cue, the frame where the agent needs the cue, and all frames
-   between. (A cue is what the agent must remember.) With the defaults of carry_state and
-   stored_state, a RISE agent whose window is one frame too short cannot learn to use the cue. FULL
-   also sees the frame_stack - 1 frames before the window. A window never contains frames of an
-   earlier episode.
+   desc.window is the number of frames that the recurrent net is unrolled over in an update. A cue
+   is what the agent must remember. The window must hold the frame with the cue, the frame where the
+   agent needs the cue, and all frames between. With the defaults of carry_state and stored_state, a
+   RISE agent whose window is one frame too short cannot learn to use the cue. FULL also sees the
+   frame_stack - 1 frames before the window. A window never contains frames of an earlier episode.
 
    By default, acting unrolls the recurrent net over the whole window at each step. With
    desc.carry_state, acting keeps the recurrent state from step to step instead. Then the cost of a
@@ -326,10 +326,10 @@
 
    Two fields make updates cheaper: cell and window_samples. In a minGRU no matrix product depends
    on the previous state, so one product computes all steps of the window. desc.window_samples is
-   the number of transitions that are trained on one window. With 32 units, an update with the
-   minGRU took 0.7 of the time, and so did one with window_samples = 4. In small games that need
-   memory, the scores were 0.96 and 0.97 instead of 1.00. With window_samples = 4, learning took
-   more steps.
+   the number of transitions that are trained on one window. With 32 units, an update took 0.7 of
+   the default's time, both with the minGRU and with window_samples = 4. In small games that need
+   memory, the scores were 0.96 with the minGRU and 0.97 with window_samples = 4, instead of 1.00.
+   With window_samples = 4, learning took more steps.
 
        desc.feed_action = 1;
        desc.cell = RISE_CELL_MINGRU;
@@ -376,10 +376,11 @@
 
    With desc.feed_action, pass the last reward to rise_agent_play instead of 0.
 
-   rise_agent_learn does one update at once, in addition to the updates of learn_period. With
-   learn_outside, rise_agent_learn does a due update, if there is one; else the update is an extra
-   one. If it is called before learn_start, the first update freezes the statistics of frames,
-   numbers and embeddings after only the few steps that were taken so far.
+   rise_agent_learn does one update, in addition to the updates of learn_period. But with
+   learn_outside, if an update is due, rise_agent_learn does the due update. With background,
+   rise_agent_learn only starts the update. The first update freezes the statistics of frames,
+   numbers and embeddings. If you call rise_agent_learn before learn_start, these statistics come
+   from only a few steps.
 
    HOW TO: SMALL GREY FRAMES. Small frames make updates cheaper and the replay buffer smaller.
    rise_frame_shrink makes a frame from any picture, such as the screen. Each pixel of the frame is
@@ -483,8 +484,8 @@
 
    An update that becomes due is started in the background. The agent goes on acting with the
    weights that it has. The call in which the next update becomes due puts the new weights into
-   effect, and waits for them if they are not ready. So the results do not depend on the speed of
-   the thread: the same seed gives the same bits.
+   effect, and waits for them if they are not ready. So the same seed gives the same bits, whatever
+   the speed of the thread. Only rise_agent_learn_for makes the results depend on this speed.
 
    A call also waits while the thread copies its batch from the replay buffer. metrics.waited adds
    up the seconds of both kinds of waiting. If metrics.waited grows quickly, updates take longer
@@ -525,7 +526,7 @@
 
    A LOOP FOR RAYLIB. The game draws what the character sees into a texture, and the agent gets a
    small frame of it. OpenGL has the rows of a texture from bottom to top. The agent can use frames
-   upside down, because all of them have the same order. examples/npc.c is such a game for SDL2.
+   that are upside down, if all frames are. examples/npc.c is such a game for SDL2.
 
        RenderTexture2D view;
        rise_picture picture = {NULL, 80, 80, RISE_PIXELS_RGBA, 0};
@@ -647,12 +648,13 @@
    file.
 
    Many processes that act and one that learns need no reduce_fn. The processes that act have
-   play_only agents. They send their steps to the learner, which passes them to rise_agent_observe.
-   Each process that acts is one environment of the learner.
+   play_only agents, and send their steps to the process that learns. This process, the learner,
+   passes the steps to rise_agent_observe. Each process that acts is one environment of the learner.
+
    The learner must send its whole policy (rise_agent_write with RISE_SAVE_POLICY) at first, after
-   its first update and after each snapshot. After other updates, it may send only the numbers of
-   rise_agent_parameters, but not with spectral_norm. examples/cluster.c, with MPI, sends the whole
-   policy each time.
+   its first update and after each snapshot. After other updates, the numbers of
+   rise_agent_parameters are enough, but not with spectral_norm. examples/cluster.c, with MPI, sends
+   the whole policy each time.
 
    HOW TO: MANY CHARACTERS. rise_agent_play chooses the actions of up to desc.players characters. A
    character that plays like this is a player. All players use the same weights, and each player has
@@ -694,9 +696,9 @@
        rise_agent_observe(agent, frames[0], NULL, rewards, events, NULL, actions);
 
    rise_agent_publish copies what an agent has learned to a play_only agent. If the play_only agent
-   was made with background = 1, another thread may use it at the same time. In self-play, such a
-   copy can be the opponent: examples/self_play.c trains an agent against its earlier copies and
-   rates them.
+   was made with background = 1, another thread may use this agent during the call. In self-play,
+   the play_only agent can be the opponent: examples/self_play.c trains an agent against its earlier
+   copies, and rates the copies.
 
        desc.play_only = 1;  // all other fields as in the description of `agent`
        desc.background = 1; // only if another thread publishes; needs RISE_THREADS
@@ -789,8 +791,9 @@
    (bench/embedded.md).
 
    RISE_SAVE_FLOAT16 takes half the bytes of RISE_SAVE_POLICY. Loading converts the weights to
-   floats. So a 16-bit policy plays as fast as a float policy. Its weights are never read in place,
-   and therefore take RAM. They have 11 significant bits, so Q differs far less than with 8 bits.
+   floats. So a 16-bit policy plays as fast as a float policy. The weights of a 16-bit policy are
+   never read in place, and therefore take RAM. A weight has 11 significant bits, so Q differs far
+   less than with 8 bits.
    ./watch FILE --export guards16.h --weights float16 writes such a policy as a C header.
 
    An 8-bit policy is loaded and opened like any other. Its agent cannot learn, and no learner can
@@ -824,10 +827,10 @@
 
    rise_agent_save writes a new file beside the old one, and then gives the new file the old name.
    So on POSIX and Windows, a crash does not damage the old checkpoint, and several programs may
-   save to one path. There, a program that is killed while it saves leaves a file whose name is the
-   path with ".new-" and two numbers at the end. You can delete such files. On POSIX, a symbolic
-   link is followed, the permissions of the old file are kept, and anything but a plain file is
-   refused.
+   save to one path. A program that is killed while it saves leaves the new file. On these systems,
+   the name of the new file is the path with an ending such as ".new-1234-0". You can delete such
+   files. On POSIX, a symbolic link is followed, the permissions of the old file are kept, and
+   anything but a plain file is refused.
 
    rise_agent_peek reads only the description in a file. In the description, set the fields that you
    will set in `machine`, such as play_only. With play_only, also set background, because loading
@@ -907,8 +910,8 @@
 
    The presets are DQN, RAINBOW, BTR and R2D2, for Atari. Most of their values are those of the
    papers. The replay buffer of a preset holds a million frames, so a smaller replay_capacity is
-   usual. It must be at least learn_start, which is 200000 with BTR. A preset sets only fields that
-   are zero. To keep the default of a field, set the field to zero after the preset.
+   usual. replay_capacity must be at least learn_start, which is 200000 with BTR. A preset sets only
+   fields that are zero. To keep the default of a field, set the field to zero after the preset.
 
        desc.frame_width = desc.frame_height = 84;
        rise_agent_preset(&desc, RISE_PRESET_RAINBOW);
@@ -986,9 +989,8 @@
        free(scratch);
 
    SYMPTOMS. The table lists what you see, why, and what to change. An agent notices some mistakes
-   by itself: frames or rewards that never change, episodes longer than the window on average,
-   updates that do not keep up. The agent reports each mistake once to desc.log_fn, and sets a bit
-   of metrics.advice.
+   by itself (see rise_advice), such as frames or rewards that never change, or updates that do not
+   keep up. The agent reports each mistake once to desc.log_fn, and sets a bit of metrics.advice.
 
        static void log_line(void *user, const char *text)
        {
@@ -1098,7 +1100,8 @@
 
    COSTS by frame size: 4 actions, one thread, default fields. `make bench-costs` measured the costs
    on an AMD EPYC (Zen 4, AVX-512); bench/README.md says more. `bytes` is the memory of the agent.
-   An action is one rise_agent_play without desc.carry_state.
+   An action is one rise_agent_play without desc.carry_state. The times of RISE at 84x84 were
+   measured with embeddings of 512 numbers; the default has 484.
 
        frame     memory   parameters        bytes   update ms   action ms
        8x8       NONE          91285       6.9 MB       0.447     0.00584
@@ -1135,7 +1138,7 @@
 
    SAME BITS. The same seed and inputs give the same bits on AVX2, AVX-512, 64-bit ARM and the
    reference kernels. Each sum is computed in one fixed order with fused multiply-add. The library
-   has its own exp and tanh, and its random generator works on integers.
+   has its own exp, log, tanh, sigmoid and cosine. Its random generator works on integers.
 
        rise_agent_metrics(agent, &metrics);
        printf("%s kernels, fused: %d\n", metrics.isa, metrics.fused);
@@ -1155,10 +1158,10 @@
    -ffast-math would change the bits, so rise.h does not compile with this option.
 
    ERRORS. Functions return RISE_OK or a negative code. A function that fails also writes a sentence
-   that names the field, the path or the offset, and the remedy. rise_agent_create and the file
-   functions write the sentence to their last argument, `error`. This argument may be NULL. Success
-   does not change *error. For calls on an agent, rise_agent_error(agent) returns the sentence. With
-   RISE_PLAY_ONLY, all sentences are empty.
+   that names the field, the path or the offset, and the remedy. A function whose last argument is
+   `error` writes the sentence there; `error` may be NULL. Success does not change *error. For other
+   calls on an agent, rise_agent_error(agent) returns the sentence. With RISE_PLAY_ONLY, all
+   sentences are empty.
 
        rise_error error;
        if (rise_agent_create(&agent, &desc, &error) != RISE_OK) return puts(error.text), 1;
@@ -1465,9 +1468,10 @@
        RISEI_ADDED(reward_scale, 1, 1e-6, 1e6, 1, 0, 6, 1),
 
    The last number is the value with which the agent behaves as before the field existed. Reading a
-   file of an earlier revision sets the field to this number. The number must be in the range, and 0
-   only if the default in the row is 0, because 0 means the default. So if "off" is not the default,
-   give "off" a number other than 0, such as a negative one.
+   file of an earlier revision sets the field to this number. The number must be in the range. 0
+   means the default, also a default that risei_fill computes. So the number may be 0 only if the
+   default is 0. If "off" is not the default, give "off" a number other than 0, such as a negative
+   one.
 
    Use RISEI_ADDED for a number with one default. Use RISEI_ROW for an enumeration, and for a number
    with another default for SMALL. Fields of conv layers go into risei_conv_fields.
@@ -1499,9 +1503,11 @@
    the file. A line that begins with '?' is optional: a reader that does not know the field ignores
    the line.
 
-   `machine` can change the field players. `machine` can switch background on (1) or off (-1); 0
-   keeps the file's value, but not with play_only. `machine` can change environments if no replay
-   buffer is loaded. `machine` also has the fields that files do not hold: see rise_agent_read.
+   `machine` can change the field players. `machine` can switch background on (1) or off (-1), and 0
+   keeps the file's value. With play_only, the file's value of background counts as 0. `machine` can
+   change environments if no replay buffer is loaded. `machine` also has the fields that files do
+   not hold: see rise_agent_read.
+
    Another field that decides the shape of arrays, such as frame size, actions, window, units or
    head, must be 0 or agree with the file. If not, the result is RISE_MISMATCH, and the error
    sentence names the field. Fields such as learning_rate and replay_capacity are ignored: the agent
@@ -1711,10 +1717,11 @@ typedef enum rise_embedding {
        from such a file.
 
        Why DOWNSAMPLE: each number of a random projection depends on all pixels. So an object of few
-       pixels changes each number little. In DOWNSAMPLE, the object changes only the number of its
-       own cell. If the object is seldom there, standardisation makes this change large. In Breakout
-       with half of the frames black, RISE scores about twice as much with DOWNSAMPLE as with SIGNS,
-       both with context_decay = -1 (bench/atari.md). */
+       pixels changes each number little. In DOWNSAMPLE, the object changes only the numbers of the
+       cells that contain a part of it. If a cell seldom contains the object, standardisation makes
+       the change of its number large. In Breakout with half of the frames black, RISE scores about
+       twice as much with DOWNSAMPLE as with SIGNS, both with context_decay = -1
+       (bench/atari.md). */
     RISE_EMBED_AUTO,
     /* random projection by signs: stores no weights, takes n log n additions for n inputs, exact in
        integers (see rise_sign). A frame has at most 2^31 / 255 bytes, about 8.4 million. */
@@ -1791,26 +1798,28 @@ typedef void (*rise_embed_fn)(void *user, const uint8_t *frame, float *embedding
 typedef void (*rise_log_fn)(void *user, const char *text);
 
 /* Returns the seconds since any fixed moment. The function is called when an agent is made or
-   loaded, and by calls that learn. Every 64th call that chooses actions and every 5000th step call
-   the function, too. With background, calls that wait for the library's thread call the function,
-   to measure metrics.waited. The library's thread never calls the function, so metrics.update_time
-   then stays 0. A clock that counts in milliseconds is good enough. */
+   loaded, by every 64th call that steps environments, and after every 5000 steps. In a play_only
+   agent, every 64th call that plays calls the function, too. Without background, calls that do
+   updates call the function. With background, calls that wait for the library's thread call the
+   function, to measure metrics.waited. The library's thread never calls the function, so
+   metrics.update_time then stays 0. A clock that counts in milliseconds is good enough. With
+   RISE_PLAY_ONLY, the function is never called. */
 typedef double (*rise_clock_fn)(void *user);
 
 /* Replaces each of `count` numbers by the sum of this number over all processes. Every process must
    get the same sums, to the bit. Each update calls the function once, between the gradient and
    Adam. The library also calls the function when learning starts, and in each snapshot. The
    function must wait until all processes have called it. Returns 0, or another number if a process
-   cannot be reached; then all further updates fail. With background, the library's thread calls the
-   function. */
+   cannot be reached. Then this update and all further ones fail. With background, the library's
+   thread calls the function. */
 typedef int (*rise_reduce_fn)(void *user, rise_real *numbers, size_t count);
 
 /* The description of an agent. Start from a struct of zeros and set what you want. Zero means the
-   default, which stands in [brackets]. In some fields 0 is a useful value, too. If the comment of a
-   field says "negative" or -1, pass -1 for 0 or "none". Numbers below -1 are refused there, except
-   in value_min and value_max. rise_agent_resolve fills in the defaults. Defaults "for SMALL" are
-   those of the resolved `network` SMALL, and of CUSTOM if a side of the frame has fewer than 36
-   pixels. */
+   default, which stands in [brackets]. In some fields, -1 stands for a useful value such as 0 or
+   "none", because 0 means the default. The comment of such a field says "negative" or -1. Numbers
+   below -1 are refused in these fields. rise_agent_resolve fills in the defaults. Defaults "for
+   SMALL" are those of the resolved `network` SMALL, and of CUSTOM if a side of the frame has fewer
+   than 36 pixels. */
 typedef struct rise_agent_desc {
     /* what the agent sees and does */
 
@@ -1823,7 +1832,7 @@ typedef struct rise_agent_desc {
     int frame_stack;
     /* floats in each observation, 0..1024 [0]; above 0, frame_width and frame_height may be 0 */
     int numbers;
-    /* numbers: size of the dense layer that makes features of them, 1..8192 [64; without frames
+    /* size of the dense layer that makes features of the numbers, 1..8192 [64; without frames
        128] */
     int number_features;
     /* number of actions, 1..256 (required) */
@@ -1869,7 +1878,7 @@ typedef struct rise_agent_desc {
        scored as much as 64 and took 0.57 of the time (bench/README.md). */
     int recurrent_units;
     rise_fusion fusion; /* [CONCAT] */
-    /* Factor on the recurrent state where it joins the features, 1e-6..100. Inputs with larger
+    /* Factor on the recurrent state before the fusion, 1e-6..100. Inputs with larger
        variance dominate early learning. With standardised frames, features and state have similar
        variances from the start. With raw_frames, the features of large frames have a far smaller
        variance at first. [1; with raw_frames, RISE: 0.5 for frames up to 32x32, 0.05 for larger] */
@@ -1895,7 +1904,7 @@ typedef struct rise_agent_desc {
     int embedding_pool;
     /* SNAPSHOT: steps from learn_start to the automatic snapshot; 0: there is none [0]. The
        snapshot begins once, at the first update after these steps (with several processes, one
-       update later). If rise_agent_snapshot has begun one before, there is none. */
+       update later). After a snapshot of rise_agent_snapshot, there is no automatic one. */
     int snapshot_steps;
     /* 0: embeddings and states are stored as 16-bit floats; 1: as 32-bit floats [0] */
     int embedding_f32;
@@ -1921,8 +1930,8 @@ typedef struct rise_agent_desc {
     rise_conv conv[RISE_MAX_CONV];
     /* IMPALA: factor on the filters of its three layers, 16, 32 and 32; 1..16 [2] */
     int network_width;
-    /* side, in pixels, of the square that a max pool makes of the last conv layer's output, up to
-       64; negative: no such pool [6 for IMPALA, else none] */
+    /* a max pool after the last conv layer: height and width of its output, up to 64; negative: no
+       such pool [6 for IMPALA, else none] */
     int pool_to;
     /* 1: the weights of residual units are divided by an estimate of their largest singular value
        (Miyato et al. 2018). Each update does one power iteration, which usually improves the
@@ -1971,8 +1980,8 @@ typedef struct rise_agent_desc {
        random at first, as other weights are, and do not decay. Above 0: these weights are 0 in a
        new agent, so Q does not depend on the context at first. (Fixup does the same in residual
        branches: Zhang, Dauphin and Ma 2019.) Each update then multiplies these weights by 1 -
-       context_decay * rate / learning_rate, where rate is the current learning rate (Loshchilov and
-       Hutter 2019). With `noisy`, the sigmas neither begin at 0 nor decay. With layer_norm and
+       context_decay * rate / learning_rate (Loshchilov and Hutter 2019). Here `rate` is the current
+       learning rate. With `noisy`, the sigmas neither begin at 0 nor decay. With layer_norm and
        CONCAT, the context always changes the mean and the variance that normalise the features.
        Measurements: bench/README.md (Large frames) and bench/atari.md. In files from before
        release 0.1 that lack this field, context_decay is -1. [RISE: 1e-4; FULL: none] */
@@ -2070,9 +2079,9 @@ typedef struct rise_agent_desc {
     /* NULL: silent */
     rise_log_fn log_fn;
     void *log_user;
-    /* NULL: QueryPerformanceCounter on Windows; CLOCK_MONOTONIC on Unix and macOS if <time.h>
-       declares it, and on 64-bit Linux; else timespec_get (C11); else clock(), which is processor
-       time */
+    /* NULL: the library reads a clock. Windows: QueryPerformanceCounter. Unix and macOS:
+       CLOCK_MONOTONIC, if <time.h> declares this name or the system is 64-bit Linux. Elsewhere:
+       timespec_get (C11) or, without timespec_get, clock(), which is processor time. */
     rise_clock_fn clock_fn;
     void *clock_user;
 } rise_agent_desc;
@@ -11483,9 +11492,10 @@ typedef struct risei_field {
        RISEI_DESCRIPTION_REVISION. */
     risei_value value_before;
 #ifndef RISE_PLAY_ONLY
-    /* The values that replace 0: for SMALL (see rise_agent_desc), and for all other networks. If
-       for_small and for_others are 0, there are three cases: risei_fill computes the default, 0 is
-       a valid value, or the field is required (see RISEI_FIELDS_REQUIRED). */
+    /* The values that replace 0. for_small: for SMALL, and for CUSTOM with small frames (see
+       risei_fill_table). for_others: for all other networks. If both are 0, there are three cases:
+       risei_fill computes the default, 0 is a valid value, or the field is required (see
+       RISEI_FIELDS_REQUIRED). */
     double for_small, for_others;
 #endif
     uint16_t at;     /* offset of the member in rise_agent_desc or rise_conv */
@@ -11540,8 +11550,8 @@ RISEI_FN const char *risei_head_word(int i)
 #define RISEI_SHAPE(field, low, high, value) RISEI_SHAPE2(field, low, high, value, value)
 #define RISEI_SHAPE2(field, low, high, small, large)                                               \
     RISEI_ROW(rise_agent_desc, field, 0, NULL, low, high, small, large, 1, 0, 0)
-/* A row for an enumeration. The range follows from `word`. The default is 0, or risei_fill computes
-   the default. */
+/* A row for an enumeration, with `shape` 1. The range follows from `word`. The default is 0, or
+   risei_fill computes the default. */
 #define RISEI_WORD(field, word) RISEI_ROW(rise_agent_desc, field, 0, word, 0, 0, 0, 0, 1, 0, 0)
 /* A row for a number that a later revision of this table added. */
 #define RISEI_ADDED(field, real, low, high, value, shape, since, before)                           \
@@ -11676,8 +11686,9 @@ RISEI_FN risei_value risei_field_get(const risei_field *field, const void *objec
     return (risei_value)real + (risei_value)(integer + two + one);
 }
 #if RISEI_FLOATS
-/* Returns x, which is 0 or normal, as a double. Copies bits: on a processor without an instruction
-   for this conversion, the compiler would call a large function. */
+/* Returns x as a double. If x is denormal, risei_field_get reads the result as 0. Copies bits: on a
+   processor without an instruction for this conversion, the compiler would call a large
+   function. */
 RISEI_FN double risei_widen(float x)
 {
     uint32_t const bits = risei_bits(x), exponent = bits >> 23 & 0xFF;
@@ -12066,9 +12077,8 @@ RISE_API void rise_metrics_describe(const rise_metrics *m, rise_log_fn fn, void 
 
 /* -- Presets -- */
 
-/* Row i holds the fields that rise_preset i sets if they are 0. Most values are those of the
-   preset's authors. The values of DQN are those of the DQN with Adam in Dopamine (Castro et al.
-   2018). */
+/* Row i holds the fields that rise_preset i sets if they are 0. The comment of rise_preset names
+   the sources of the values. */
 static const char *const risei_presets[][24] = {
     {"raw_frames=1", "no_double=1", "no_dueling=1", "n_step=1", "priority_exponent=-1",
      "importance_exponent=-1", "learning_rate=6.25e-5", "adam_epsilon=1.5e-4", "gradient_clip=-1",
@@ -12268,9 +12278,9 @@ RISEI_FN void risei_fill(rise_agent_desc *d)
 }
 
 #else
-/* Completes a description that was read from a file, and is therefore resolved. Sets threads to 1.
-   Sets play_only to 1, because files store play_only = 0. Sets the fields that only learning reads
-   to the values with which a pass is smallest. */
+/* Completes a description that was read from a file. Sets threads to 1. Sets play_only to 1,
+   because files store play_only = 0. Sets five fields of learning to 1, the value with which arrays
+   are smallest: this build reads none of the five from a file. Sets players to 1 if it is 0. */
 RISEI_FN void risei_fill(rise_agent_desc *d)
 {
     d->play_only = d->threads = d->environments = 1;
@@ -12331,8 +12341,9 @@ RISEI_FN rise_result risei_check_conv_layer(const rise_conv *c, int l, int *heig
     if (c->size > padded_height || c->size > padded_width)
         return risei_fail(
             error, RISE_BAD_DESC,
-            "conv[%d].size is %d, but its input has only %d x %d pixels; make it smaller or pad", l,
-            c->size, padded_width, padded_height);
+            "conv[%d].size is %d, but its padded input has only %d x %d pixels; make it smaller or "
+            "pad more",
+            l, c->size, padded_width, padded_height);
     if (c->pool > 0 && c->pool_pad >= c->pool)
         return risei_fail(error, RISE_BAD_DESC,
                           "conv[%d].pool_pad is %d; it must be less than pool, %d", l, c->pool_pad,
@@ -12517,7 +12528,8 @@ RISEI_FN rise_result risei_check_replay(const rise_agent_desc *d, rise_error *er
     if (lane < least)
         return risei_fail(error, RISE_BAD_DESC,
                           "replay_capacity is %d, or %d for each environment; window, "
-                          "window_stride, frame_stack and n_step need at least %d for each",
+                          "window_samples, window_stride, frame_stack and n_step need at least %d "
+                          "for each",
                           d->replay_capacity, lane, least);
     if (d->learn_start < d->batch || d->learn_start > d->replay_capacity)
         return risei_fail(
@@ -12628,8 +12640,8 @@ enum {
     RISEI_RANDOM_UPDATE
 };
 /* The stream numbers of process p: EXPLORE_OF for its exploration, PLAY_OF for that of its players.
-   No two of these numbers are equal, also of different processes. With p > 0, they are above 2^48.
-   The streams of the first 2^44 updates have smaller numbers (RISEI_RANDOM_UPDATE).
+   All these numbers differ, also between processes. With p > 0, all are above 2^48. The streams of
+   the first 2^44 updates have smaller numbers (RISEI_RANDOM_UPDATE).
 
    `+ p` makes the low 48 bits of the numbers differ. The low bits of a generator's state depend
    only on the low bits of the state before. Without `+ p`, the low bits would be equal in all
@@ -12650,16 +12662,20 @@ typedef struct risei_model {
     risei_update_metrics metrics; /* of the last update */
     /* Used if risei_net_derives. derived [net.weights_size]: the weights with noise and with
        spectral normalisation. noise: the numbers drawn last (RISEI_USE_PLAY draws none). spectral:
-       the array `s` of the last risei_spectral_apply; the backward pass overwrites v. derived_for:
-       the update and use that `derived` is valid for; 0: none. */
+       the array `s` of the last risei_spectral_apply; the backward pass overwrites the vectors v of
+       this array. derived_for: the update and use that `derived` is valid for; 0: none. */
     rise_real *derived, *noise, *spectral;
     uint64_t derived_for;
     int part;               /* of the batch, counted over all processes; see risei_learner_part */
     risei_pass pass;        /* arrays of the current forward pass */
-    int *start;             /* [part of the batch or lanes, the larger]: pass.sequence.start */
+    /* [part of the batch or lanes, the larger]: for each window row, the first step that is not
+       padding. pass.sequence.start points to this array, except in a pass over next states (see
+       risei_batch.next_start). */
+    int *start;
     int *lane;              /* [lanes]: the lanes that act in the pass, see risei_acting */
     /* [images][frame_stack]: the conv net's input, pointers into a history or, for an update with
-       `background`, into risei_learner.copies */
+       `background`, into risei_learner.copies. If the first pointer of a stack is NULL, the image
+       is zero: a padding step of FULL. */
     const uint8_t **frames;
     /* [images][frame_stack][numbers], raw until learning starts, then standardised: input of the
        learnable encoder */
@@ -13011,11 +13027,11 @@ RISEI_FN void risei_log(const rise_agent_desc *desc, const char *format, ...)
    tests/snapshot.c. */
 
 #ifndef RISE_PLAY_ONLY
-/* One part of the batch of an update, in this room often called the batch: `size` transitions, in
-   `windows` windows of `samples` samples each. Transition i is sample i / windows of window row i %
-   windows. The samples are the last `samples` of the steps 0 .. before of a window. Up to n_step
-   more steps lead to the next states. Steps before the episode's first frame are padding. Window
-   rows are sorted: least padding first. */
+/* One part of the batch of an update. This room often calls such a part the batch. Holds `size`
+   transitions in `windows` windows, with `samples` samples each. Transition i is sample i / windows
+   of window row i % windows. The samples are the last `samples` of the steps 0 .. before of a
+   window. Up to n_step more steps lead to the next states. Steps before the episode's first frame
+   are padding. Window rows are sorted: least padding first. */
 typedef struct risei_batch {
     int size, samples, windows;
     int before;                   /* steps of a window before its last sample */
@@ -13097,26 +13113,27 @@ typedef struct risei_learner {
     int64_t snapshots;          /* begun so far */
     /* The environment steps of process 0 at the last update, also a discarded one; 0: there was
        none since the agent was made or loaded. Numbers of steps differ between processes, because
-       the last frames of episodes are not counted. With several processes, the learning rate and
-       the automatic snapshot depend on this number, so they are the same in all processes. Files do
-       not hold it. So with several processes, an automatic snapshot begins at the earliest after
-       the first update that follows loading. */
+       last frames of episodes and absent environments are not counted. With several processes, the
+       learning rate and the automatic snapshot depend on this number, so both are the same in all
+       processes. Files do not hold this number. So with several processes, an automatic snapshot
+       begins at the earliest after the first update that follows loading. */
     int64_t shared_steps;
     /* the number of the next frame that the snapshot in progress processes, plus 1; 0: no snapshot
        is in progress. With `background`, the end of the warm-up counts as a snapshot that begins
        with frame number RISEI_SAMPLE_FRAMES and does not switch the weights. */
     int64_t snapshot_next;
-    /* in microseconds. budget: time given to risei_learner_run_for minus the counted time of its
-       parts of updates; negative if they took longer than the time given. At the end of a call,
-       budget is at most part_time. part_time: moving average of the time of a part; 0: the clock
-       has not moved yet. See risei_learner_count_time. */
+    /* Both in microseconds. budget: the time given to risei_learner_run_for, minus the counted time
+       of the parts of updates. Negative: the parts took longer than the time given. At the end of a
+       call, budget is at most part_time. part_time: moving average of the time of a part; 0: the
+       clock has not moved during a part yet. See risei_learner_count_time. */
     double budget, part_time;
     double timed; /* how many parts part_time is the mean of; earlier ones count less */
     double grain; /* the smallest time above 0 that was measured; 0: none */
-    int untimed;  /* parts since the clock last moved, at most RISEI_UNTIMED_MAX */
+    int untimed;  /* parts that took 0 since a part last took more; at most RISEI_UNTIMED_MAX */
 } risei_learner;
 
-/* If a clock counts in 1/64 s, parts of 16 microseconds move it once in about 1000 parts. */
+/* The limit of risei_learner.untimed. A clock that counts in 1/64 s moves once in about 1000 parts
+   of 16 microseconds. */
 enum { RISEI_UNTIMED_MAX = 10000 };
 
 /* How many numbers an update sums over all processes besides the gradient. They are the loss, the
@@ -13206,7 +13223,7 @@ RISEI_FN double risei_learner_rate(const rise_agent_desc *d, int64_t now)
 /* -- The frozen encoder while learning -- */
 
 /* Returns whether the warm-up has ended. During the warm-up, the statistics of frames, numbers and
-   embeddings are gathered. An agent without these statistics has no warm-up, so returns 1. */
+   embeddings are gathered. Returns 1 for an agent that has none of these statistics. */
 RISEI_FN int risei_learner_warmed_up(const risei_model *m)
 {
     return (!m->frame_statistics->standardises || m->frame_statistics->statistics_frozen) &&
@@ -13266,8 +13283,8 @@ RISEI_FN void risei_learner_resume_warm_up(risei_learner *l)
 }
 /* Tells log_fn that learning starts: once after an agent is made, and once after an agent that has
    done no update is loaded. `now`: environment steps so far. With `background`,
-   risei_background_start calls this before the worker of room background does, because only the
-   game's thread may call log_fn. */
+   risei_background_start calls this function before the worker can, because only the game's thread
+   may call log_fn. */
 RISEI_FN void risei_learner_log_start(risei_learner *l, int64_t now)
 {
     if (l->start_logged || l->model->updates > 0) return;
@@ -13339,7 +13356,8 @@ RISEI_FN rise_result risei_learner_snapshot_begin(risei_learner *l, risei_model 
                           "SNAPSHOT, with frames");
     if (m->desc->play_only || !m->embedder->statistics.frozen)
         return risei_fail(error, RISE_BAD_CALL,
-                          "learning has not started, so there is nothing to take a snapshot of");
+                          "the agent is play_only or has not started to learn, so there is nothing "
+                          "to take a snapshot of");
     if (m->desc->processes > 1 && l->reduce_failed != 0) return risei_learner_lost(l, error);
     if (l->snapshot_next > 0)
         return risei_fail(error, RISE_BAD_CALL,
@@ -13473,8 +13491,8 @@ RISEI_FN void risei_learner_gather_masks(risei_learner *l, int i)
                (size_t)h->mask_bytes);
     }
 }
-/* A job of risei_device_run, each part for a range of transitions. Gathers the frame stacks and the
-   masks of the batch's states and next states, and the windows that hold both. */
+/* A job of risei_device_run: each part of the job takes some transitions. Gathers the frame stacks
+   and the masks of the batch's states and next states, and the windows that hold both. */
 RISEI_FN void risei_learner_gather_part(void *job, int part, int parts, void *scratch)
 {
     risei_learner *const l = (risei_learner *)job;
@@ -13516,8 +13534,8 @@ RISEI_FN void risei_learner_set_starts(risei_learner *l)
         b->next_start[row] = own && b->start[row] < steps ? steps : b->start[row];
     }
 }
-/* Copies stored states into the sequence. A window without padding gets, as the state before step
-   0, the state that was stored at the slot of step 0. A window with padding begins at its episode's
+/* Copies stored states into the sequence. In a window without padding, the state before step 0 is
+   the state that was stored at the slot of step 0. A window with padding begins at its episode's
    first frame, from a zero state. */
 RISEI_FN void risei_learner_load_states(risei_learner *l)
 {
@@ -13536,10 +13554,10 @@ RISEI_FN void risei_learner_load_states(risei_learner *l)
                                      cell->units, risei_sequence_state(s, cell, array, 0, row));
     }
 }
-/* A job of risei_device_run, each part for a range of windows. Copies to l->copies all slots that
-   the batch reads. A window reads up to `reach` slots before the slot of its last sample, and its
-   next state is up to n_step slots later. Copies frames only of the slots that frame stacks read.
-   */
+/* A job of risei_device_run: each part of the job takes some windows. Copies to l->copies all slots
+   that the batch reads. A window reads up to `reach` slots before the slot of its last sample. The
+   next state of the last sample is up to n_step slots later. Copies frames only of the slots that
+   frame stacks read. */
 RISEI_FN void risei_learner_copy_part(void *job, int part, int parts, void *scratch)
 {
     risei_learner *const l = (risei_learner *)job;
@@ -13562,8 +13580,8 @@ RISEI_FN void risei_learner_copy_part(void *job, int part, int parts, void *scra
 /* Samples one part of a batch into draw `draw`, and makes it the draw that l->batch holds. One
    random stream serves all parts of all processes: part 0 uses its first numbers, part 1 the next
    ones, and so on. Each process skips the numbers of the others. So n processes use the same random
-   numbers as one process with n parts. If desc.background is 1, copies the slots of the replay
-   buffer that the draw reads, because the game may overwrite the slots. */
+   numbers as one process with n parts. With `background`, copies the slots that the draw reads: see
+   risei_learner.copies. */
 RISEI_FN void risei_learner_draw(risei_learner *l, int draw)
 {
     const rise_agent_desc *d = l->model->desc;
@@ -13700,8 +13718,10 @@ RISEI_FN rise_real risei_learner_total(const risei_learner *l)
 }
 /* Returns the large-margin loss of transition i, multiplied by demonstration_weight and by the
    importance weight. Adds the gradient of the returned loss, divided by risei_learner_total, to dz.
-   Returns 0 and leaves dz unchanged in three cases. Transition i is no demonstration. One of the
-   two factors is not positive. Q of the demonstrated action already has the margin. */
+   Returns 0 and leaves dz unchanged in three cases:
+   - Transition i is no demonstration.
+   - One of the two factors is not positive.
+   - Q of the demonstrated action already has the margin. */
 RISEI_FN double risei_learner_margin(risei_learner *l, int i)
 {
     const rise_agent_desc *d = l->model->desc;
@@ -13724,7 +13744,8 @@ RISEI_FN double risei_learner_margin(risei_learner *l, int i)
 }
 /* Computes the targets, losses, td errors and dz of the batch. Writes all metrics except
    gradient_norm and time. Each transition adds its loss, times its importance weight, and the
-   result of risei_learner_margin. Returns the sum of both, divided by the size of the batch. */
+   result of risei_learner_margin. Returns the sum of both, divided by b->size. dz is the gradient
+   of this sum, divided by risei_learner_total. */
 RISEI_FN double risei_learner_loss(risei_learner *l, risei_update_metrics *metrics)
 {
     const risei_heads *heads = &l->model->net.heads;
@@ -13814,8 +13835,8 @@ RISEI_FN void risei_learner_renew_priorities(risei_learner *l, int draws)
     }
 }
 /* Prepares an update. First ends the warm-up, if it has not ended yet. Returns 0 if a part of a
-   snapshot was done, in place of the update, else 1. After reduce_fn has failed, returns 1: then
-   risei_learner_finish says so. `now`: environment steps so far.
+   snapshot was done in place of the update, else 1. Returns 1 after reduce_fn has failed, because
+   risei_learner_finish then returns the error. `now`: environment steps so far.
 
    An update has these steps:
    - risei_learner_prepare
@@ -13876,11 +13897,11 @@ RISEI_FN void risei_learner_compute_part(risei_learner *l)
     if (!l->discards) risei_learner_add_gradient(l);
     l->part++;
 }
-/* Sums the gradient over all processes by reduce_fn. RISEI_REDUCED further numbers follow the
-   gradient in l->gradient and are summed by the same call. They are the metrics, whether to discard
-   the update, and the steps of process 0. So afterwards these are the same in all processes. If
-   reduce_fn fails, sets l->reduce_failed. Without reduce_fn, or if reduce_fn failed before, only
-   sets l->shared_steps to `now`, this process's environment steps. */
+/* Sums the gradient over all processes by reduce_fn. The same call sums RISEI_REDUCED further
+   numbers, which follow the gradient in l->gradient. So afterwards l->discards, l->shared_steps,
+   and the loss, mean value and td error in l->metrics are the same in all processes. If reduce_fn
+   fails, sets l->reduce_failed. Without reduce_fn, or if reduce_fn failed before, only sets
+   l->shared_steps to `now`, this process's environment steps. */
 RISEI_FN void risei_learner_reduce(risei_learner *l, int64_t now)
 {
     const rise_agent_desc *d = l->model->desc;
@@ -13967,7 +13988,8 @@ RISEI_FN int risei_learner_advance(risei_learner *l, int64_t now, rise_error *er
     if (result == RISE_OK) risei_learner_renew_priorities(l, d->batch_parts);
     return result == RISE_OK ? 1 : (int)result;
 }
-/* Does one update, or the rest of the update in progress. */
+/* Does the rest of the update in progress. If there is none, does one update or, while a snapshot
+   is in progress, a part of the snapshot. Returns RISE_OK or the error of the update. */
 RISEI_FN rise_result risei_learner_update(risei_learner *l, int64_t now, rise_error *error)
 {
     int done = 0;
@@ -13993,8 +14015,8 @@ RISEI_FN const char *risei_learner_wrong_draws(const risei_learner *l, int draws
 
 /* Limits owed_steps to learn_period + environments, so that no call does very many updates. Usually
    a call leaves less than learn_period, and the next call adds at most `environments`. So
-   owed_steps is larger only if updates were not possible or failed, or if a loaded file has a
-   larger number. Not called with learn_outside. */
+   owed_steps is above the limit only if updates were not possible or failed, or if a loaded file
+   has a larger number. Not called with learn_outside. */
 RISEI_FN void risei_learner_drop_owed(risei_learner *l)
 {
     const rise_agent_desc *d = l->model->desc;
@@ -14010,27 +14032,29 @@ RISEI_FN int risei_learner_is_due(const risei_learner *l)
    times are in microseconds. `measured`: the time of the part. `given`: the time given to the call.
 
    With a coarse clock, most parts take 0. Such a part counts as l->part_time, the mean. Before
-   there is a mean, the part counts as `given`, so the call ends. When the clock moves, `measured`
-   is the time of all parts since it last moved, and goes into the mean. The weights of earlier
-   parts in the mean are multiplied by 7/8 then.
+   there is a mean, the part counts as `given`, so the call ends. When a part takes more than 0,
+   `measured` counts as the time of this part and of the l->untimed parts before it, and goes into
+   the mean. The weights of earlier parts in the mean are multiplied by 7/8 then.
 
    A clock can jump, stand still or fail. So the time that goes into the mean is limited to the
-   larger of 2 * part_time * parts and 2 * grain, the first time to 1 second. The time of several
-   parts is at least part_time * parts / 2. Each of several parts counts as the new mean. One part
-   counts as `measured`, at most twice the mean. After a negative time or NaN, the part counts like
-   one that takes 0, but not as one since the clock last moved. */
+   larger of 2 * part_time * parts and 2 * grain. Before there is a mean, the limit is 1 second.
+   Here `parts` is l->untimed + 1. If `parts` is above 1, the time is at least
+   part_time * parts / 2, and this part counts as the new mean. The parts that took 0 have already
+   counted as the old mean. If `parts` is 1, the part counts as `measured`, at most twice the old
+   mean if there is one. A part with a negative time or NaN counts like a part that takes 0, but
+   l->untimed stays the same. */
 RISEI_FN double risei_learner_count_time(risei_learner *l, double measured, double given)
 {
     double const mean = l->part_time, parts = l->untimed + 1, expected = mean * parts;
     double most = 2 * expected;
-    if (!(measured > 0)) {
+    if (!(measured >= 0.1)) { /* no part takes less than 0.1: such a time counts as 0 */
         if (measured >= 0 && l->untimed < RISEI_UNTIMED_MAX) l->untimed++;
         return mean > 0 ? mean : given;
     }
-    if (!(l->grain > 0) || measured < l->grain) l->grain = measured;
     if (most < 2 * l->grain) most = 2 * l->grain;
     if (!(mean > 0)) most = 1e6;
     if (measured > most) measured = most;
+    if (!(l->grain > 0) || measured < l->grain) l->grain = measured;
     if (parts > 1 && measured < expected / 2) measured = expected / 2; /* it stood still */
     l->timed = 0.875 * l->timed + parts;
     l->part_time += (measured - expected) / l->timed;
@@ -14044,7 +14068,7 @@ RISEI_FN double risei_learner_count_time(risei_learner *l, double measured, doub
    0 and at least l->part_time. A part that takes longer than l->budget makes l->budget negative.
    Then no part begins until later calls have added enough time. Time that is left is kept, at most
    l->part_time, for later calls that are too short for a part. A call that is long enough for a
-   part does not use kept time, because it would then take longer than `microseconds`. `now`:
+   part does not use kept time, because the call would then take longer than `microseconds`. `now`:
    environment steps so far. */
 RISEI_FN int risei_learner_run_for(risei_learner *l, int64_t now, double microseconds,
                                    rise_error *error)
@@ -14070,7 +14094,6 @@ RISEI_FN int risei_learner_run_for(risei_learner *l, int64_t now, double microse
         l->owed_steps -= d->learn_period;
         updates++;
     }
-    /* keeps at most the time of one part */
     if (l->budget > l->part_time) l->budget = l->part_time;
     return done < 0 ? done : updates;
 }

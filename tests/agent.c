@@ -2004,6 +2004,25 @@ static void learning_survives_a_bad_clock(void)
     learns_with_a_bad_clock("stands still", 0, 1, 1);
     learns_with_a_bad_clock("is NaN", (double)NAN, 0, 1);
 }
+/* Whatever the first times of parts are, the mean is soon that of the later ones. */
+static void wrong_first_times_are_forgotten(void)
+{
+    static const double wrong[] = {HUGE_VAL, 3.6e9, 1e300, 0.1, 1e-300, -5, (double)NAN, 0};
+    int i, j, k;
+    for (i = 0; i < COUNT(wrong); i++)
+        for (j = 0; j < COUNT(wrong); j++) {
+            risei_learner l;
+            memset(&l, 0, sizeof l);
+            check_about("%g, then %g microseconds", wrong[i], wrong[j]);
+            for (k = 0; k < 200; k++) {
+                double const counted =
+                    risei_learner_count_time(&l, k < 2 ? wrong[k == 0 ? i : j] : 3000, 1500);
+                CHECK(counted >= 0 && counted <= (k < 2 ? 2e6 : 1e6));
+            }
+            CHECK(fabs(l.part_time - 3000) < 300);
+        }
+    check_about("%s", "");
+}
 /* A clock that counts in `grain` seconds. Each reading takes 0.1 ms, and so does an update. */
 typedef struct grain_clock {
     double now, grain;
@@ -2769,6 +2788,7 @@ static const check_test tests[] = {
     TEST(refused_descriptions_stay),
     TEST(learning_keeps_its_time_budget),
     TEST(learning_survives_a_bad_clock),
+    TEST(wrong_first_times_are_forgotten),
     TEST(coarse_clocks_keep_the_budget),
     TEST(target_network_takes_no_infinite_weight),
     TEST(failed_updates_take_their_time),
