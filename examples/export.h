@@ -1,11 +1,11 @@
-/* Writes a trained agent as one C header: the policy as a constant array, and a test vector. A
-   program that includes the header and rise.h plays the agent without a file:
+/* Writes a trained agent as one C header: the policy as a constant array, and a test vector.
 
        rise_error error;
        if (!export_policy("npc.rise", "npc.h", RISE_SAVE_POLICY, &error)) puts(error.text);
 
-   The program watch.c does this with the option --export. RISE_SAVE_FLOAT16 and RISE_SAVE_INT8 give
-   headers with smaller weights. Names in the header begin with the name of the header's file. */
+   A program that includes the header and rise.h plays the agent without a file. The program watch.c
+   writes headers with the option --export. RISE_SAVE_FLOAT16 and RISE_SAVE_INT8 give headers with
+   smaller weights. Names in the header begin with the name of the header's file. */
 #ifndef EXPORT_H
 #define EXPORT_H
 
@@ -31,10 +31,10 @@ typedef struct exported {
     char defaults[EXPORT_TEXT]; /* "\nfield=value\nfield=value\n" */
     void *block;                /* holds `policy` */
     unsigned char *policy;      /* at a multiple of 64 bytes */
-    size_t size, at;            /* bytes of the policy; bytes written there so far */
+    size_t size, at;            /* bytes of the policy; bytes counted or copied so far */
     int bits;                   /* of a weight in the policy: 32, 16 or 8 */
     rise_agent *agent;          /* plays the policy; in place, unless `bits` is 16 */
-    rise_metrics training;      /* counters; all 0 if the file has none */
+    rise_metrics training;      /* counters; all 0 if they cannot be read */
     uint32_t seed;              /* of the test vector */
     float *q;                   /* [EXPORT_STEPS][actions] */
     int actions[EXPORT_STEPS];
@@ -43,10 +43,11 @@ typedef struct exported {
 /* ---------------------------------------------------------------------------------------------- */
 /* The agent */
 
-/* Sets `error` to the sentence "SUBJECT TEXT". Returns 0. */
+/* Sets `error` (may be NULL) to the sentence "SUBJECT TEXT". Returns 0. */
 static inline int export_fail(rise_error *error, rise_result result, const char *subject,
                               const char *text)
 {
+    if (error == NULL) return 0;
     error->result = result;
     snprintf(error->text, sizeof error->text, "%.118s %.119s", subject, text);
     return 0;
@@ -61,8 +62,8 @@ static inline const char *export_base(const char *path)
     return base;
 }
 
-/* Returns whether a file name can stand in a comment and in an #include. It must not have control
-   characters, nor any of * " ? < > |. */
+/* Returns whether a file name can stand in a comment and in an #include. Such a name has no control
+   characters, and none of * " ? < > |. */
 static inline int export_writes(const char *name)
 {
     for (; *name != '\0'; name++)
@@ -70,8 +71,8 @@ static inline int export_writes(const char *name)
     return 1;
 }
 
-/* Sets e->header and e->name from the path of the header: "game/my npc.h" gives "my_npc". Returns 0
-   and sets `error` if there is no such name. */
+/* Sets e->header, e->name and e->upper from the path of the header: "game/my npc.h" gives
+   "my npc.h", "my_npc" and "MY_NPC". Returns 0 and sets `error` if the path is refused. */
 static inline int export_name(exported *e, const char *path, rise_error *error)
 {
     const char *const base = export_base(path);
@@ -89,7 +90,7 @@ static inline int export_name(exported *e, const char *path, rise_error *error)
                            "has characters that #include does not take: choose a name of letters, "
                            "digits and ._-+");
     e->header = base;
-    /* a name of C does not begin with a digit */
+    /* A name of C must not begin with a digit, and names with '_' at the start are reserved. */
     snprintf(e->name, sizeof e->name, "%s%.*s", isalpha((unsigned char)base[0]) ? "" : "agent_",
              (int)length - 2, base);
     for (i = 0; e->name[i] != '\0'; i++) {
@@ -99,7 +100,8 @@ static inline int export_name(exported *e, const char *path, rise_error *error)
     return 1;
 }
 
-/* Counts the bytes of the policy or, if there is room for them, copies them; as a rise_write_fn. */
+/* Counts the bytes of the policy, as a rise_write_fn. If e->policy is not NULL, also copies the
+   bytes there. Returns 0 if they do not fit. */
 static inline int export_take(void *user, const void *data, size_t size)
 {
     exported *const e = (exported *)user;
@@ -111,8 +113,8 @@ static inline int export_take(void *user, const void *data, size_t size)
     return 1;
 }
 
-/* Reads the counters of training. They stay 0 if the file holds a policy, or if the agent cannot be
-   loaded to learn, because it needs more memory than there is here. */
+/* Reads the counters of training. They stay 0 if the file holds a policy. They also stay 0 if the
+   agent cannot be loaded to learn, for example because there is too little memory. */
 static inline void export_read_training(exported *e, const char *path)
 {
     rise_agent_desc machine;
@@ -156,7 +158,7 @@ static inline int export_read(exported *e, const char *path, rise_save what, ris
 }
 
 /* ---------------------------------------------------------------------------------------------- */
-/* The test vector. The header contains the same random numbers, in the same order. */
+/* The test vector. The code in the header generates the same random numbers, in the same order. */
 
 /* Returns 0..255, from a linear congruential generator. */
 static inline int export_byte(uint32_t *random)
@@ -203,7 +205,8 @@ static inline float export_step(exported *e, int step, uint32_t *random, uint8_t
     return export_gap(q, d->actions, action, step % 2 == 1 ? allowed : NULL);
 }
 
-/* Plays the test vector of e->seed. Returns the smallest gap of its frames. */
+/* Plays the test vector of e->seed. Returns the smallest gap of its frames, or -1 if the agent
+   refused a frame. */
 static inline float export_play(exported *e, uint8_t *frame)
 {
     uint32_t random = e->seed;
@@ -217,7 +220,8 @@ static inline float export_play(exported *e, uint8_t *frame)
 }
 
 /* Computes the test vector. Where two actions have almost the same Q, kernels that round in another
-   way may choose another action than here. So takes the seed whose smallest gap is the largest. */
+   way may choose another action than here. So takes the seed whose smallest gap is the largest.
+   Returns 0 and sets `error` on failure. */
 static inline int export_test(exported *e, rise_error *error)
 {
     const rise_agent_desc *const d = rise_agent_query(e->agent);
@@ -233,7 +237,7 @@ static inline int export_test(exported *e, rise_error *error)
     gap = export_play(e, frame);
     free(frame);
     if (gap >= 0) return 1;
-    *error = *rise_agent_error(e->agent);
+    if (error != NULL) *error = *rise_agent_error(e->agent);
     return 0;
 }
 
@@ -287,7 +291,8 @@ static inline void export_field(void *user, const char *text)
         fprintf(e->file, "       %s\n", text);
 }
 
-/* Writes the fields that differ from the defaults of an agent with the same frames and actions. */
+/* Writes the fields that differ from the defaults of an agent with the same frames, numbers and
+   actions. */
 static inline void export_fields(exported *e)
 {
     const rise_agent_desc *const d = rise_agent_query(e->agent);
@@ -340,7 +345,7 @@ static inline void export_facts(const exported *e)
     fprintf(f, "\n       actions       %d%s\n       memory        %s", d->actions,
             d->action_masks ? ", with masks" : "", memories[d->memory]);
     if (d->memory == RISE_MEMORY_NONE)
-        fprintf(f, ": it sees the newest %d frame%s\n", d->frame_stack,
+        fprintf(f, ": it sees the newest %d observation%s\n", d->frame_stack,
                 d->frame_stack > 1 ? "s" : "");
     else
         fprintf(f, ": a recurrent net of %d units\n", d->recurrent_units);
@@ -377,7 +382,8 @@ static inline void export_small(const exported *e)
                    "       machine.memory_block = memory, machine.memory_bytes = sizeof memory;\n"
                    "       if (rise_agent_open(&agent, @_policy, sizeof @_policy, &machine, NULL)"
                    " < 0) return 1;\n\n"
-                   "   Call @_check_in(memory, sizeof memory) instead of @_check(). ");
+                   "   Instead of @_check(), call @_check_in(memory, sizeof memory). Do this\n"
+                   "   before rise_agent_open, because the check overwrites `memory`. ");
 }
 
 /* Writes the comment at the top. `path` is the agent's file. */
@@ -388,7 +394,7 @@ static inline void export_comment(exported *e, const char *path)
     export_file_name(e, e->header);
     fprintf(e->file, ": a trained agent, written by examples/watch.c from ");
     export_file_name(e, export_base(path));
-    fprintf(e->file, ".\n   It needs rise.h and nothing else.\n\n");
+    fprintf(e->file, ".\n   This header needs rise.h and nothing else.\n\n");
     export_facts(e);
     export_fields(e);
     export_text(e, "\n   A program that uses it; define RISE_IMPLEMENTATION in one file:\n\n"
@@ -402,6 +408,9 @@ static inline void export_comment(exported *e, const char *path)
             d->numbers > 0 ? "numbers, " : "");
     export_text(e, "\n   The later frames of an episode are RISE_MIDDLE. @_check() returns 0 if "
                    "the\n   agent computes the same here as where it was exported.\n");
+    if (d->feed_action)
+        export_text(e, "   With the later frames, pass the reward of the last action instead of 0: "
+                       "the\n   agent reads it.\n");
     export_small(e);
     export_text(e, "*/\n"
                    "#ifndef ^_POLICY_H\n#define ^_POLICY_H\n\n#include \"rise.h\"\n\n"
@@ -453,7 +462,7 @@ static inline void export_array(const exported *e)
     export_text(e, aligned ? "\n};\n#undef ^_ALIGN\n\n" : "\n};\n\n");
 }
 
-/* Writes what the test must give: each Q value as the bits of a float. */
+/* Writes what the test must give: each Q value as the bits of a float, and the actions. */
 static inline void export_expected(const exported *e)
 {
     int const actions = rise_agent_query(e->agent)->actions;
@@ -475,7 +484,7 @@ static inline void export_expected(const exported *e)
     fputs("};\n", e->file);
 }
 
-/* Writes the function that makes a random observation and plays one step with it. */
+/* Writes two functions: the random generator, and a step of the test with a random observation. */
 static inline void export_play_function(const exported *e)
 {
     const rise_agent_desc *const d = rise_agent_query(e->agent);
@@ -508,10 +517,11 @@ static inline void export_play_function(const exported *e)
             frames ? "frame" : "NULL", numbers ? "numbers" : "NULL");
 }
 
-/* Writes the function that checks an agent. With 8-bit weights, inputs of layers are rounded to
-   integers. Where the last bits of an input differ, it may be rounded to the next integer, so
-   unfused kernels have a wider limit. The largest difference was 1.8e-7 * (1 + |Q|), in seven kinds
-   of agents with 20 seeds each. In an earlier version, it was 2.3e-4 * (1 + |Q|). */
+/* Writes the function that checks an agent. Kernels that are not fused may differ within `limit`.
+   With 8-bit weights, inputs of layers are rounded to integers. An input whose last bits differ may
+   be rounded to the next integer. So `limit` is wider for 8-bit weights. The largest difference was
+   1.8e-7 * (1 + |Q|), in seven kinds of agents with 20 seeds each. The largest difference of an
+   earlier version was 2.3e-4 * (1 + |Q|). */
 static inline void export_check_agent(const exported *e)
 {
     const char *const limit = e->bits == 8 ? "5e-3f" : "1e-5f";
@@ -520,11 +530,11 @@ static inline void export_check_agent(const exported *e)
     export_text(e, "/* Plays an episode of random frames as player 0 of an agent that was opened\n"
                    "   from @_policy. Returns 0 if Q values and actions are the expected ones.\n"
                    "   Else returns the number of the first wrong frame, counted from 1, or a\n"
-                   "   negative rise_result. With fused kernels, Q must be equal bit for bit;\n"
-                   "   otherwise within `limit` * (1 + |Q|). Another action than the expected one\n"
-                   "   is then right if the Q values of both actions are almost equal. The frames\n"
-                   "   after that action are not played. The player's next frame must be\n"
-                   "   RISE_FIRST. */\n"
+                   "   negative rise_result. Q must be equal bit for bit if the kernels are\n"
+                   "   fused, here and where the policy was exported. Otherwise Q may differ by\n"
+                   "   `limit` * (1 + |Q|). Then another action than the expected one is right,\n"
+                   "   too, if the Q values of both actions are almost equal. The frames after\n"
+                   "   that action are not played. The player's next frame must be RISE_FIRST. */\n"
                    "static inline int @_check_agent(rise_agent *agent)\n{\n");
     export_expected(e);
     fprintf(e->file, "    float const limit = %s;\n    uint32_t random = %luu;\n", limit,
@@ -535,7 +545,7 @@ static inline void export_check_agent(const exported *e)
     fprintf(e->file, "    for (step = 0; step < %d; step++) {\n", EXPORT_STEPS);
     export_text(e, "        int const action = @_test_step(agent, step, &random);\n"
                    "        const rise_real *const q = rise_agent_values(agent, 0);\n"
-                   "        float size = 0;\n"
+                   "        float size[@_actions];\n"
                    "        if (action < 0) return action;\n"
                    "        if (q == NULL) return step + 1;\n"
                    "        for (i = 0; i < @_actions; i++) {\n"
@@ -544,21 +554,24 @@ static inline void export_check_agent(const exported *e)
                    "            memcpy(&wanted, &expected[step][i], sizeof wanted);\n"
                    "            if (exact && memcmp(&value, &wanted, sizeof value) != 0)"
                    " return step + 1;\n"
-                   "            size = limit * (1 + (wanted < 0 ? -wanted : wanted));\n"
-                   "            if (!(value - wanted <= size && wanted - value <= size))"
+                   "            size[i] = limit * (1 + (wanted < 0 ? -wanted : wanted));\n"
+                   "            if (!(value - wanted <= size[i] && wanted - value <= size[i]))"
                    " return step + 1;\n        }\n"
                    "        if (action == actions[step]) continue;\n"
-                   "        return exact || !((float)(q[action] - q[actions[step]]) <= 2 * size) ?"
-                   " step + 1 : 0;\n    }\n    return 0;\n}\n\n");
+                   "        if (exact) return step + 1;\n"
+                   "        return (float)(q[action] - q[actions[step]]) <="
+                   " size[action] + size[actions[step]] ? 0 : step + 1;\n"
+                   "    }\n    return 0;\n}\n\n");
 }
 
 /* Writes the functions that open the policy and check it. */
 static inline void export_check_functions(const exported *e)
 {
     export_check_agent(e);
-    export_text(e, "/* Opens the policy in `memory`, checks it as @_check_agent does, and closes\n"
-                   "   it. If `memory` is NULL, the library allocates it, but not with\n"
-                   "   RISE_PLAY_ONLY. Returns RISE_NO_MEMORY if `bytes` are too few. */\n"
+    export_text(e, "/* Opens an agent with the policy in `memory` [bytes], checks the agent with\n"
+                   "   @_check_agent, and destroys the agent. If `memory` is NULL, the library\n"
+                   "   allocates the memory, but not with RISE_PLAY_ONLY. Returns\n"
+                   "   RISE_NO_MEMORY if `bytes` is too small. */\n"
                    "static inline int @_check_in(void *memory, size_t bytes)\n{\n"
                    "    rise_agent_desc machine;\n    rise_agent *agent;\n    int result;\n"
                    "    memset(&machine, 0, sizeof machine);\n"
@@ -599,8 +612,9 @@ static inline void export_close(exported *e)
     free(e->q);
     free(e);
 }
-/* Opens the policy that export_policy would write; e->agent plays it. The caller frees it with
-   export_close. Returns NULL on failure; `error` then has a sentence. */
+/* Reads the agent of the file `path`, and opens the policy that export_policy would write. The
+   member `agent` of the result plays this policy. The caller frees the result with export_close.
+   Returns NULL on failure; `error` then has a sentence. */
 static inline exported *export_open(const char *path, rise_save what, rise_error *error)
 {
     exported *const e = (exported *)calloc(1, sizeof *e);
@@ -620,7 +634,7 @@ static inline int export_header(exported *e, const char *path, const char *out, 
 /* Writes the agent in the file `path` as the header `out`, which must end with ".h". `what` is
    RISE_SAVE_POLICY, or RISE_SAVE_FLOAT16 or RISE_SAVE_INT8 for weights of 16 or 8 bits. An agent
    with 8-bit weights keeps them with RISE_SAVE_POLICY. Returns 0 on failure; `error` then has a
-   sentence. An older header stays until the new one is complete. */
+   sentence. With POSIX, an older header stays until the new one is complete (see replace.h). */
 static inline int export_policy(const char *path, const char *out, rise_save what,
                                 rise_error *error)
 {

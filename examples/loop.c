@@ -1,6 +1,7 @@
-/* The loop: the shortest useful program. At each step the game passes a frame and the reward of the
-   last action to the agent. The agent learns inside this call and returns the next action. The
-   game: a ball falls, and the agent moves a paddle under the ball. Runs for about 5 seconds.
+/* The loop: the shortest useful program. At each step the game calls rise_agent_step with a frame
+   and the reward of the last action. The agent learns inside this call. The call returns the next
+   action. The game: a ball falls, and the agent moves a paddle under the ball. Runs for about 5
+   seconds.
 
        cc -O2 examples/loop.c -o loop -lm && ./loop
 */
@@ -20,8 +21,9 @@ static void draw(uint8_t *frame, int row, int ball, int paddle)
     frame[(SIZE - 1) * SIZE + paddle] = 255;
 }
 
-/* Plays one game. Only the last frame has a reward: 1 for a catch, -1 for a miss. */
-static void play(rise_agent *agent, int ball)
+/* Plays one game. Only the last frame has a reward: 1 for a catch, -1 for a miss. Returns 0 if the
+   agent refuses a call. */
+static int play(rise_agent *agent, int ball)
 {
     uint8_t frame[SIZE * SIZE];
     int row, paddle = SIZE / 2;
@@ -29,11 +31,12 @@ static void play(rise_agent *agent, int ball)
         int action;
         draw(frame, row, ball, paddle);
         action = rise_agent_step(agent, frame, 0, row == 0 ? RISE_FIRST : RISE_MIDDLE);
+        if (action < 0) return 0;
         if (action == LEFT && paddle > 0) paddle--;
         if (action == RIGHT && paddle < SIZE - 1) paddle++;
     }
     draw(frame, row, ball, paddle);
-    rise_agent_step(agent, frame, ball == paddle ? 1 : -1, RISE_TERMINATED);
+    return rise_agent_step(agent, frame, ball == paddle ? 1 : -1, RISE_TERMINATED) >= 0;
 }
 
 int main(void)
@@ -54,7 +57,11 @@ int main(void)
     }
     for (game = 0; game < GAMES; game++) {
         random = random * 1664525 + 1013904223; /* a linear congruential generator */
-        play(agent, (int)(random >> 29));       /* its upper 3 bits: one of eight columns */
+        /* the upper 3 bits of `random` are one of eight columns */
+        if (!play(agent, (int)(random >> 29))) {
+            fprintf(stderr, "loop: %s\n", rise_agent_error(agent)->text);
+            return 1;
+        }
     }
     rise_agent_metrics(agent, &metrics);
     rise_agent_destroy(agent);

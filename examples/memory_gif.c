@@ -13,8 +13,8 @@
 #define RISE_IMPLEMENTATION
 #include "../rise.h"
 
-/* WIDTH and HEIGHT in pixels of the drawing; each becomes SCALE x SCALE pixels of the file. A tile
-   is a square of the corridor's map. */
+/* WIDTH and HEIGHT of the drawing, in pixels. Each pixel becomes SCALE x SCALE pixels of the file.
+   A tile is a square of the corridor's map. */
 enum { WIDTH = 440, HEIGHT = 216, SCALE = 2, TILE = 12, MAP_TOP = 48, MAP_LEFT = 146 };
 enum { LENGTH = 10, STEPS = 15000, SEED = 1, EPISODES = 8, LEFT = 1 /* an action */ };
 enum { PAPER = 0x0D1117, INK = 0xE6EDF3, DIM = 0x9AA4AF, LAMP = 0xFFD33D, GREEN = 0x2EA043 };
@@ -78,7 +78,8 @@ static int tile_colour(const game *g, int across, int distance)
 static void draw_map(const side *s)
 {
     const game *const g = &s->playing.state;
-    int const light = g->start == 0 ? -1 : 1, turned = g->done && s->playing.action > 0;
+    int const light = g->start == 0 ? -1 : 1;
+    int const turned = g->done && g->place == g->length && s->playing.action > 0;
     int const turn = !turned ? 0 : s->playing.action == LEFT ? -1 : 1;
     int across, distance, left, top;
     for (distance = 0; distance <= g->length + 1; distance++)
@@ -99,7 +100,8 @@ static void draw_map(const side *s)
     fill(left + 2, top + 2, TILE - 4, TILE - 4, s->colour);
 }
 
-/* Writes the captions, the score, and a square for each episode that has ended. */
+/* Writes the captions, the score, and a square for each of the EPISODES. The square is grey until
+   the episode has ended. Then it is green for the correct turn, else red. */
 static void draw_score(const side *s, int ended)
 {
     char text[20];
@@ -185,6 +187,8 @@ int main(int argc, char **argv)
     static const int starts[EPISODES] = {0, 1, 1, 0, 1, 0, 0, 1}; /* half of them left */
     int i, good;
     if (self_test_wanted(argc, argv)) return self_test_status();
+    if (argc > 2 || path[0] == '-')
+        return fputs("memory_gif [FILE.gif, else memory.gif]\n", stderr), 2;
     prepare();
     if (!train(&sides[0]) || !train(&sides[1])) return 1;
     file = fopen(path, "wb");

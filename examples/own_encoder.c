@@ -1,7 +1,8 @@
-/* Your own frozen encoder: RISE stores an embedding of each frame, which a frozen encoder computes.
-   Here the encoder is a function of the caller: it sums the brightness of each quarter of the
-   frame. The library calls the function once for each frame, and again for the frames that are
-   stored when learning starts. Updates only read the embeddings. Runs for about 4 seconds.
+/* Your own frozen encoder: a frozen encoder computes an embedding of each frame, and RISE stores
+   the embedding. Here the encoder is a function of the caller. The function sums the brightness of
+   each quarter of the frame. The library calls the function once for each frame, and again for the
+   frames that are stored when learning starts. Updates only read the embeddings. Runs for about 4
+   seconds.
 
        cc -O2 examples/own_encoder.c -o own_encoder -lm && ./own_encoder
 */
@@ -14,8 +15,9 @@
 enum { SIZE = 8, QUARTERS = 4, DARK_STEPS = 5, ASKED = DARK_STEPS + 1, EPISODES = 1500 };
 
 /* Computes the embedding [QUARTERS] of a frame [SIZE][SIZE]. The result must depend on the frame
-   only. The library standardises each number of an embedding, so its scale does not matter. `user`
-   points to the number of calls, for the text at the end. */
+   only. The library standardises each number of an embedding. So the scale of a number does not
+   matter, if its standard deviation is far above 0.001. `user` points to the number of calls, for
+   the text at the end. */
 static void embed(void *user, const uint8_t *frame, float *embedding, int size)
 {
     int i, y, x;
@@ -48,7 +50,7 @@ int main(void)
     uint8_t frame[SIZE * SIZE];
     uint32_t random = 1;
     long calls = 0;
-    int episode, time, action = 0, right = 0;
+    int episode, time, action = 0, right = 0, good;
 
     memset(&desc, 0, sizeof desc);
     desc.frame_width = desc.frame_height = SIZE;
@@ -56,7 +58,7 @@ int main(void)
     desc.window = ASKED + 1;
     desc.embedding = RISE_EMBED_USER;
     desc.embedding_size = QUARTERS;
-    desc.embed_fn = embed; /* not stored in files: pass it again to rise_agent_load */
+    desc.embed_fn = embed; /* files do not hold embed_fn: also set embed_fn in `machine` */
     desc.embed_user = &calls;
     desc.epsilon_steps = 6000;
     if (rise_agent_create(&agent, &desc, &error) != RISE_OK)
@@ -66,10 +68,13 @@ int main(void)
         for (time = 0; time <= ASKED; time++) {
             draw(time, quarter, frame);
             action = rise_agent_step(agent, frame, 0, time == 0 ? RISE_FIRST : RISE_MIDDLE);
+            if (action < 0)
+                return fprintf(stderr, "own_encoder: %s\n", rise_agent_error(agent)->text), 1;
         }
         right += episode >= EPISODES - 100 && action == quarter;
         draw(time, quarter, frame);
-        rise_agent_step(agent, frame, action == quarter ? 1 : -1, RISE_TERMINATED);
+        if (rise_agent_step(agent, frame, action == quarter ? 1 : -1, RISE_TERMINATED) < 0)
+            return fprintf(stderr, "own_encoder: %s\n", rise_agent_error(agent)->text), 1;
     }
     rise_agent_metrics(agent, &metrics);
     printf("%d of the last 100 answers were correct (by chance: 25). Some actions are random, for "
@@ -79,5 +84,7 @@ int main(void)
            "and again for the frames that were stored when learning started.\n",
            right, (long)metrics.steps + EPISODES, (long)metrics.updates, calls);
     rise_agent_destroy(agent);
-    return right >= 85 && calls < 2 * ((long)metrics.steps + EPISODES) ? 0 : 1;
+    good = right >= 85 && calls < 2 * ((long)metrics.steps + EPISODES);
+    if (!good) fputs("own_encoder: the agent has not learned, or embedded too often\n", stderr);
+    return good ? 0 : 1;
 }

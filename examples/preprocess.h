@@ -1,7 +1,7 @@
 /* Converts screens to the frames of an agent: luminance, the maximum of two frames, resizing by
    rise_frame_shrink. Also, for training on Atari: sticky actions (Machado et al. 2018) and rewards
-   clipped to their sign (Mnih et al. 2015). The results are exact, so they are the same on every
-   machine. Nothing is allocated. */
+   clipped to their sign (Mnih et al. 2015). All sums are exact, so the results are the same on
+   every machine. Nothing is allocated. */
 #ifndef PREPROCESS_H
 #define PREPROCESS_H
 
@@ -28,13 +28,15 @@ static inline void preprocess_maximum(size_t bytes, const uint8_t *a, const uint
 /* ---------------------------------------------------------------------------------------------- */
 /* Resizing */
 
-/* Largest side of a resized frame, and most channels. */
+/* Largest side of a frame that rise_frame_shrink makes; most channels that callers of
+   preprocess_resize pass. arcade.h checks both limits. */
 enum { PREPROCESS_SIDE = 1024, PREPROCESS_CHANNELS = 4 };
 
-/* Resizes [height][width][channels] to [out_height][out_width][channels] with rise_frame_shrink.
-   That function makes frames of 1 or 3 channels. So with 2 or 4 channels, each channel is copied to
-   `scratch` and resized as a grey picture. `scratch` has height * width + out_height * out_width
-   bytes, and is not used with 1 or 3 channels. Returns what rise_frame_shrink returns. */
+/* Resizes [height][width][channels] to [out_height][out_width][channels] with rise_frame_shrink,
+   which makes frames of 1 or 3 channels. With more than 1 and not 3, each channel is copied to
+   `scratch` and resized as a grey picture. `scratch` then has height * width + out_height *
+   out_width bytes. With 1 or 3 channels, `scratch` is not used and may be NULL. Returns what
+   rise_frame_shrink returns. */
 static inline rise_result preprocess_resize(const rise_kernels *kernels, const uint8_t *in,
                                             int height, int width, int channels, uint8_t *out,
                                             int out_height, int out_width, uint8_t *scratch,
@@ -45,7 +47,7 @@ static inline rise_result preprocess_resize(const rise_kernels *kernels, const u
     rise_result result = RISE_OK;
     int channel, i;
     if (channels == 3) picture.format = RISE_PIXELS_RGB;
-    if (channels == 1 || channels == 3)
+    if (channels <= 1 || channels == 3) /* rise_frame_shrink refuses 0 and below */
         return rise_frame_shrink(kernels, &picture, out, out_width, out_height, channels, error);
     picture.pixels = scratch;
     for (channel = 0; channel < channels && result == RISE_OK; channel++) {
@@ -75,9 +77,10 @@ static inline uint32_t preprocess_random(uint64_t *state)
     return mixed >> turn | mixed << ((32 - turn) & 31);
 }
 
-/* Returns the action that a frame of the emulator executes: with `probability` the action that the
-   previous frame executed (0 at first), else `action`. Machado et al. use 0.25. If an action is
-   repeated for several frames, they draw a random number for each frame. */
+/* Returns the action that a frame of the emulator executes: `executed` with `probability`, else
+   `action`. Pass as `executed` the action of the previous frame, and 0 at an episode's first frame.
+   Machado et al. use the probability 0.25. If an action is repeated for several frames, Machado et
+   al. draw a random number for each frame. */
 static inline int preprocess_sticky(uint64_t *random, double probability, int executed, int action)
 {
     return preprocess_random(random) < probability * 4294967296.0 ? executed : action;

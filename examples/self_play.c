@@ -1,16 +1,17 @@
 /* Self-play: an agent learns a game for two by playing against earlier copies of itself. A copy is
-   a play_only agent, and one call of rise_agent_publish makes it play as the agent does now. Each
-   new copy plays a tournament against all earlier copies. The results become Elo ratings, and the
-   program says whether later copies are stronger. Runs for about a minute and a half.
+   a play_only agent. One call of rise_agent_publish copies to this agent what the learning agent
+   knows at that time. Each new copy plays a tournament against all earlier copies. The results
+   become Elo ratings, and the program says whether later copies are stronger. Runs for about a
+   minute and a half.
 
        cc -O2 examples/self_play.c -o self_play -lm && ./self_play
 
-   The game: a ball flies between two paddles. The row where the ball hits a paddle decides where
-   the ball goes next. After every three hits the ball gets faster. The player who misses the ball
-   loses.
+   The game: a ball flies between two paddles. A hit above or below the middle of a paddle changes
+   the slope of the ball's path. After every three hits the ball gets faster. The player who misses
+   the ball loses. After 40 hits the game is a draw.
 
-   Options: --steps N, the steps to learn, at least 96 [150000]; --copies N, 1..12 [12];
-   --seed N [1] */
+   Options: --steps N, the frames to learn from, at least 96 [150000]; --copies N, 1..12 [12];
+   --seed N [1]. N of --steps is rounded down to a multiple of 8 * copies. */
 #define RISE_IMPLEMENTATION
 #include "../rise.h"
 
@@ -21,8 +22,9 @@
 
 enum { WIDTH = 16, HEIGHT = 12, UP = 0, DOWN = 2, ACTIONS = 3 };
 enum { SLOPES = 5, SERVES = 2 * HEIGHT * SLOPES }; /* the ball moves -2 to 2 rows a step */
-enum { FASTER = 3, LONGEST = 40 }; /* after every FASTER hits the ball gets faster, after LONGEST
-                                      hits the game is a draw */
+/* After every FASTER hits the ball gets faster. After LONGEST hits the game is a draw. */
+enum { FASTER = 3, LONGEST = 40 };
+/* LEAST_STEPS: one call of rise_agent_step_all before each copy */
 enum { ENVIRONMENTS = 8, MOST_COPIES = 12, LEAST_STEPS = ENVIRONMENTS * MOST_COPIES };
 
 /* ---------------------------------------------------------------------------------------------- */
@@ -53,8 +55,9 @@ static void game_begin(game *g, int serve)
     g->hits = 0;
 }
 
-/* Moves each paddle by at most a row, as the actions `left` and `right` say, and the ball by
-   `speed` columns. Returns the outcome of the game so far. */
+/* Moves each paddle by at most a row, as the actions `left` and `right` say. Moves the ball by dy
+   rows and by up to `speed` columns. At the column of a paddle, the player misses the ball, or the
+   ball turns and moves one column back. Returns the outcome of the game so far. */
 static outcome game_move(game *g, int left, int right)
 {
     int const seat = g->dx > 0, speed = 1 + g->hits / FASTER;
@@ -98,8 +101,8 @@ static void game_draw(const game *g, int seat, uint8_t *frame)
 typedef struct session {
     rise_agent *agent;                   /* learns */
     rise_agent *copies[MOST_COPIES + 1]; /* copies[0] plays at random */
-    int copy_count, count;               /* copies to make; copies that play already,
-                                            copy 0 included */
+    int copy_count, count;               /* copies to make, without copy 0; copies that play
+                                            already, with copy 0 */
     game games[ENVIRONMENTS];            /* the agent plays left, a copy right */
     int opponents[ENVIRONMENTS];         /* which copy */
     float rewards[ENVIRONMENTS];
@@ -120,8 +123,8 @@ static void begin(session *s, int i)
     s->rewards[i] = 0;
 }
 
-/* Plays one step of all games, from which the agent learns. In game i, player i of a copy is the
-   opponent. Returns 0 if a call failed. */
+/* Plays one step of all games; the agent learns from this step. In game i, the opponent is player i
+   of copy opponents[i]. Returns 0 if a call failed. */
 static int learn(session *s)
 {
     static uint8_t frames[ENVIRONMENTS][WIDTH * HEIGHT], frame[WIDTH * HEIGHT];
@@ -277,7 +280,7 @@ static const char *failure(const session *s)
 }
 
 /* Reads the options into numbers: steps, copies, seed. Prints a message and returns 0 if an option
-   is wrong. */
+   is wrong, and also for --help. */
 static int parse(int argc, char **argv, int *numbers)
 {
     static const struct {
@@ -302,8 +305,10 @@ static int parse(int argc, char **argv, int *numbers)
                     text, options[k].least, options[k].most);
         else if (strcmp(argv[i], "--help") != 0)
             fprintf(stderr, "self_play: there is no option %s\n", argv[i]);
-        fprintf(stderr, "self_play [--steps N, at least %d] [--copies 1..%d] [--seed N]\n",
-                LEAST_STEPS, MOST_COPIES);
+        fprintf(stderr,
+                "self_play [--steps N, at least %d] [--copies 1..%d] [--seed N]\n"
+                "The defaults are --steps 150000 --copies %d --seed 1.\n",
+                LEAST_STEPS, MOST_COPIES, MOST_COPIES);
         return 0;
     }
     return 1;
@@ -320,13 +325,14 @@ int main(int argc, char **argv)
     steps = numbers[0], s.copy_count = numbers[1];
     if (session_make(&s, steps, numbers[2], &error) != RISE_OK)
         return fprintf(stderr, "self_play: %s\n", error.text), 1;
-    printf("An agent learns for %d steps against copies of itself. Copy 0 plays at random.\n"
+    steps -= steps % (s.copy_count * ENVIRONMENTS);
+    printf("An agent learns from %d frames against copies of itself. Copy 0 plays at random.\n"
            "The share of the points that each new copy gets:\n",
            steps);
     while (good && s.count <= s.copy_count) {
         rise_agent *const copy = s.copies[s.count];
         for (i = steps / s.copy_count / ENVIRONMENTS; i > 0 && good; i--) good = learn(&s);
-        good = good && rise_agent_publish(s.agent, copy) == RISE_OK; /* now it plays as the agent */
+        good = good && rise_agent_publish(s.agent, copy) == RISE_OK; /* `copy` plays as the agent */
         s.count++;
         good = good && tournament(&s);
         if (!good) break;

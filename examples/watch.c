@@ -1,19 +1,22 @@
-/* Shows how a saved agent plays: the game, and the expected return of each action. memory.c names
-   its files after the game (lock-catch.rise, corridor-10.rise), and watch reads the game from such
-   a name. For other names pass --game and --length.
+/* Shows how a saved agent plays: the game, and the expected return of each action. If stdout is no
+   terminal, prints the score of each episode instead. memory.c names its files after the game
+   (lock-catch.rise, corridor-10.rise), and watch reads the game from such a name. For other names
+   pass --game and --length.
 
        cc -O2 examples/watch.c -o watch -lm && ./watch lock-catch.rise
 
-   With --export, writes the agent as a C header instead, for a program that plays it without a
-   file. The file may hold any agent of rise.h. The comment at the top of the header explains its
-   use.
+   With --export, writes the agent as a C header instead, for a program that plays the agent without
+   a file. The agent need not play a small game. But agents with the embeddings USER and RESNET18
+   are refused, because files do not hold these encoders. The comment at the top of the header
+   explains the use of the header.
 
        ./watch lock-catch.rise --export catcher.h
 
    With --weights float16, the header has half the bytes, but the weights are copied to RAM. With
-   --weights int8, the header has a quarter of the bytes. If the agent plays a small game, watch
-   plays the game twice: with the weights of the file and with those of the header. Then watch
-   prints both scores and the share of equal actions.
+   --weights int8, the header has a quarter of the bytes. Watch then compares both kinds of weights,
+   if the file name or --game names the game. For this, watch plays 200 episodes (--episodes) with
+   the weights of the file, and the same episodes with those of the header. Watch prints both scores
+   and the share of equal actions.
 
        ./watch lock-catch.rise --export catcher8.h --weights int8
 */
@@ -35,7 +38,7 @@ typedef struct options {
     const char *header; /* to be written; NULL: show how the agent plays */
     rise_save weights;  /* of the header: RISE_SAVE_POLICY (32-bit floats), _FLOAT16 or _INT8 */
     game_kind game;     /* GAME_KINDS: unknown */
-    int guessed;        /* 1: `game` was read from the file name */
+    int stated;         /* 1: --game or --length was given */
     int length;
     int episodes; /* 0: SHOWN or COMPARED */
     int seed;
@@ -45,12 +48,12 @@ static void print_usage(void)
 {
     int kind;
     fputs("watch FILE [--game NAME] [--length L] [--episodes N] [--seed N]\n"
-          "    Shows how a saved agent plays. Ctrl-C ends watch.\n"
+          "    Shows how a saved agent plays [10 episodes, seed 1]. Ctrl-C ends watch.\n"
           "watch FILE --export HEADER.h [--weights float32|float16|int8]\n"
           "    Writes the agent as a C header [float32]. A file with 8-bit weights keeps them.\n"
-          "    With float16 and int8, watch then plays the game twice: with the weights of the\n"
-          "    file and with those of the header. It prints both scores. --game or the file name\n"
-          "    says which game.\n"
+          "    With float16 and int8, watch then plays N episodes [200] with the weights of the\n"
+          "    file, and with those of the header. Then watch prints both scores. --game or the\n"
+          "    file name says which game. --length, --episodes and --seed are as above.\n"
           "watch --self-test\n"
           "    Checks this build on this machine.\n"
           "Small games:",
@@ -85,7 +88,7 @@ static int read_options(options *o, command_line *c, int argc, char **argv)
     o->header = command_string(c, "--export");
     o->weights = weights[command_choice(c, "--weights")];
     o->game = name != NULL ? game_named(name) : GAME_KINDS;
-    o->guessed = 0;
+    o->stated = name != NULL || command_given(c, "--length");
     o->length = command_whole(c, "--length");
     o->episodes = command_whole(c, "--episodes");
     o->seed = command_whole(c, "--seed");
@@ -97,21 +100,21 @@ static int read_options(options *o, command_line *c, int argc, char **argv)
 }
 
 /* Reads game and length from the file name: "saved/corridor-20.rise" is the corridor of length 20.
-   If several names of games fit, takes the longest: "pong-75.rise" is Pong-75, not Pong. */
+   If several names of games fit, takes the longest: "pong-75.rise" is Pong-75, not Pong. With
+   --game, reads only the length, if the file name begins with that game. */
 static void guess_game(options *o)
 {
     const char *const name = export_base(o->path);
     size_t longest = 0;
-    int kind;
-    if (o->game != GAME_KINDS) return;
+    int kind, found = GAME_KINDS;
     for (kind = 0; kind < GAME_KINDS; kind++) {
         const char *const prefix = game_spec_of((game_kind)kind)->name;
         size_t const size = strlen(prefix);
         if (size <= longest || strncmp(name, prefix, size) != 0) continue;
-        longest = size;
-        o->game = (game_kind)kind, o->guessed = 1;
+        longest = size, found = kind;
     }
-    if (o->length == 0 && longest > 0 && name[longest] == '-') {
+    if (o->game == GAME_KINDS) o->game = (game_kind)found;
+    if (o->length == 0 && longest > 0 && found == (int)o->game && name[longest] == '-') {
         const game_spec *const spec = game_spec_of(o->game);
         int const number = atoi(name + longest + 1); /* "catch-2.rise": no length */
         if (number >= spec->least_length && number <= spec->most_length) o->length = number;
@@ -129,7 +132,8 @@ static rise_agent *load(const options *o, episode *e)
     machine.play_only = 1;
     machine.players = 1;
     if (o->game == GAME_KINDS) {
-        fprintf(stderr, "watch: %s does not begin with the name of a game; pass --game\n", o->path);
+        fprintf(stderr, "watch: the file name of %s does not begin with the name of a game; pass "
+                        "--game\n", o->path);
         return NULL;
     }
     if (!game_init(&e->state, o->game, o->length, (uint64_t)o->seed)) {
@@ -160,6 +164,14 @@ static rise_agent *load(const options *o, episode *e)
     return NULL;
 }
 
+/* Returns whether a call of the agent failed. Then prints the error. */
+static int agent_failed(const rise_agent *agent)
+{
+    const rise_error *const error = rise_agent_error(agent);
+    if (error->result != RISE_OK) fprintf(stderr, "watch: %s\n", error->text);
+    return error->result != RISE_OK;
+}
+
 static void play(const options *o, rise_agent *agent, episode *e, terminal *t)
 {
     int const episodes = o->episodes > 0 ? o->episodes : SHOWN;
@@ -172,7 +184,7 @@ static void play(const options *o, rise_agent *agent, episode *e, terminal *t)
             episode_watch(e, agent, 0, t, e->state.spec->name);
         else
             while (episode_step(e, agent, 0)) continue;
-        if (!e->state.done) break; /* interrupted */
+        if (!e->state.done) break; /* interrupted, or rise_agent_play failed */
         if (!t->live)
             printf("episode %d: start %d, score %+.2f\n", i + 1, e->state.start, e->score);
         sum += e->score;
@@ -183,9 +195,9 @@ static void play(const options *o, rise_agent *agent, episode *e, terminal *t)
                i, e->state.spec->name, sum / i, e->state.spec->without_memory, e->state.spec->best);
 }
 
-/* Plays one episode with `agent` and returns its score. If `other` is not NULL, it also chooses an
-   action for each frame, which is not played. *equal counts the frames where both actions are
-   equal. */
+/* Plays one episode with `agent` and returns the score of the episode. If `other` is not NULL, asks
+   `other` for an action at each frame, too. This action is not played. Adds to *equal the number of
+   frames where both agents choose the same action. */
 static double play_with(rise_agent *agent, rise_agent *other, int start, episode *e, int *equal)
 {
     uint8_t view[GAME_SIDE * GAME_SIDE];
@@ -201,8 +213,10 @@ static double play_with(rise_agent *agent, rise_agent *other, int start, episode
     return e->score;
 }
 
-/* Plays the agent of the file and the policy of the header, and prints the difference. */
-static void compare(const options *o, rise_agent *agent, const exported *header, episode *e)
+/* Plays the same episodes with the agent of the file and with the policy of the header. Prints both
+   mean scores and the share of equal actions. Returns 0, after a message, if an agent refused a
+   frame. */
+static int compare(const options *o, rise_agent *agent, const exported *header, episode *e)
 {
     int const episodes = o->episodes > 0 ? o->episodes : COMPARED;
     int const bits = rise_agent_query(agent)->weight_bits;
@@ -214,30 +228,35 @@ static void compare(const options *o, rise_agent *agent, const exported *header,
         steps += e->state.time;
         scores[1] += play_with(header->agent, NULL, start, e, NULL) / episodes;
     }
+    if (agent_failed(agent) || agent_failed(header->agent)) return 0;
     printf("Mean score of %d episodes of %s: %+.3f with %d-bit weights, %+.3f with %d-bit "
            "weights.\n"
            "In the states that the file's weights reach, both choose the same action in %d of %d "
            "steps (%.1f%%).\n",
            episodes, e->state.spec->name, scores[0], bits, scores[1], header->bits, equal, steps,
            100.0 * equal / steps);
+    return 1;
 }
 
-/* Compares the weights of the header with those of the file, if the game is known. Returns the exit
-   status. A wrong guess of the game is no failure, because the header is written. */
+/* Compares the scores with the weights of the header and of the file, if the game is known. Returns
+   the exit status: 1 if the agent does not play the game of --game, or if --length is wrong. If the
+   game was read from the file name, it may be wrong. The status is then 0, because the header is
+   written. */
 static int report_change(const options *o, const exported *header)
 {
     episode e;
     rise_agent *agent;
+    int failed;
     if (o->game == GAME_KINDS) {
         printf("If the agent plays a small game, pass --game NAME: watch then compares the scores "
                "with the file's weights and with the header's.\n");
         return 0;
     }
     agent = load(o, &e);
-    if (agent == NULL) return !o->guessed;
-    compare(o, agent, header, &e);
+    if (agent == NULL) return o->stated;
+    failed = !compare(o, agent, header, &e);
     rise_agent_destroy(agent);
-    return 0;
+    return failed;
 }
 
 /* Opens the agent of the file as the policy that the header will hold. Returns NULL after a message
@@ -260,8 +279,8 @@ static exported *open_policy(const options *o, int *file_bits)
     return e;
 }
 
-/* Writes the header, and compares its weights with those of the file if they are smaller. Returns
-   the exit status. */
+/* Writes the header. If a weight of the header has fewer bits than a weight of the file, also
+   compares the scores with both. Returns the exit status. */
 static int write_header(const options *o)
 {
     rise_error error;
@@ -287,6 +306,7 @@ int main(int argc, char **argv)
     options o;
     episode e;
     rise_agent *agent;
+    int failed;
     if (self_test_wanted(argc, argv)) return self_test_status();
     if (command_wants_help(argc, argv)) return print_usage(), 0;
     if (!read_options(&o, &line, argc, argv)) return 2;
@@ -296,6 +316,7 @@ int main(int argc, char **argv)
     if (agent == NULL) return 1;
     terminal_open(&screen);
     play(&o, agent, &e, &screen);
+    failed = agent_failed(agent);
     rise_agent_destroy(agent);
-    return 0;
+    return failed;
 }
