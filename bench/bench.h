@@ -2,8 +2,9 @@
 
    Other programs always disturb the machine. So the competitors take turns within a round, and each
    turn is long enough to be timed. A printed time is the median over all rounds. A printed ratio is
-   the median of the rounds' ratios: a disturbance that lasts for a whole round cancels out. The
-   machine's limit (multiply-adds or bytes read per second) is a competitor in every round, too. */
+   the median of the rounds' ratios: a disturbance that lasts for a whole round cancels out. In
+   kernels.c and step.c, the machine's limit is a competitor in every round, too: the multiply-adds
+   or the bytes read in a second. */
 #define _POSIX_C_SOURCE 200809L
 #define RISE_IMPLEMENTATION
 #include "../rise.h"
@@ -78,7 +79,8 @@ RISEI_FN void device_make(void)
 }
 
 /* Returns the description of an agent with the default fields, for this instruction set and number
-   of threads. It learns only when told to. */
+   of threads. The agent learns only when told to. batch_parts is 1: with learn_outside, the default
+   would be 4. */
 static inline rise_agent_desc bench_desc(int width, int height, rise_memory memory, int actions)
 {
     rise_agent_desc desc;
@@ -308,7 +310,8 @@ RISEI_FN void settle(void)
     nanosleep(&pause, NULL);
 }
 
-/* Returns the seconds that the competitor needs to do its work once: the mean of `repeat` times. */
+/* Returns the seconds that the competitor needs to do its work once: the mean of `repeat` calls of
+   `run`, or what `ask` returns. */
 RISEI_FN double competitor_sample(const competitor *c, int repeat)
 {
     double start;
@@ -319,7 +322,8 @@ RISEI_FN double competitor_sample(const competitor *c, int repeat)
     return (now() - start) / repeat;
 }
 
-/* Chooses how often each competitor repeats its work, so that a sample takes 2 ms or more. */
+/* Chooses how often each competitor with `run` repeats its work, so that a sample takes 2 ms or
+   more. A competitor with `ask` chooses this itself. */
 static void competitors_warm(void)
 {
     int i;

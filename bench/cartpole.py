@@ -6,8 +6,9 @@
     python3 bench/cartpole.py --task hidden --seeds 5
     python3 bench/cartpole.py --task acrobot --seeds 5 --peer-seeds 1
 
-Each finished seed is a line of --results. A run that was stopped goes on after the last one, and
-only an agent whose fields have changed runs again. Delete the file to measure again.
+Each finished seed is a line of --results. The same command skips these seeds, also after a change
+of rise.h or of examples/cartpole.py. A seed runs again only if --steps or the fields in TASKS have
+changed. Delete the file to measure again.
 
 All play one copy of the game. rise.h has the settings of examples/cartpole.py. DQN has the settings
 of RL Baselines3 Zoo for CartPole-v1. Both take all steps. "rise.h, stops early" is learn() of the

@@ -2,13 +2,14 @@
 
        make bench-costs [BENCH="--quick --isa avx2 --threads 2"]
 
-   All fields of the description have their defaults, except the frame size, the 4 actions and
-   learn_outside = 1. With learn_outside, this program calls each update itself. The replay buffer
+   All fields of the description have their defaults, except the frame size, the 4 actions, the
+   memory, isa, threads, learn_outside = 1 and batch_parts = 1. With learn_outside, this program
+   calls each update itself. batch_parts = 1 is the default without learn_outside. The replay buffer
    is filled with learn_start + 2 window random frames of one episode, so only the first windows
    contain padding. The three kinds of agent take turns within a round. Each time is the median over
-   all rounds. With one thread it is processor time, so that other programs matter little; with
-   several threads it is elapsed time. Only the public functions of rise.h are used here. bench.h
-   has the rounds and the peak. */
+   all rounds. With one thread, a time is processor time, so that other programs matter little. With
+   several threads, a time is elapsed time. Only the public functions of rise.h are used here.
+   bench.h has the rounds and the peak. */
 #include "bench.h"
 
 enum { ACTIONS = 4, KINDS = 3, SIZES = 4 };

@@ -56,7 +56,7 @@ static rise_agent *train(rise_error *error)
     return agent;
 }
 
-/* Plays a policy in place, as the board does, and writes what the board prints. */
+/* Loads a policy, plays the episodes that the board plays, and writes what the board prints. */
 static int play(const char *policy, const char *output, rise_error *error)
 {
     rise_agent_desc machine;

@@ -8,8 +8,9 @@ MiniWorld, ViZDoom, MinAtar and Atari games. All agents have the default fields 
     python3 bench/environments.py --check                     the page must have these tables
 
 A run is one call of examples/atari.c, and has a folder in build/environments. A run that ends adds
-a line to bench/environments.csv. A run that has a line is not repeated. An interrupted run is
-resumed.
+a line to bench/environments.csv, after the lines of the runs that began before it. A run that has a
+line is not repeated. A run that has a folder but no line is resumed, so a complete one is not
+trained again.
 """
 
 import argparse

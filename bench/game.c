@@ -13,13 +13,13 @@
    library. One agent for each way learns the same game, and the agents take turns: each plays for
    SLICE seconds. So a disturbance by other programs usually reaches all of them.
 
-   In each tick, an empty call is measured, too. It only reads the clock, until as much time has
-   passed as an acting call takes (median), but at most EMPTY_MOST. The longest empty call shows how
-   long other programs and the library's own worker kept the processor.
+   In each tick, an empty call is measured, too. An empty call only reads the clock, until as much
+   time has passed as an acting call takes (median), but from EMPTY_LEAST to EMPTY_MOST. The longest
+   empty call shows how long other programs and the library's own worker kept the processor.
 
    A call's own time is the processor time of the game's thread, plus the time in which the call
-   waited for the worker. It leaves out the time in which the system gave the processor to others,
-   so it can be judged on a busy machine, too. */
+   waited for the worker. The time in which the system gave the processor to others is left out. So
+   the own time means something on a busy machine, too. */
 #define _POSIX_C_SOURCE 200809L
 #define RISE_IMPLEMENTATION
 #include "../rise.h"
@@ -232,11 +232,17 @@ static void player_make(player *p, const way *how, const result *size)
     if (size->width > 16) d.learn_period = LARGE_PERIOD * size->games;
     for (i = 0; i < option.field_count; i++)
         if (rise_agent_set(&d, option.fields[i], &error) != RISE_OK) failed(error.text);
+    /* the sizes of this program's arrays, and what the ways of learning set */
+    if (d.frame_width != size->width || d.frame_height != size->height || d.frame_channels != 0 ||
+        d.numbers != 0 || d.actions != ACTIONS || d.environments != size->games ||
+        d.action_masks != 0 || d.demonstrators != 0 || d.background != 0 || d.learn_outside != 0)
+        failed("--set: the program sets this field itself; see --frame and --games");
     d.background = how->background, d.learn_outside = how->learn_outside;
     if (how->parts > 0) d.batch_parts = how->parts;
     d.memory_bytes = rise_agent_bytes(&d, &error);
+    if (d.memory_bytes == 0) failed(error.text);
     p->block = d.memory_block = malloc(d.memory_bytes);
-    if (d.memory_bytes == 0 || d.memory_block == NULL) failed("no memory");
+    if (d.memory_block == NULL) failed("no memory");
     if (rise_agent_create(&p->agent, &d, &error) != RISE_OK) failed(error.text);
     p->how = how;
     p->calls = samples_make(ticks), p->empty = samples_make(ticks);

@@ -4,11 +4,12 @@
        make bench-kernels [BENCH="--quick --isa avx2 --threads 2"]
 
    "ratio" is the peer's time over ours: above 1, ours are faster. A peer that is not installed is
-   printed as absent. Each peer is forced to use kernels of the same instruction set, because on
-   virtual machines the peers choose old ones. oneDNN chooses the layout of its data, and the time
-   of changing the layout is not counted. In the forward pass, our convolutions include bias and
-   ReLU, and our dense layers include the bias. oneDNN's convolutions include the bias. The products
-   of the BLAS libraries include neither. */
+   printed as absent. With AVX2, each peer is forced to use kernels of the same instruction set.
+   With AVX-512, only the BLAS libraries are forced, because on virtual machines they choose old
+   kernels. With other instruction sets, each peer chooses its kernels. oneDNN chooses the layout of
+   its data, and the time of changing the layout is not counted. In the forward pass, our
+   convolutions include bias and ReLU, and our dense layers include the bias. oneDNN's convolutions
+   include the bias. The products of the BLAS libraries include neither. */
 #include "bench.h"
 
 #include <dlfcn.h>

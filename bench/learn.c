@@ -4,11 +4,11 @@
    become a table in Markdown, a CSV file and figures. Try --help. `make bench-learn` and
    `make bench-ablation` are the usual commands. With --size, the games' frames are enlarged.
 
-   Score: the agent is evaluated POINTS times in a run. An evaluation plays every start of the game
-   greedily and changes nothing in the learning. The score is the mean of the LAST latest
-   evaluations. It is normalised: 1 is the best play. 0 is the best play without memory or, in games
-   where memory gives little or nothing, random play. Time is processor time of acting and learning,
-   without evaluation. */
+   Score: the agent is evaluated once before learning, and POINTS times in the run. An evaluation
+   plays every start of the game greedily and changes nothing in the learning. The score is the mean
+   of the LAST latest evaluations. Scores are normalised: 1 is the best play. 0 is the best play
+   without memory or, in games where memory gives little or nothing, random play. Time is processor
+   time of acting and learning, without evaluation. */
 #include "../examples/chart.h"
 #include "../examples/game_trainer.h"
 
@@ -28,7 +28,7 @@ enum {
     SEEDS_MAX = STATS_SEEDS,
     VARIANTS_MAX = 40,
     NAME = 40,
-    SIZE_LEAST = 42, /* pixels; smaller frames are not enough for the network's strides */
+    SIZE_LEAST = 42, /* pixels; for smaller frames, trainer_enlarge sets no padding */
     TEXT = 2000,
     PATH = 400
 };
@@ -64,9 +64,9 @@ static const task ablation_tasks[] = {{"corridor-20", 30000}, {"key-door", 50000
 static const task quick_tasks[] = {{"blink", 4000}, {"corridor", 6000}, {"catch", 6000}, {NULL, 0}};
 
 /* The games with enlarged frames. With these budgets, the better settings reach the best play and
-   the worse ones do not. For example, after 20000 steps of key-door at 84 x 84, one run scored 1
-   with the defaults, and one -0.11 without standardised frames and with context_scale 0.05. All
-   runs of NONE and RISE take about an hour of processor time. */
+   the worse ones do not. An example is key-door at 84 x 84 after 20000 steps. One run with the
+   defaults scored 1. One run without standardised frames and with context_scale 0.05 scored -0.11.
+   All runs of NONE and RISE take about an hour of processor time. */
 static const task size_tasks[] = {{"blink", 8000},          {"corridor", 15000},
                                   {"key-door", 20000},      {"lock-catch", 40000},
                                   {"catch", 20000},         {"pong", 25000},
@@ -88,16 +88,18 @@ static const variant size_kinds[] = {
     {"RISE", "memory=rise", "stored embeddings", 0xE8710A, 0},
     {NULL, NULL, NULL, 0, 0}};
 
-/* Each kind differs from the first in one setting. Kinds with raw frames also differ in
-   context_scale. All are compared to the first. */
+/* Each kind but `raw-half` differs from the first in one setting. With raw_frames, the default of
+   context_scale is 0.5 here. So `raw` sets context_scale to 1, as in the first kind. All are
+   compared to the first. */
 static const variant ablations[] = {
-    {"RISE", "memory=rise", "downsampled to 64 half floats, GRU 32, concat", 0, 0},
+    {"RISE", "memory=rise", "downsampled, up to 64 half floats, GRU 32, concat", 0, 0},
     {"signs", "embedding=signs", "frozen encoder: random projection by signs", 0, 0},
     {"gaussian", "embedding=gaussian", "frozen encoder: dense Gaussian projection", 0, 0},
     {"sparse", "embedding=sparse", "frozen encoder: sparse random projection", 0, 0},
     {"conv", "embedding=conv", "frozen encoder: random conv net", 0, 0},
     {"size-16", "embedding_size=16", "embeddings of 16 numbers", 0, 0},
-    {"size-256", "embedding_size=256", "embeddings of 256 numbers", 0, 0},
+    /* DOWNSAMPLE lowers 256 to the number of pixels: 56 in pong, as in the first kind */
+    {"size-256", "embedding_size=256", "embeddings of a number for each pixel", 0, 0},
     {"floats", "embedding_f32=1", "embeddings stored as 32-bit floats", 0, 0},
     {"window-8", "window=8", "window of 8 frames", 0, 0},
     {"window-16", "window=16", "window of 16 frames", 0, 0},
@@ -193,8 +195,10 @@ static int game_from(game *g, const char *name)
         snprintf(stem, sizeof stem, "%.*s", (int)(dash - name), name);
         kind = game_named(stem);
         length = atoi(dash + 1);
+        if (length <= 0) kind = GAME_KINDS; /* "catch-", "corridor-x" */
     }
-    return (kind != GAME_KINDS && game_init(g, kind, length, 1)) || failed(name, "no such game");
+    return (kind != GAME_KINDS && game_init(g, kind, length, 1)) ||
+           failed(name, "no such game, or no such length");
 }
 
 /* Returns the share of the game's budget that the variant gets. */
@@ -237,8 +241,8 @@ static void listing_add(void *user, const char *text)
     if (length > 0 && length < room) l->length += (size_t)length;
 }
 
-/* Returns a hash (FNV-1a) of the frames and rewards of random play. It changes when the rules of
-   the game change, or how its frames are enlarged. */
+/* Returns a hash (FNV-1a) of the frames and rewards of random play. The hash changes when the rules
+   of the game change, or when frames are enlarged in another way. */
 static uint32_t game_hash(const game *like)
 {
     static uint8_t view[GAME_SIDE * GAME_SIDE];
@@ -280,8 +284,8 @@ static void add_fields(const rise_agent_desc *desc, char *line, size_t size)
     }
 }
 
-/* Returns a hash (FNV-1a) of all fields that are not 0 when defaults are filled in. It changes when
-   a default changes. It stays when the library gets a new field whose default is 0. */
+/* Returns a hash (FNV-1a) of all fields that are not 0 when defaults are filled in. A changed
+   default changes the hash. A new field whose default is 0 does not. */
 static uint32_t desc_hash(const rise_agent_desc *desc)
 {
     char text[4 * TEXT] = "";
@@ -423,7 +427,10 @@ static int bench_run(bench *b)
                 pid_t child;
                 done++;
                 if (run_read(b, t, v, seed)) continue;
-                if (running == b->processes) good = wait_for_one(&running);
+                if (running == b->processes && !wait_for_one(&running)) {
+                    good = 0;
+                    break;
+                }
                 printf("%6.0f s  run %d of %d: %s %s seed %d\n", terminal_seconds() - begin, done,
                        total, b->tasks[t].name, b->variants[v].name, seed);
                 fflush(stdout);
@@ -449,8 +456,8 @@ typedef enum measure {
 
 typedef enum group { NEEDS_MEMORY, NO_MEMORY, GROUPS } group;
 
-/* Returns the group of a game. A game needs memory if the best score is above the best score
-   without memory by more than 4 times `margin`, the error of a sampled score. */
+/* Returns the group of a game. A game needs memory if the best score exceeds the best score without
+   memory by more than 4 times `margin`. `margin` is 0 in games that are not sampled. */
 static group group_of(const bench *b, int t)
 {
     const game_spec *const spec = b->games[t].spec;
@@ -925,7 +932,8 @@ static int write_games(const bench *b, const char *path)
     return chart_svg_close(file) || failed(path, "cannot be written");
 }
 
-/* Writes the figure of an ablation: a row for each variant, with its score and interval. */
+/* Writes the figure of an ablation: a row for each variant, with its score and interval in the
+   games that need memory. */
 static int write_rows(const bench *b, const char *path)
 {
     chart_frame f = {370, 60, 410, 0, 1,
@@ -965,6 +973,7 @@ static int bench_report(bench *b)
             for (seed = 1; seed <= b->seeds; seed++) complete += run_read(b, t, v, seed);
     }
     printf("%d of %d runs are complete\n", complete, b->task_count * b->variant_count * b->seeds);
+    if (complete == 0) return failed(b->report, "is not written, because no run is complete");
     snprintf(path, sizeof path, "%s.md", b->report);
     good = write_table(b, path);
     printf("written: %s\n", path);
@@ -992,7 +1001,8 @@ static void print_help(void)
         "                   May be repeated, and replaces the list of kinds. The settings are\n"
         "                   fields of the description. NAME may be alone if it is in the list:\n"
         "                   --kind RISE. All are compared with RISE, or else with the first\n"
-        "  --set SETTINGS   fields that all kinds have, unless a kind sets them\n"
+        "  --set SETTINGS   fields that all kinds have, unless a kind sets them. May not be\n"
+        "                   repeated: write \"window=8 batch=64\"\n"
         "  --quick          three games, two seeds: two minutes\n"
         "  --games A,B      only these games, with their budgets; A:30000 has 30000 steps\n"
         "  --seeds N        seeds of each game and kind [5]\n"
@@ -1006,28 +1016,34 @@ static void print_help(void)
         "  --report-only    trains nothing and reports the runs that are complete\n");
 }
 
-/* Adds games such as "catch,blink:9000": a budget that follows the name replaces the usual one. The
-   first ones replace all games. Returns 0 if a game has no budget. */
+/* Replaces all games by those of a list such as "catch,blink:9000". A budget that follows the name
+   replaces the usual one. Returns 0 if a game has no budget or stands there twice, or if there was
+   a list before. */
 static int choose_games(bench *b, char *list)
 {
     static task chosen[GAMES_MAX];
     const task *const usual = b->tasks;
     int const count = b->task_count;
     char *word;
+    if (usual == chosen) return failed(list, "is a second list of games");
     b->tasks = chosen;
     b->task_count = 0;
     for (word = strtok(list, ","); word != NULL; word = strtok(NULL, ",")) {
         task *const to = &chosen[b->task_count];
         char *const colon = strchr(word, ':');
         int t = 0;
-        if (b->task_count == GAMES_MAX) return 0;
+        if (b->task_count == GAMES_MAX) return failed(word, "is one game too many");
         if (colon != NULL) *colon = '\0';
+        while (t < b->task_count && strcmp(chosen[t].name, word) != 0) t++;
+        if (t < b->task_count) return failed(word, "stands in the list twice");
+        t = 0;
         while (t < count && strcmp(usual[t].name, word) != 0) t++;
         if (t == count && colon == NULL)
             return failed(word, "has no budget here; write it after the name: catch:30000");
         to->name = word;
         to->steps = colon != NULL ? atof(colon + 1) : usual[t].steps;
-        b->task_count += to->steps > 0;
+        if (!(to->steps > 0)) return failed(word, "needs a number of steps above 0");
+        b->task_count++;
     }
     return b->task_count > 0;
 }
@@ -1092,12 +1108,20 @@ static int take(char *to, size_t size, const char *value)
     return snprintf(to, size, "%s", value) < (int)size;
 }
 
+/* Adds settings of all kinds. Returns 0 if they are too long. */
+static int add_settings(bench *b, const char *value)
+{
+    size_t const length = strlen(b->common);
+    return snprintf(b->common + length, sizeof b->common - length, "%s%s", length > 0 ? " " : "",
+                    value) < (int)(sizeof b->common - length);
+}
+
 static int parse_value(bench *b, const char *name, char *value)
 {
     if (strcmp(name, "--size") == 0) return b->size > 0; /* parse_first has read the value */
     if (strcmp(name, "--games") == 0) return choose_games(b, value);
     if (strcmp(name, "--kind") == 0) return add_variant(b, value);
-    if (strcmp(name, "--set") == 0) return take(b->common, sizeof b->common, value);
+    if (strcmp(name, "--set") == 0) return add_settings(b, value);
     if (strcmp(name, "--seeds") == 0) return (b->seeds = atoi(value)) >= 1 && b->seeds <= SEEDS_MAX;
     if (strcmp(name, "--processes") == 0) return (b->processes = atoi(value)) >= 1;
     if (strcmp(name, "--share") == 0) return (b->share = atof(value)) > 0;

@@ -2,8 +2,8 @@
 # Trains DQN on the real MinAtar, with the settings of Young & Tian (2019): a conv layer of 16 3x3
 # filters, a dense layer of 128 units, one update a frame, 100000 frames of replay. Then trains on
 # the same games with half of the frames black, without memory and with RISE. Interrupted runs
-# continue. Complete runs are not repeated. Each run has a folder in build/minatar. The results are
-# in bench/minatar.md.
+# continue. Complete runs are not repeated, not even with other STEPS. Each run has a folder in
+# build/minatar. The results are in bench/minatar.md.
 #
 #   sh bench/minatar.sh [dqn|blank-none|blank-rise]...   needs python3 with minatar and gymnasium
 #   sh bench/minatar.sh report                           prints the table of all runs so far
@@ -41,7 +41,7 @@ report() {
                 share = result == "" || published == "" ? "" : 100 * result / published
                 printf "| %s | %s | %s | %d | %s | %s | %s | %s | %.0f | %.0f |\n", game, kind,
                        seed, x[1], cell("%.1f", training), cell("%.1f", best), more,
-                       cell("%.0f%%", share), x[2] / 60, x[1] / x[2]
+                       cell("%.0f%%", share), x[2] / 60, x[2] > 0 ? x[1] / x[2] : 0
             }' - "$log"
     done
 }
@@ -78,7 +78,11 @@ for kind in ${*:-dqn blank-none blank-rise}; do
             dqn) run dqn "$game" "$seed" none 0 ;;
             blank-none) run blank-none "$game" "$seed" none 0.5 ;;
             blank-rise) run blank-rise "$game" "$seed" rise 0.5 ;;
-            esac
+            *) echo "minatar.sh: there is no kind $kind" >&2 && exit 2 ;;
+            esac || {
+                echo "minatar.sh: a run failed: see build/minatar/$game-$kind-$seed.txt" >&2
+                exit 1
+            }
         done
     done
 done

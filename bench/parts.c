@@ -1,14 +1,16 @@
 /* Measures the parts of an update, for 1 to 32 parts. Prints a Markdown table of their times and of
-   the agent's bytes. Where qemu is installed, it also has the instructions of the longest part.
+   the agent's bytes. Where qemu is installed, the table also has the instructions of the longest
+   part and of the update.
 
        make bench-parts [BENCH="--quick --isa avx2 --threads 2"]
 
    All fields of the description have their defaults, except the frame size, the 4 actions, the
-   memory, batch_parts, and what a benchmark needs. These are random actions, a small replay buffer,
-   and learn_outside = 1. The replay buffer holds random frames of one episode. The step before each
-   timed update overwrites the oldest frame, so timed updates have no window with padding. The
-   update whose instructions are counted may have a few: there the buffer still begins with the
-   episode. A clock that the program sets makes each call of rise_agent_learn_for do one part.
+   memory, isa, threads, batch_parts, and what a benchmark needs. These are random actions, a
+   replay buffer of 400 frames, learn_start = 200, learn_period = 1 and learn_outside = 1. The
+   replay buffer holds random frames of one episode. The step before each timed update overwrites
+   the oldest frame, so timed updates have no window with padding. The update whose instructions are
+   counted may have a few: there the buffer still begins with the episode. A clock that the program
+   sets makes each call of rise_agent_learn_for do one part.
 
    The agents of one frame size and memory take turns: each does a whole update in a round. With
    one thread a time is processor time, so that other programs matter little; with several threads
@@ -78,8 +80,8 @@ static void subject_step(subject *s)
         failed(rise_agent_error(s->agent)->text);
     s->steps++;
 }
-/* Creates the agent and fills its replay buffer until an update is due. Random actions need no
-   network. */
+/* Creates the agent and fills its whole replay buffer; updates are due from the middle on. Random
+   actions need no network. */
 static void subject_make(subject *s, rise_agent_desc desc)
 {
     rise_error error;

@@ -7,8 +7,8 @@ Reads a command a line and answers each with a line:
     time ID REPEAT                                          ->  seconds of an update (act: action),
                                                                 the mean of REPEAT
     drop ID                                                 ->  ready
-"usual" is the usual code. "best" adds channels_last and a fused Adam, and freezes and optimises
-nets that do not learn.
+"usual" is the usual code. "best" adds channels_last and a fused Adam. It also freezes and
+optimises the target network and, for act without memory, the acting network, if that is faster.
 """
 import sys
 import time

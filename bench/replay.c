@@ -4,10 +4,10 @@
        make bench-replay [BENCH="--quick --isa avx2 --threads 2"]
 
    The library does not copy the frames of a batch. When the first conv layer reads them, a few
-   images at a time become floats in the cache. Here the same happens without the layer. It competes
-   with memcpy of the same number of bytes of frames and embeddings. Each competitor has its own
-   BATCHES batches, drawn beforehand, and takes them in turn. So neither reads what the other has
-   just brought into the cache. */
+   images at a time become floats in the cache. Here the same happens without the layer. This
+   gathering competes with memcpy of the same number of bytes of frames and embeddings. Each
+   competitor has its own BATCHES batches, drawn beforehand, and takes them in turn. So neither
+   competitor reads what the other has just brought into the cache. */
 #include "bench.h"
 
 enum { SIDE = 84, STACK = 4, BATCHES = 48, LEAVES = 1 << 20, DRAWN = 256 };

@@ -5,13 +5,13 @@
 
 Needs numpy, opencv-python and a C compiler, $CC or cc. All use one thread and take turns within a
 round. A time is processor time, the median over all rounds. A ratio is the median of the rounds'
-ratios. "cached": the same picture again and again. "memory": 64 MB of pictures in turn. Each sample
-takes 3 ms. It begins with the picture that follows the last picture of the previous sample. So all
-other pictures are read before a picture is read again, and most come from memory. OpenCV has no
-call that resizes and converts colours. So it does one after the other, in the order that is faster
-here. Its time includes the calls from Python, about half a microsecond each. rise.h is called from
-a loop in C. The frames of both differ by at most 1, because OpenCV's weights are floats; otherwise
-the benchmark ends with an error.
+ratios. "cached": the same picture again and again. "memory": 64 MB of pictures in turn. A sample
+takes about 3 ms, or one picture. A sample begins with the picture that follows the last one of the
+previous sample. So all other pictures are read before a picture is read again, and most come from
+memory. OpenCV has no call that resizes and converts colours. So two calls do one after the other,
+in the order that is faster here. OpenCV's time includes the calls from Python, about half a
+microsecond each. rise.h is called from a loop in C. The frames of both differ by at most 1, because
+OpenCV's weights are floats; otherwise the benchmark ends with an error.
 """
 import argparse
 import ctypes

@@ -5,8 +5,9 @@
 #     make bench-size        some minutes
 #
 # Seconds are processor time of the compiler at -O2. Bytes are the text of the object, with its
-# constants. Needs gcc; arm-none-eabi-gcc for Cortex-M4. STB and MINIAUDIO name the folders of
-# stb_image.h (Debian: libstb-dev) and miniaudio.h (in the source of the package miniaudio of PyPI).
+# constants. Needs gcc and bash; arm-none-eabi-gcc for Cortex-M4. STB and MINIAUDIO name the folders
+# of stb_image.h (Debian: libstb-dev) and miniaudio.h (in the source of the package miniaudio of
+# PyPI).
 cd "$(dirname "$0")/.." || exit 1
 out=build/size
 mkdir -p $out

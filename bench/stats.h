@@ -1,7 +1,7 @@
 /* Statistics of many runs: one number for the scores of games x seeds, and its confidence interval.
    The definitions are those of the library rliable (Agarwal et al. 2021, "Deep Reinforcement
-   Learning at the Edge of the Statistical Precipice"). Include this file after the implementation
-   of rise.h, because it uses its random numbers. */
+   Learning at the Edge of the Statistical Precipice"). Include the implementation of rise.h before
+   this file: the bootstrap uses risei_random. */
 #ifndef STATS_H
 #define STATS_H
 

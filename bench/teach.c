@@ -1,6 +1,7 @@
 /* Measures what demonstrations are worth. An agent learns two games without demonstrations, and
-   with 20 episodes of a scripted expert. In further rows, a third of the expert's actions are
-   random. Agents with demonstrations also have the settings `taught`. Prints a Markdown table.
+   with 20 episodes of a scripted expert. The episodes begin at all starts in turn, or in one row at
+   random starts. In one row, a third of the expert's actions are random. Agents with demonstrations
+   also have the settings `taught`. Prints a Markdown table.
 
        make bench-teach [BENCH="--game corridor --seeds 2 --set demonstration_weight=0.1"]
 
@@ -47,6 +48,7 @@ static const teaching teachings[] = {
     {"20 episodes, all starts", 20, 0, 0},
     {"20 episodes, random starts", 20, 0, 1},
     {"20 episodes, all starts, a third wrong", 20, 33, 0}};
+enum { ROWS = sizeof teachings / sizeof *teachings };
 
 /* Settings of an agent with demonstrations; --set can change them. Without demonstrations, actions
    are random at first. With demonstrations, the agent explores little. */
@@ -262,7 +264,10 @@ static void parse(options *o, int count, char **words)
     int i;
     for (i = 1; i + 1 < count; i += 2) {
         const char *const name = words[i], *const value = words[i + 1];
-        if (strcmp(name, "--game") == 0)
+        if (strcmp(name, "--game") == 0 && game_named(value) != tasks[0].game &&
+            game_named(value) != tasks[1].game)
+            usage();
+        else if (strcmp(name, "--game") == 0)
             o->game = game_named(value);
         else if (strcmp(name, "--row") == 0)
             o->row = atoi(value);
@@ -279,7 +284,7 @@ static void parse(options *o, int count, char **words)
         else
             usage();
     }
-    if (i < count || o->seeds < 1 || o->seeds > SEEDS_MAX) usage();
+    if (i < count || o->seeds < 1 || o->seeds > SEEDS_MAX || o->row >= ROWS) usage();
 }
 int main(int count, char **words)
 {
@@ -295,7 +300,7 @@ int main(int count, char **words)
     printf("| game | demonstrations | goal reached | least steps | median steps | most steps |\n"
            "|---|---|---|---|---|---|\n");
     for (t = 0; t < (int)(sizeof tasks / sizeof *tasks); t++)
-        for (row = 0; row < (int)(sizeof teachings / sizeof *teachings); row++)
+        for (row = 0; row < ROWS; row++)
             if ((o.game == GAME_KINDS || o.game == tasks[t].game) && (o.row < 0 || o.row == row))
                 print_row(&o, &tasks[t], &teachings[row]);
     return 0;

@@ -1,9 +1,9 @@
-/* Preprocesses Gymnasium's environments for an agent. An action is repeated for several frames, and
-   may be replaced at random by the previous one ("sticky actions"). An episode can begin with
-   frames of action 0 and has a limited length. Frames become small and grey, and rewards are
-   clipped. Each part is a field of arcade_protocol. Numbers of an observation stay unchanged. The
-   environments step in their own process between arcade_send and arcade_receive, while the agent
-   learns. */
+/* Preprocesses Gymnasium's environments for an agent. An action can be repeated for several frames,
+   and be replaced at random by the previous one ("sticky actions"). An episode can begin with
+   frames of action 0, and can have a limited length. Frames can become small and grey, or black.
+   Rewards can be clipped. Each part is a field of arcade_protocol. Numbers of an observation stay
+   unchanged. The environments step in their own process between arcade_send and arcade_receive,
+   while the agent learns. */
 #ifndef ARCADE_H
 #define ARCADE_H
 
@@ -20,12 +20,14 @@ typedef struct arcade_protocol {
     double sticky;
     /* an episode begins with 1 to `noops` frames of action 0, at most BRIDGE_PLAYED; 0: none */
     int noops;
-    int most_frames; /* an episode is truncated after `most_frames`; 0: never */
+    /* an episode is truncated after the step in which it reaches `most_frames` frames, no-ops
+       included; 0: never */
+    int most_frames;
     int side;        /* frames become grey, side x side pixels; 0: unchanged */
     int largest;     /* frames of at most largest x largest pixels stay unchanged; 0: none do */
     int colour;      /* 1: resized frames keep their channels, at most PREPROCESS_CHANNELS */
-    /* 1: each pixel of a resized frame is the maximum of the last two frames, because Atari games
-       draw some sprites in every other frame only */
+    /* 1: each pixel of a resized frame is the maximum of the last two frames. Atari games draw some
+       sprites in every other frame only. Frames that are not resized ignore this field */
     int two_frames;
     int clip;     /* 1: the agent gets the sign of a reward */
     double blank; /* probability that a frame is black; numbers stay */
@@ -36,7 +38,7 @@ typedef struct arcade_environment {
     uint64_t random;
     int action;   /* the action that the last frame executed */
     int frames;   /* of this episode */
-    double score; /* of this episode: sum of the unclipped rewards */
+    double score; /* of this episode: sum of the unclipped rewards, without those of no-ops */
 } arcade_environment;
 
 typedef struct arcade {
@@ -54,7 +56,7 @@ typedef struct arcade {
     arcade_environment environments[BRIDGE_ENVIRONMENTS];
     double frames_played; /* by all environments, no-ops included */
     const rise_kernels *kernels; /* for resizing */
-    uint8_t *screen;             /* scratch: two frames of the environment */
+    uint8_t *screen; /* scratch: two frames of the environment's size, with `channels` channels */
     uint8_t *plane;              /* scratch of preprocess_resize */
     bridge_move moves[BRIDGE_ENVIRONMENTS];
 } arcade;
@@ -297,7 +299,7 @@ static inline int arcade_open(arcade *a, const bridge_options *o, const arcade_p
 /* The agent */
 
 /* Sets the default agent for 84 x 84 on a few cores: the conv net of Mnih et al. 2013 and a small
-   recurrent net. It is also the default for all other frames larger than 32 x 32. */
+   recurrent net. The tools also take this agent for other frames with both sides above 32. */
 static inline void arcade_describe(rise_agent_desc *d)
 {
     d->network = RISE_NETWORK_CUSTOM;

@@ -26,6 +26,7 @@
 /* ---------------------------------------------------------------------------------------------- */
 /* Options */
 
+/* most environments of an evaluation; most frames of a GIF */
 enum { EVALUATED_GAMES = 8, GIF_FRAMES = 2000 };
 
 typedef struct options {
@@ -39,7 +40,7 @@ typedef struct options {
     rise_memory memory;
     double steps, hours, save_every, blank;
     double evaluate_every;   /* 0: the default */
-    double evaluate_epsilon; /* negative: 0.001 for Atari, else 0 */
+    double evaluate_epsilon; /* negative: 0.001 with --game, else 0 */
     double patience; /* of the bridge, in seconds */
     int episodes, last_episodes, seed, environments, threads, size;
     int btr, whole, plain, render, colour;
@@ -53,13 +54,16 @@ static const char *const usage[] = {
     "  --memory rise|none|full    the kind of memory [rise]\n"
     "  --steps N, --hours H       the run ends when one of them is reached [2000000 steps]\n"
     "  --seed N                   [1]\n"
-    "  --resume                   goes on with the run in the folder. Options that are not\n"
-    "                             given keep their values in its run.txt, except --plain,\n"
-    "                             --python and --bridge. The environments go on with a new\n"
-    "                             seed, made from --seed and the steps so far\n"
+    "  --resume                   goes on with the run in the folder; begins a run if there is\n"
+    "                             none. Options that are not given keep their values in its\n"
+    "                             run.txt, except --plain, --python and --bridge. The\n"
+    "                             environments go on with a new seed, made from --seed and the\n"
+    "                             steps so far\n"
     "  --play FILE                no training: a saved agent plays as many episodes as\n"
-    "                             --last-episodes says. A GIF of the first one is written\n"
-    "                             beside FILE, or into --folder: episode.gif\n"
+    "                             --last-episodes says. Give all options of its environment\n"
+    "                             again, because run.txt is not read. If the agent sees\n"
+    "                             frames, a GIF of the first episode, at most 2000 steps of it,\n"
+    "                             is written beside FILE, or into --folder: episode.gif\n"
     "  --self-test                no training: checks this build on this machine\n"
     "Files\n"
     "  --folder PATH              [runs/GAME-MEMORY-SEED, with the whole name of the game; with\n"
@@ -75,7 +79,7 @@ static const char *const usage[] = {
     "  --last-episodes N          episodes of the best agent at the end [20]\n"
     "  --evaluate-epsilon P       probability of a random action in evaluations. At 0, an agent\n"
     "                             that never serves the ball does nothing until the time limit\n"
-    "                             of the episode [0.001 in Atari games, else 0]\n"
+    "                             of the episode [0.001 with --game, else 0]\n"
     "Environment\n",
     "  --env MODULE:NAME          imports the module, which registers the environment. ALE,\n"
     "                             MinAtar, MiniGrid, BabyAI and Vizdoom need no MODULE\n"
@@ -88,8 +92,8 @@ static const char *const usage[] = {
     "                             at most 1024 numbers]\n"
     "  --render                   the agent sees the rendered picture, not the observation. The\n"
     "                             picture may show what the agent should not see\n"
-    "  --size N                   frames are resized to N x N pixels, and become grey [84 in\n"
-    "                             Atari games and for frames larger than 96 x 96, else unchanged]\n"
+    "  --size N                   frames are resized to N x N pixels, and become grey [84 with\n"
+    "                             --game and for frames with a side above 96, else unchanged]\n"
     "  --colour                   resized frames keep their colours\n"
     "  --blank P                  probability that a frame is black [0]\n"
     "  --environments N           environments that are played at once [8]\n"
@@ -103,7 +107,8 @@ static const char *const usage[] = {
     "                             [dopamine]. With --env, none of this is done\n"
     "Agent\n"
     "  --preset dqn|rainbow|btr|r2d2   an agent of the literature, instead of the default, which\n"
-    "                             is made for a small machine\n"
+    "                             is made for a small machine. As published, dqn, rainbow and\n"
+    "                             btr have --memory none, and r2d2 has --memory full\n"
     "  --set FIELD=VALUE          a field of rise_agent_desc, such as window=32; may be repeated\n"
     "  --threads N                threads of the agent; the games have their own process [1]\n"
     "  --python PATH, --bridge PATH    [python3, examples/bridge.py]\n"};
@@ -143,8 +148,9 @@ static const command_option table[] = {
 };
 enum { TABLE = sizeof table / sizeof *table };
 
-/* Copies the options from the command line. The strings of *o point into `c`, which must stay
-   valid. Returns 0, after a message, if options contradict each other. */
+/* Copies the options from the command line. The strings of *o point into `c`, so `c` must stay
+   valid. Returns 0, after a message, unless exactly one of --game and --env is given. Also returns
+   0 for --protocol with --env, and if --set names a field of the tool. */
 static int read_options(options *o, const command_line *c)
 {
     o->game = command_string(c, "--game");
@@ -199,8 +205,8 @@ static const struct {
     {"boxing", 0.1, 12.1},          {"ms_pacman", 307.3, 6951.6}};
 enum { KNOWN = sizeof known / sizeof *known };
 
-/* Writes the Gymnasium name: space_invaders becomes ALE/SpaceInvaders-v5. A letter after a digit is
-   large, too: tic_tac_toe_3d becomes ALE/TicTacToe3D-v5. */
+/* Writes the Gymnasium name: space_invaders becomes ALE/SpaceInvaders-v5. A letter after a digit
+   becomes upper case, too: tic_tac_toe_3d becomes ALE/TicTacToe3D-v5. A name of --env stays. */
 static void game_name(const options *o, char *name, size_t size)
 {
     size_t length;
@@ -221,7 +227,8 @@ static void game_name(const options *o, char *name, size_t size)
     snprintf(name + length, size - length, "-v5");
 }
 
-/* Returns the preprocessing. Only Atari games need more than a resize of their frames. */
+/* Returns the preprocessing. With --env, also for an Atari game, frames are only resized, and black
+   with the probability of --blank. */
 static arcade_protocol protocol_of(const options *o)
 {
     arcade_protocol p;
@@ -311,7 +318,9 @@ static double steps_of(const options *o)
 }
 
 /* Fills in the description. A field of --set has priority over --preset. Without --preset, defaults
-   are chosen by what the agent sees. Prints a message and returns 0 on failure. */
+   are those of describe_numbers without frames, and of arcade_describe for frames with both sides
+   above 32. Other frames, and frames with a network of --set, have the defaults of rise.h. Prints a
+   message and returns 0 on failure. */
 static int describe(const options *o, const arcade *a, rise_agent_desc *d)
 {
     rise_error error;
@@ -366,8 +375,8 @@ typedef struct session {
 } session;
 
 /* Draws numbers as bars, one below the other: to the left if negative, to the right if positive.
-   A bar reaches the edge if its magnitude is at least the maximum so far. This maximum falls by 1%
-   with each picture. If there are many numbers, draws the first TRAIN_PICTURE / 2. */
+   The length of a bar is the number's share of its largest recent magnitude, s->largest. This
+   maximum falls by 1% with each picture. Draws at most the first TRAIN_PICTURE / 2 numbers. */
 static void draw_numbers(session *s, const float *numbers, int count, uint8_t *picture)
 {
     int const shown = count < TRAIN_PICTURE / 2 ? count : TRAIN_PICTURE / 2;
@@ -402,7 +411,8 @@ static void draw_picture(void *user, uint8_t *picture)
                       TRAIN_PICTURE, NULL, NULL);
 }
 
-/* Begins a GIF of the first episode of the first environment. Without frames, there is no GIF. */
+/* Begins a GIF of environment 0: its first episode, at most GIF_FRAMES steps of it. Without frames,
+   there is no GIF. */
 static void film_begin(session *s, const char *path)
 {
     const arcade *const a = &s->evaluated;
@@ -419,7 +429,7 @@ static void film_frame(session *s)
     gif_frame(&s->film, grey);
 }
 /* Ends the GIF, which then replaces an older one. Prints a message if the GIF cannot be written. If
-   `whole` is 0, the episode was not played to its end, and the older GIF stays. */
+   `whole` is 0, the evaluation was not played to its end, and the older GIF stays. */
 static void film_end(session *s, const char *path, int whole)
 {
     int const good = s->film_file.file != NULL && gif_end(&s->film);
@@ -450,7 +460,7 @@ static int open_evaluation(session *s, const rise_agent *agent, int episodes)
 /* Chooses actions [environments]: greedy, or random with probability epsilon; -1 for an environment
    without episodes left. A random action is forced by a mask that allows this action only. So the
    agent knows which action is played, and a recurrent net with feed_action gets this action.
-   Returns 0, after a message, if the agent fails. */
+   Returns 0, after train_fail, if the agent fails. */
 static int evaluate_act(session *s, rise_agent *agent, const int *left, int *actions)
 {
     double const epsilon = s->options.evaluate_epsilon >= 0 ? s->options.evaluate_epsilon
@@ -470,13 +480,15 @@ static int evaluate_act(session *s, rise_agent *agent, const int *left, int *act
         }
         actions[i] = rise_agent_play_numbers(agent, i, arcade_frame(a, i), arcade_values(a, i),
                                              a->rewards[i], a->events[i], allowed);
-        if (actions[i] < 0) return fprintf(stderr, "atari: %s\n", rise_agent_error(agent)->text), 0;
+        if (actions[i] < 0)
+            return train_fail(&s->training, "atari: %s", rise_agent_error(agent)->text);
     }
     return 1;
 }
 
 /* Plays `episodes` episodes, with actions of evaluate_act. Returns 1 and writes the mean score to
-   *mean. Returns 0 if the call failed or was interrupted. */
+   *mean. Returns 0 after an interruption and, with train_fail, on failure; *mean then has no
+   meaning. `film` is the path of the GIF (see film_begin); NULL: none. */
 static int evaluate(session *s, rise_agent *agent, int episodes, const char *film, double *mean)
 {
     arcade *const a = &s->evaluated;
@@ -501,19 +513,20 @@ static int evaluate(session *s, rise_agent *agent, int episodes, const char *fil
             to_come--;
             if (i == 0) filmed = -1;
         }
-        if (s->training.agent != NULL) train_tick(&s->training); /* redraws the panel */
+        /* redraws the panel, and saves the agent when that is due */
+        if (s->training.agent != NULL) train_tick(&s->training);
     }
     film_end(s, film, good && to_come == 0);
     s->shown = 0;
     *mean = sum / episodes;
-    if (acted && !good) fprintf(stderr, "atari: %s\n", a->link.error);
+    if (acted && !good) train_fail(&s->training, "atari: %s", a->link.error);
     return good && to_come == 0;
 }
 
 /* ---------------------------------------------------------------------------------------------- */
 /* Learning */
 
-/* Does one step of all games. While they run, the agent learns. Returns 0, after a message, on
+/* Does one step of all games. While they run, the agent learns. Returns 0, after train_fail, on
    failure. */
 static int learn_step(session *s)
 {
@@ -522,11 +535,11 @@ static int learn_step(session *s)
     int actions[BRIDGE_ENVIRONMENTS], i;
     if (rise_agent_step_all(agent, arcade_frame(a, 0), arcade_values(a, 0), a->rewards, a->events,
                             NULL, actions) != RISE_OK)
-        return fprintf(stderr, "atari: %s\n", rise_agent_error(agent)->text), 0;
-    if (!arcade_send(a, actions)) return fprintf(stderr, "atari: %s\n", a->link.error), 0;
+        return train_fail(&s->training, "atari: %s", rise_agent_error(agent)->text);
+    if (!arcade_send(a, actions)) return train_fail(&s->training, "atari: %s", a->link.error);
     if (rise_agent_learn_for(agent, 1e9) < 0)
-        return fprintf(stderr, "atari: %s\n", rise_agent_error(agent)->text), 0;
-    if (!arcade_receive(a)) return fprintf(stderr, "atari: %s\n", a->link.error), 0;
+        return train_fail(&s->training, "atari: %s", rise_agent_error(agent)->text);
+    if (!arcade_receive(a)) return train_fail(&s->training, "atari: %s", a->link.error);
     for (i = 0; i < a->count; i++)
         if (arcade_over(a->events[i])) train_episode(&s->training, a->environments[i].score);
     return 1;
@@ -576,8 +589,8 @@ static int agent_suits(const rise_agent_desc *desc, const arcade *a, const char 
     return 0;
 }
 
-/* Plays with a saved agent. Prints the mean score and writes a GIF of the first episode. Returns 0
-   on failure. */
+/* Plays with a saved agent. Prints the mean score, and writes a GIF (see film_begin). Returns 0 on
+   failure, but 1 after an interruption. */
 static int play(session *s, const char *path)
 {
     char film[TRAIN_PATH];
@@ -655,8 +668,9 @@ static int resume_options(session *s)
 }
 
 /* Looks for agent.rise in the folder. If the file exists, loads the agent, reads its description
-   into *desc, and takes the number of environments and the memory from the description. Prints a
-   message and returns 0 if the file is damaged, or if options disagree with it. */
+   into *desc, and takes the number of environments and the memory from the description. Returns 0,
+   after a message, if the file cannot be loaded, if options disagree with the description, or if
+   the machine has too little memory. Returns 1 if there is no file; *desc then stays as it was. */
 static int find_run(session *s, rise_agent_desc *desc)
 {
     char path[TRAIN_PATH];
@@ -685,8 +699,9 @@ static int find_run(session *s, rise_agent_desc *desc)
 }
 
 /* Returns the seed of the environments. In a new run, this is --seed. A session that resumes a run
-   adds a number made from the steps so far. With the same seed, it would play the episodes of the
-   first session again. The result is below 2^31, because some environments take no larger seed. */
+   adds a number made from the steps so far. With the same seed, this session would play the
+   episodes of the first session again. The result is below 2^31, because some environments take no
+   larger seed. */
 static int environments_seed(const session *s)
 {
     rise_metrics m;
@@ -709,7 +724,8 @@ static int record(const session *s)
 }
 
 /* Creates the folder of the run and its files. On failure, prints a message, removes run.txt,
-   log.csv and the folders if this call created them, and returns 0. */
+   log.csv and the folders if this call created them, and returns 0. An older run.txt may then have
+   the block of this session, although the session did not begin. */
 static int begin_files(session *s, const train_options *tool)
 {
     static const char *const names[] = {"run.txt", "log.csv"};
@@ -745,7 +761,8 @@ static int make_agent(session *s, const rise_agent_desc *desc)
     return 1;
 }
 
-/* Copies the fact that begins with `name` to `text`; "" if the child sent none. */
+/* Copies what follows `name` in the fact that begins with `name` to `text`; "" if the child sent no
+   such fact. Returns `text`. */
 static const char *fact_of(const session *s, const char *name, char *text, size_t size)
 {
     const char *at = s->games.link.facts;

@@ -27,7 +27,7 @@ typedef struct chart {
     const chart_curve *curves;
     int count;
     struct {
-        const char *name, *brief;
+        const char *name, *brief; /* in SVG; in the terminal */
         double score;
     } levels[CHART_LEVELS]; /* dashed lines; the first level is the upper edge of the chart */
     int level_count;
@@ -42,6 +42,9 @@ typedef struct chart_frame {
     const char *x_name;
 } chart_frame;
 
+/* Returns the axes for all curves; the caller sets the place on the page. Scores begin at -1, or at
+   the lowest score if a score is below -1, and end at the first level. Steps or seconds begin at 0
+   and end at the largest, but at least at 1. */
 static inline chart_frame chart_frame_of(const chart *c, int by_seconds)
 {
     chart_frame f = {0, 0, 1, 1, 1, -1, 0, 0, 0, NULL};
@@ -55,7 +58,7 @@ static inline chart_frame chart_frame_of(const chart *c, int by_seconds)
             f.x_max = fmax(f.x_max, by_seconds ? p->seconds : p->steps);
             f.low = fmin(f.low, p->score);
         }
-    if (f.high <= f.low) f.high = f.low + 1; /* all scores are the same: the scale has a length */
+    if (f.high <= f.low) f.high = f.low + 1; /* first level at most -1, no score is lower */
     return f;
 }
 static inline double chart_across(const chart_frame *f, double x)
@@ -221,7 +224,7 @@ static inline replace_file *chart_svg_picture(void)
     return &picture;
 }
 
-/* Writes text. In a picture, < and & begin marks. */
+/* Writes text with < and & as &lt; and &amp;, because XML gives these characters a meaning. */
 static inline void chart_svg_text(FILE *file, const char *text)
 {
     for (; *text != '\0'; text++)
@@ -253,8 +256,8 @@ static inline FILE *chart_svg_open(const char *path, double width, double height
     fputs("</text>\n", file);
     return file;
 }
-/* Ends a picture, which then replaces an older one. Returns 0 if something could not be written;
-   errno says why. */
+/* Ends a picture. If every write succeeded, the picture replaces an older one. Otherwise returns 0,
+   and errno says why. */
 static inline int chart_svg_close(FILE *file)
 {
     fprintf(file, "</svg>\n");

@@ -35,8 +35,8 @@ typedef enum command_kind {
     COMMAND_NUMBER, /* k and M at the end mean thousands and millions */
     COMMAND_WHOLE,  /* a whole number */
     COMMAND_CHOICE, /* one of the words of `form` */
-    COMMAND_LINES   /* may be repeated: a line for each value, which contains the '=' or ':' of
-                       `form` */
+    COMMAND_LINES   /* may be repeated: its text has a line for each value. A value contains the
+                       '=' or ':' of `form` */
 } command_kind;
 
 typedef enum command_scope {
@@ -55,7 +55,7 @@ typedef struct command_option {
 } command_option;
 
 typedef struct command_line {
-    const command_option *options; /* [count] */
+    const command_option *options; /* [count], at most COMMAND_OPTIONS */
     int count;
     char texts[COMMAND_OPTIONS][COMMAND_TEXT];
     int given[COMMAND_OPTIONS]; /* 1: on the command line, or in the file */
@@ -83,26 +83,26 @@ static inline int command_find(const command_line *c, const char *name)
 /* ---------------------------------------------------------------------------------------------- */
 /* Values */
 
-/* Reads a number; "k" and "M" stand for thousands and millions. Returns 0 if the text
-   is not a number. */
+/* Reads a number; "k" and "M" stand for thousands and millions. Returns 0 if the text is not a
+   number, or if the number is above 1e15 in magnitude. */
 static inline int command_parse_number(const char *text, double *number)
 {
     char *end;
     *number = strtod(text, &end);
     if (end == text) return 0;
-    if (*end == 'k') *number *= 1e3, end++;
-    if (*end == 'M') *number *= 1e6, end++;
+    if (*end == 'k' || *end == 'M') *number *= *end++ == 'k' ? 1e3 : 1e6;
     return *end == '\0' && *number >= -1e15 && *number <= 1e15; /* no NaN */
 }
 
 /* Returns the index of `text` among words that are separated by '|'; -1: it is none of them. */
 static inline int command_word(const char *words, const char *text)
 {
-    size_t const length = strlen(text);
+    size_t const length = strcspn(text, "|");
     int i;
+    if (length == 0 || text[length] != '\0') return -1;
     for (i = 0; words != NULL; i++) {
         if (strncmp(words, text, length) == 0 && (words[length] == '|' || words[length] == '\0'))
-            return length > 0 ? i : -1;
+            return i;
         words = strchr(words, '|');
         if (words != NULL) words++;
     }
@@ -134,7 +134,8 @@ static inline const char *command_why_not(const command_option *o, const char *t
 }
 
 /* Sets option i to the text. If option i is of the kind COMMAND_LINES and was given before, appends
-   the text as another line. Returns "", or what is needed. */
+   the text as another line. Returns "". If the text is refused, changes nothing and returns what is
+   needed (command_why_not), or that the text is too long. */
 static inline const char *command_set(command_line *c, int i, const char *text)
 {
     const char *const why = command_why_not(&c->options[i], text);
@@ -193,7 +194,7 @@ static inline int command_whole(const command_line *c, const char *name)
 {
     return (int)command_number(c, name);
 }
-/* Returns the index of the chosen word in `form`. */
+/* Returns the index of the chosen word in `form`; -1 if the text is empty. */
 static inline int command_choice(const command_line *c, const char *name)
 {
     int const i = command_find(c, name);
@@ -221,7 +222,8 @@ static inline int command_not_both(const command_line *c, const char *one, const
 static inline int command_fields_are_free(const command_line *c)
 {
     static const char *const own = "frame_width|frame_height|frame_channels|numbers|actions|"
-                                   "environments|players|play_only|processes";
+                                   "environments|players|play_only|processes|action_masks|"
+                                   "demonstrators";
     const char *line = command_string(c, "--set");
     for (; line != NULL; line = strchr(line, '\n')) {
         char option[COMMAND_TEXT + 2];
@@ -252,11 +254,13 @@ static inline int command_set_fields(const char *lines, rise_agent_desc *d, rise
 }
 
 /* ---------------------------------------------------------------------------------------------- */
-/* The record of a run: a block for each session. A block has a line for each recorded option; an
-   option of the kind COMMAND_LINES has a line for each value. */
+/* The record of a run: a block for each session. A block has the date, the command, facts, and a
+   line for each recorded option that has a text. An option of the kind COMMAND_LINES has a line for
+   each value. */
 
-/* Reads the options of the last session. Returns 0 if the file does not exist or cannot be read;
-   errno says why. */
+/* Reads the options of the last session. Ignores options that the table does not have, and texts
+   that command_set refuses: the option keeps its initial text. Returns 0 if the file does not exist
+   or cannot be read; errno says why. */
 static inline int command_read(command_line *c, const char *path)
 {
     static char line[COMMAND_TEXT + 100];
@@ -361,9 +365,10 @@ static inline void command_print(FILE *file, const command_option *o, const char
     }
 }
 
-/* Compares the options that were given with those of the run, `old`. An option that was not given
-   keeps the value of the run. Prints what is kept and what changes. Returns 0, after a message, if
-   an option of the kind COMMAND_FIXED was given another value. */
+/* Compares the options with those of the run, `old`. An option that was not given takes the value
+   of the run, unless its scope is COMMAND_ONCE. Prints what is kept and what changes. Returns 0,
+   after a message, if an option of the scope COMMAND_FIXED was given another value; then no option
+   changes. */
 static inline int command_resume(command_line *now, const command_line *old)
 {
     int i;

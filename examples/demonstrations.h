@@ -1,5 +1,5 @@
 /* A file of demonstrations: episodes that a person or a script played. memory.c and npc.c have two
-   options for it: --teach FILE records, --demonstrations FILE trains.
+   options for such a file: --teach FILE records episodes, --demonstrations FILE trains from them.
 
    The file is text. The first line names the game and its length. Each further line is an episode:
    its start and its actions, which together determine every frame and every reward.
@@ -50,7 +50,7 @@ typedef struct demonstrations {
     uint8_t *actions; /* of all episodes */
     int count;
     size_t steps, room; /* actions that are stored; actions that the array has memory for */
-    double score;       /* mean over the episodes of their sums of rewards */
+    double score;       /* the mean of the episodes' sums of rewards */
     char why[DEMONSTRATIONS_WHY];
     int missing;        /* 1: demonstrations_read found no file of this name */
 } demonstrations;
@@ -147,7 +147,8 @@ static inline int demonstrations_number(char **text, char end, long most)
     return (int)number;
 }
 
-/* Reads one line and plays the episode. Returns 0 if the line is no whole episode. */
+/* Reads one line, plays the episode, and adds it to `d`. Returns 0 if the line is not exactly one
+   whole episode, or if memory runs out. */
 static inline int demonstrations_read_line(demonstrations *d, char *text, const char *path,
                                            void *state)
 {
@@ -178,8 +179,9 @@ static inline int demonstrations_read_line(demonstrations *d, char *text, const 
     return demonstrations_add(d, start, actions, steps, score);
 }
 
-/* Reads a file of demonstrations of the game for which `d` was prepared. `state` is for the game's
-   functions. Returns 0 on failure. */
+/* Reads a file of demonstrations into `d`, which demonstrations_init has prepared and which has no
+   episode yet. `state` is for the game's functions. Returns 0 on failure; then `d` may hold the
+   first episodes of the file. */
 static inline int demonstrations_read(demonstrations *d, const char *path, void *state)
 {
     char line[DEMONSTRATIONS_LINE] = "";
@@ -200,7 +202,8 @@ static inline int demonstrations_read(demonstrations *d, const char *path, void 
     return good;
 }
 
-/* Writes the file. An older file of this name is replaced only by a complete new one. */
+/* Writes the file. An older file of this name is replaced only by a complete new one (with POSIX:
+   see replace.h). Returns 0 on failure. */
 static inline int demonstrations_write(demonstrations *d, const char *path)
 {
     replace_file r;

@@ -8,7 +8,7 @@
        options.environments = 8;
        if (!bridge_open(&b, &options)) return puts(b.error), 1;
        for (;;) {
-           bridge_send(&b, moves);                          // moves[i]: for environment i
+           if (!bridge_send(&b, moves)) return puts(b.error), 1; // moves[i]: for environment i
            ...                                              // learn meanwhile
            if (!bridge_receive(&b)) return puts(b.error), 1;
            ...                                              // b.states[i]: the result
@@ -19,11 +19,12 @@
    child never raises SIGPIPE in the program. A call waits at most options.patience seconds;
    bridge_open, and a step in which an episode begins, wait ten times as long. If the child has
    closed its connection but does not end, the call waits for at most two more seconds and kills the
-   child. A child that still runs is ended by bridge_close, which waits as long: an environment must
-   close within two seconds, or within `patience` if that is less. When the child ends, the
+   child. bridge_close ends a child that still runs, and waits as long. So an environment must close
+   within two seconds, or within `patience` if `patience` is less. When the child ends, the
    processes that it has started are killed, unless they have left its process group or the program
    ignores SIGCHLD. What the child writes to stderr is not shown: the newest 2 KB or more are kept
-   for b.error. POSIX only.
+   for b.error. POSIX only. Include this file before the headers of the C library, because it
+   defines _DEFAULT_SOURCE.
 
    THE PROTOCOL, version 3. The bytes go over a socket, which is the child's standard input and
    output. Numbers are little-endian. A message is a header of 16 bytes ("RISE", u32 type, u32
@@ -36,10 +37,10 @@
                          it, "--observation=key,key" chooses parts of the observation, and
                          "--render" sends the rendered picture
        2 STEP   program  for each environment: u8 reset, u8 count, count bytes, an action each. With
-                         reset 1, a new episode begins before the actions. If it ends, another
-                         begins, even after the last action. With reset 0, playing stops when
-                         the episode ends. The seed of the first episode of environment i is seed +
-                         i. With reset 0 and count 0, the environment does not step
+                         reset 1, a new episode begins before the actions. Each time an episode
+                         ends, another begins, even after the last action. With reset 0, playing
+                         stops when the episode ends. The seed of the first episode of environment
+                         i is seed + i. With reset 0 and count 0, the environment does not step
        3 SPEC   child    answers HELLO: u32 version, u32 width, u32 height, u32 channels, u32
                          actions, u32 numbers; text: the name, then the names of the actions, a
                          line each. After an empty line: facts for a log, such as "python 3.11.7",
@@ -53,7 +54,7 @@
                          actions are played. After a reset: end 0, 0 actions played, reward 0. Then
                          the numbers of its newest observation, f32 [numbers]
        5 ERROR  child    instead of an answer: a sentence. The child ends
-       6 BYE    program  the child ends. It also ends when the socket is closed
+       6 BYE    program  the child ends. The child also ends when the socket is closed
 */
 #ifndef ENV_BRIDGE_H
 #define ENV_BRIDGE_H
@@ -89,7 +90,7 @@ enum {
     BRIDGE_ACTIONS = 256,
     BRIDGE_NUMBERS = 1024,
     BRIDGE_PLAYED = 255, /* actions of one environment in one STEP */
-    BRIDGE_TEXT = 8192,  /* bytes of names and errors */
+    BRIDGE_TEXT = 8192,  /* bytes of a HELLO, a SPEC or an ERROR, without the header */
     BRIDGE_WORDS = 4096, /* most bytes of the child's stderr that are kept, the newest ones */
     BRIDGE_HEAD = 16,
     BRIDGE_SPEC_HEAD = 24 /* bytes of a SPEC before its text */
@@ -124,7 +125,7 @@ typedef struct bridge_state {
     int played;   /* actions played: fewer if the episode ended; 0 after a reset */
     float reward; /* sum of the rewards of these actions */
     /* [frames][height][width][channels], newest last; owned by the bridge, valid until the next
-       bridge_receive. NULL: the observations have no frames */
+       bridge_receive or bridge_close. NULL: the observations have no frames */
     const uint8_t *frames;
     /* [numbers] of the newest observation, all finite; valid as long as `frames`. NULL: there are
        none */
@@ -138,7 +139,7 @@ typedef struct bridge {
     /* lines for a log: what is sent as frames and numbers, and versions of packages */
     const char *facts;
     bridge_state states[BRIDGE_ENVIRONMENTS];
-    char error[400]; /* a sentence: why the last call failed */
+    char error[400]; /* why the last call failed: a sentence, cut after 399 bytes */
 
     int open;    /* 0: the bridge is closed */
     int socket;  /* -1: none */
@@ -177,14 +178,15 @@ static inline int bridge_fail(bridge *b, const char *format, ...)
 /* The child */
 
 /* Reads what the child has written to stderr so far, and keeps the newest bytes. A child that has
-   filled the pipe waits until the pipe is read. So all waiting of the bridge calls this
-   function. */
+   filled the pipe waits until the pipe is read. So bridge_wait and bridge_reap call this function
+   while they wait. */
 static inline void bridge_listen(bridge *b)
 {
     char piece[BRIDGE_WORDS / 2];
     ssize_t got = 1;
     int turns;
-    for (turns = 0; b->said >= 0 && turns < 64 && got > 0; turns++) { /* the child may never stop */
+    /* at most 64 pieces, 128 KB, because the child may never stop */
+    for (turns = 0; b->said >= 0 && turns < 64 && got > 0; turns++) {
         size_t const most = sizeof b->words - sizeof piece;
         got = read(b->said, piece, sizeof piece);
         if (got == 0 || (got < 0 && errno != EINTR && errno != EAGAIN && errno != EWOULDBLOCK)) {
@@ -222,9 +224,10 @@ static inline double bridge_now(void)
 }
 
 /* Waits until the child ends, at most `grace` or `patience` seconds, whichever is shorter. Then
-   kills the child if it still runs and, in every case, all other processes of the child's group.
-   Returns the child's wait status; -1: there is no child, or waitid failed; -2: this function
-   killed the child.
+   kills the child if it still runs, and all other processes of the child's group. Kills nothing if
+   waitid fails, as it does for an ended child if the program ignores SIGCHLD. Returns the child's
+   wait status; -1: there is no child, or waitid or waitpid failed; -2: this function killed the
+   child.
 
    WNOWAIT keeps an ended child in the process table. Until waitpid removes the child, no new
    process and no new group can get the child's process number. So kill reaches the child's group
@@ -251,7 +254,8 @@ static inline int bridge_reap(bridge *b)
     return status;
 }
 
-/* Writes into b->error how the child ended, after it has closed the socket. Returns 0. */
+/* Call after the child has closed the socket. Reaps the child, and writes into b->error how the
+   child ended. Returns 0. */
 static inline int bridge_lost(bridge *b)
 {
     char words[200];
@@ -366,8 +370,9 @@ static inline void bridge_begin(bridge *b, double seconds)
     b->until = bridge_now() + seconds;
 }
 
-/* Waits until the socket can be read (POLLIN) or written (POLLOUT). Returns 1 then, and 0 after the
-   time limit. Also returns 1 if the socket was closed: recv or send then reports it. */
+/* Waits until the socket can be read (POLLIN) or written (POLLOUT). Returns 1 then. Returns 0, with
+   b->error, after the time limit or if poll fails. Also returns 1 if the child has closed the
+   socket: recv or send then reports this. */
 static inline int bridge_wait(bridge *b, short what)
 {
     for (;;) {
@@ -489,7 +494,7 @@ static inline int bridge_answer(bridge *b, int type, size_t least, size_t most, 
 /* ---------------------------------------------------------------------------------------------- */
 /* Calls */
 
-/* Ends the child. Does nothing on a bridge that was never opened, failed to open, or is closed. */
+/* Ends the child. Does nothing on a bridge that is all zeros, failed to open, or is closed. */
 static inline void bridge_close(bridge *b)
 {
     if (!b->open) return;

@@ -1,5 +1,5 @@
-/* Plays episodes of the small games with a greedy agent that does not learn, and draws them in the
-   terminal. */
+/* Plays episodes of the small games, and draws them in the terminal. The agent plays without random
+   actions, and does not learn from these episodes. */
 #ifndef GAME_EPISODE_H
 #define GAME_EPISODE_H
 
@@ -86,7 +86,7 @@ static inline void episode_draw(const episode *e, terminal *t, int row, int colu
         }
 }
 
-/* Returns the last action's name, or how the episode ended. */
+/* Returns the last action's name; "" before the first action; or how the episode ended. */
 static inline const char *episode_caption(const episode *e)
 {
     if (e->state.time == 0) return "";

@@ -11,12 +11,12 @@
 
 /* Settings that differ from game to game. trainer_desc sets all others. */
 typedef struct recipe {
-    /* Steps of training, if --steps is not given. The share of random actions falls during the
-       first half of the steps, and the learning rate during all steps. */
+    /* Steps of training, if --steps is not given. From step learn_start on, the share of random
+       actions falls during steps / 2 steps, and the learning rate during `steps` steps. */
     int steps;
     int show_steps;     /* steps of training when memory.c compares all three agents */
     int evaluate_every; /* steps */
-    /* Frames that the recurrent net is unrolled over. 0: the length of the longest episode. Then
+    /* Frames that the recurrent net is unrolled over. 0: the steps of the longest episode. Then
        acting with carry_state and learning compute the same recurrent state from the same
        weights. */
     int window;
@@ -46,7 +46,7 @@ static inline const recipe *recipe_of(game_kind kind)
 
 enum {
     TRAINER_GAMES = 8,     /* environments of the agent in training */
-    TRAINER_LANES = TRAINER_GAMES + 1, /* environments; the last is the demonstrator, if any */
+    TRAINER_LANES = TRAINER_GAMES + 1, /* with demonstrations: the last is the demonstrator */
     TRAINER_TAUGHT = 3000, /* updates from demonstrations alone, before the agent acts */
     TRAINER_FEATURES = 64, /* half the default: enough for these games, and faster */
     /* characters of rise_agent_play: */
@@ -66,10 +66,12 @@ typedef struct trainer {
 } trainer;
 
 /* Changes the description for enlarged frames. The library's network for frames of 84 x 84 learns
-   in millions of steps, and one update of it takes 38 ms. This network has two conv layers, and one
-   update takes 6 ms. With padding, the first layer covers every pixel: it gives 14 x 14 positions
-   for 84 x 84 and for 42 x 42 pixels. Fields that depend on the number of steps have the values
-   that the library uses for small frames. All other fields keep the defaults for large frames. */
+   in millions of steps, and one update of NONE takes 38 ms. This network has two conv layers and a
+   dense layer, and one update of NONE takes 6 ms (RISE: bench/README.md). With padding, the first
+   layer covers every pixel of 84 x 84 and of 42 x 42 pixels, and gives 14 x 14 positions. The heads
+   and the recurrent state are smaller than the library's for large frames. Fields that depend on
+   the number of steps have the values that the library uses for small frames. All other fields keep
+   the values of trainer_desc and the defaults for large frames. */
 static inline void trainer_enlarge(rise_agent_desc *d, const game *g)
 {
     d->network = RISE_NETWORK_CUSTOM;
@@ -110,15 +112,15 @@ static inline rise_agent_desc trainer_desc(const game *g, double steps, int seed
     return d;
 }
 
-/* Changes the description of an agent that learns from demonstrations first. Their environment has
-   its own part of the replay buffer, and all demonstrations must fit there. bench/teach.md has the
-   measurements. */
+/* Changes the description of an agent that learns from demonstrations first. The demonstrator has
+   1 / environments of the replay buffer, and all demonstrations must fit there. bench/teach.md has
+   the measurements. */
 static inline void trainer_desc_taught(rise_agent_desc *d, const demonstrations *shown)
 {
     double const frames = ((double)shown->steps + shown->count) * (double)TRAINER_LANES;
     d->environments = TRAINER_LANES;
     d->demonstrators = 1;
-    d->epsilon_start = 0.3; /* default 1; the random ones show which demonstrations are wrong */
+    d->epsilon_start = 0.3; /* default 1; random actions show which demonstrations are wrong */
     d->demonstration_weight = 0.3;
     d->priority_exponent = -1;
     d->learn_start = shown->steps > 100 ? (int)shown->steps : 100;
@@ -183,8 +185,9 @@ static inline int trainer_demonstrate(trainer *t, const demonstrations *shown)
     return result == RISE_OK;
 }
 
-/* Does one step of all games; the agent chooses the actions and learns. Games that are over begin a
-   new episode. Returns the number of steps, without last frames; -1 if the agent failed. */
+/* Does one step of all games; the agent chooses the actions and learns. A game that is over passes
+   its last frame to the agent, and begins a new episode instead of a step. Returns the number of
+   games that took a step; -1 if the agent failed. */
 static inline int trainer_tick(trainer *t)
 {
     int const pixels = game_width(&t->games[0]) * game_height(&t->games[0]);
@@ -209,8 +212,8 @@ static inline int trainer_tick(trainer *t)
 }
 
 /* Returns the mean score of the greedy agent over the game's `starts`, each played once. The mean
-   is exact if the game is not sampled. The rewards are floats, which have rounding errors. So the
-   mean is rounded to a millionth, and a perfect agent scores exactly spec->best. */
+   is rounded to a millionth, because the rewards are floats with rounding errors. So if the game is
+   not sampled, the mean is exact, and a perfect agent scores exactly spec->best. */
 static inline double trainer_score(rise_agent *agent, const game *g)
 {
     double sum = 0;

@@ -70,7 +70,8 @@ typedef struct game_spec {
     int length, least_length, most_length; /* steps to wait or walk; all 0: it is fixed */
     /* mean score of the best policy without memory, and of the best policy */
     double without_memory, best;
-    /* sampled games: four standard errors of without_memory, a mean over `starts` starts; else 0 */
+    /* Sampled games: four standard errors of the mean score over `starts` starts, for the best
+       policy without memory. without_memory itself is exact. Other games: 0. */
     double margin;
 } game_spec;
 
@@ -167,7 +168,7 @@ static inline double game_percent(const game_spec *spec, double score)
 }
 
 /* Returns random number `index` of this episode, 0 .. below-1: output number start * 2^32 + `index`
-   of SplitMix64 (Steele, Lea, Flood 2014) with seed 0. */
+   of SplitMix64 (Steele, Lea, Flood 2014) with seed 0. The first output has number 1. */
 static inline int game_chance(const game *g, int index, int below)
 {
     uint64_t z = ((uint64_t)(uint32_t)g->start << 32 | (uint32_t)index) * 0x9E3779B97F4A7C15u;
@@ -203,8 +204,8 @@ static inline float game_step_blink(game *g, int action)
 /* ---------------------------------------------------------------------------------------------- */
 /* Corridor: the player walks along a corridor of `length` steps that ends in a fork. The player is
    at the bottom of the frame. In the first GAME_CORRIDOR_LOCK steps every action moves the player
-   ahead. Each later step without progress costs 1/length. After `length` such steps the episode
-   ends. */
+   ahead. A turn at the fork ends the episode: 1 on the side of the light, else -1. Each other step
+   without progress costs 1/length. After `length` such steps the episode ends. */
 
 #define GAME_CORRIDOR_LOCK GAME_STACK /* the cue is in frame 0 */
 
@@ -390,12 +391,13 @@ static inline float game_step_pairs(game *g, int card)
 }
 
 /* ---------------------------------------------------------------------------------------------- */
-/* Pong: the player's paddle, at the bottom, is two columns wide and moves at every step. The
-   opponent's paddle, at the top, is three columns wide. It follows the ball while the ball is in
-   the upper two of four rows. Both paddles move one column a step. The ball moves one row and -1, 0
-   or 1 columns a step, and bounces off the sides. The column of the paddle that the ball hits sets
-   the next direction of the ball. The opponent serves, from one of five columns in one of three
-   directions. A point is worth 1/5. Five points or 500 steps end the episode.
+/* Pong: the player's paddle, at the bottom, is two columns wide. The paddle moves at every step,
+   unless a side stops it. The opponent's paddle, at the top, is three columns wide and follows
+   the ball while the ball is in the upper two of four rows. Both paddles move one column a step.
+   The ball moves one row and -1, 0 or 1 columns a step, and bounces off the sides. The column of
+   the paddle that the ball hits sets the next direction of the ball. The opponent serves, from one
+   of five columns in one of three directions. A point of the player is worth 1/5, and a point of
+   the opponent -1/5. Five points or 500 steps end the episode.
 
    A dimmer pixel marks the ball's previous position, so that one frame shows the whole state. In
    Pong-75 and Pong-50 each frame is blank with probability 0.75 or 0.5, except a frame with a
@@ -481,8 +483,8 @@ static inline float game_step_pong(game *g, int action)
 /* ---------------------------------------------------------------------------------------------- */
 /* All games */
 
-/* Draws what the player sees into `frame` [height][width]. With `reveal`, draws also what is
-   hidden. */
+/* Draws what the player sees into `frame` [height][width]. With `reveal`, also draws what is
+   hidden. In Pairs, these are the faces of cards that have been up; other faces stay hidden. */
 static inline void game_draw(const game *g, int reveal, uint8_t *frame)
 {
     int const all = reveal || g->spec->open;
@@ -545,7 +547,8 @@ static inline void game_reset(game *g)
 }
 
 /* Prepares a game and begins an episode. `length` 0 means the default. The same seed gives the same
-   episodes. Returns 0 if the game cannot have this length. */
+   starts, in the same order. Returns 0 if the game cannot have this length; then no episode has
+   begun. */
 static inline int game_init(game *g, game_kind kind, int length, uint64_t seed)
 {
     memset(g, 0, sizeof *g);

@@ -9,7 +9,7 @@
        gif_begin(&g, file, 160, 210, 3, 2, 7);
        gif_frame(&g, frame); // once for each frame
        if (!gif_end(&g)) perror("game.gif");
-       fclose(file);
+       if (file != NULL) fclose(file);
 */
 #ifndef GIF_H
 #define GIF_H
@@ -24,7 +24,7 @@ typedef struct gif {
     FILE *file;
     int good; /* 0: a write has failed, and nothing more is written */
     int width, height, channels, scale;
-    int delay; /* of the next frame, in 1/100 s: may be changed between frames */
+    int delay; /* of the next frame, in 1/100 s, 0..65535: may be changed between frames */
     int begun; /* 1: a frame has been written, and `shown` holds it */
     uint8_t shown[GIF_SIDE * GIF_SIDE * 3]; /* [height][width][channels] */
 
@@ -163,9 +163,10 @@ static inline void gif_clear(gif *g)
     g->next = clear + 2; /* clear + 1 is the end code */
 }
 
-/* Writes the code of the current string. A decoder is one code behind this encoder: on reading the
-   code it defines code next - 1. It reads wider codes as soon as its own next code, which is
-   `next`, needs one more bit. So the encoder widens its codes at the same moment. */
+/* Writes the code of the current string. A decoder is one code behind this encoder: when the
+   decoder reads this code, the decoder defines code next - 1. (The first code after a clear defines
+   none.) The decoder's next code is then `next`. As soon as that code needs one more bit, the
+   decoder reads wider codes. So the encoder widens its codes at the same moment. */
 static inline void gif_flush_string(gif *g)
 {
     gif_code(g, g->string);
@@ -267,7 +268,8 @@ static inline int gif_begin(gif *g, FILE *file, int width, int height, int chann
     return g->good;
 }
 
-/* Writes a frame [height][width][channels]. Returns 0 if this write or an earlier one failed. */
+/* Writes a frame [height][width][channels]. Returns 0 if gif_begin, this write or an earlier one
+   failed. */
 static inline int gif_frame(gif *g, const uint8_t *pixels)
 {
     gif_rectangle r = {0, 0, g->width, g->height};
@@ -295,7 +297,7 @@ static inline int gif_frame(gif *g, const uint8_t *pixels)
     return g->good;
 }
 
-/* Ends the picture and leaves the file open. Returns 0 if a write has failed. */
+/* Ends the GIF, and leaves g->file open. Returns 0 if gif_begin or a write has failed. */
 static inline int gif_end(gif *g)
 {
     gif_byte(g, 0x3B);

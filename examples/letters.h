@@ -1,5 +1,5 @@
-/* Letters of 5 x 8 pixels, for captions in pictures. Characters that are not in the table are
-   blank. */
+/* Letters of 5 x 8 pixels, for captions in pictures. The table has a to z, A, B, I, T, 0 to 9 and
+   the characters . , : only. All other characters are blank. */
 #ifndef LETTERS_H
 #define LETTERS_H
 

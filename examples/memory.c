@@ -1,8 +1,8 @@
 /* Compares agents with and without memory: three agents learn a game that needs memory. NONE sees
    the last four frames. RISE adds a recurrent net over stored embeddings of past frames. FULL runs
-   a recurrent net over conv features, which each update computes again. NONE and RISE take the same
-   number of steps. FULL stops after the time that RISE took. Runs for about 12 seconds. --help
-   lists thirteen games and all options.
+   a recurrent net over conv features, which each update computes again. Without --minutes, NONE and
+   RISE take the same number of steps. FULL stops after this number of steps, or after the time that
+   RISE took. Runs for about 12 seconds. --help lists thirteen games and all options.
 
        cc -O2 examples/memory.c -o memory -lm && ./memory
 
@@ -57,12 +57,13 @@ typedef struct run {
     int seed;
     double steps_budget, seconds_budget;
     int stop_when_solved;
-    /* steps so far; seconds of acting and learning, without evaluation and drawing; latest score */
+    /* steps so far; seconds of acting and learning, without evaluation and drawing; latest score.
+       With demonstrations, the seconds include the time to create the agent. */
     chart_point now;
     chart_point best; /* the best evaluation */
     double updates;
     chart_curve *curve;         /* has a point for each evaluation */
-    chart_point almost, solved; /* first evaluation of 90%, of 99%; all 0: none */
+    chart_point almost, solved; /* first evaluation of at least 90%, 99%; all 0: none */
 } run;
 
 /* The speed of the run: exponential moving averages with a time constant of 3 s. */
@@ -90,7 +91,9 @@ typedef struct session {
     double kept_score;
     terminal screen;
     pace speed;
-    episode shown; /* the episode of the live view, played by the agent in training */
+    /* The episode of the live view, played by the agent in training. The agents train on games of
+       the kind and length of shown.state. */
+    episode shown;
     int pause;     /* pictures in which the end of the episode is still shown */
 } session;
 
@@ -120,8 +123,8 @@ static int training_begin(session *s, const run *r)
 
 static int run_evaluated(const run *r) { return r->curve->count > 0; }
 
-/* Returns whether `best`, `almost` or `solved` of a run is set. Its steps may be 0, because
-   demonstrations come before the first step. */
+/* Returns whether `almost` or `solved` of a run is set. The steps of this point are 0 if learning
+   from demonstrations took all the time. */
 static int happened(const chart_point *p) { return p->steps > 0 || p->seconds > 0; }
 
 static void run_evaluate(session *s, run *r)
@@ -147,8 +150,7 @@ static int run_over(const run *r)
 }
 
 /* Copies the weights of the best evaluation back into the agent. Keeps the best agent of the kind
-   that decides the exit status, and destroys all others: also an agent that was interrupted before
-   its first evaluation. */
+   that decides the exit status. Destroys all other agents, and each agent without an evaluation. */
 static void training_end(session *s, const run *r)
 {
     trainer *const t = &s->training;
@@ -314,7 +316,8 @@ static void view_begin(session *s)
     episode_begin(&s->shown, s->shown.state.start);
 }
 
-/* Shows the state of the run, unless less than `period` seconds have passed since the last time. */
+/* If at least `period` seconds have passed since the last time: reads the number of updates and the
+   speed, and shows the state of the run. */
 static void view_update(session *s, run *r, double period)
 {
     pace *const p = &s->speed;
@@ -451,13 +454,13 @@ static void print_run_result(const session *s, const run *r)
     if (!run_evaluated(r))
         printf("%s was not evaluated.\n", name);
     else if (s->options.show && r->memory == RISE_MEMORY_NONE && ceiling < s->spec->best)
-        printf("NONE took as many steps as RISE and scored %+.2f. An agent that sees %d frames\n"
-               "and remembers nothing cannot score more than %+.2f, however long it trains.\n",
-               r->best.score, GAME_STACK, ceiling);
+        printf("NONE scored %+.2f after %.0fk steps. An agent that sees %d frames and remembers\n"
+               "nothing cannot score more than %+.2f on average, however long it trains.\n",
+               r->best.score, r->now.steps / 1000, GAME_STACK, ceiling);
     else if (s->options.show && r->memory == RISE_MEMORY_FULL)
-        printf("FULL was allowed to train as long as RISE did. That was enough for %.0fk steps\n"
-               "and a score of %+.2f (%.0f%%).\n",
-               r->now.steps / 1000, r->best.score, percent);
+        printf("FULL was allowed to train as long as RISE did. In %.0f s it took %.0fk steps and\n"
+               "scored %+.2f (%.0f%%).\n",
+               r->now.seconds, r->now.steps / 1000, r->best.score, percent);
     else if (run_passed(s, r))
         printf("%s reached the goal: it scored %+.2f (%.0f%%).\n"
                "It was at %.0f%% after %.0fk steps and %.1f seconds.\n",
@@ -479,29 +482,33 @@ static void print_result(const session *s)
                s->run_count);
 }
 
-/* Writes the best agent and the learning curves. If one of the two files cannot be written, the
-   other one still is, and an older file of this name is unchanged. Returns 0 if a file cannot be
-   written. */
+/* Writes the best agent and the learning curves. If one of the two files cannot be written, an
+   older file of that name stays unchanged, and the other file is still written. Returns 0 if a file
+   cannot be written. */
 static int save(const session *s)
 {
     const options *const o = &s->options;
     chart const c = chart_of(s);
     rise_error error;
-    int good = 1;
+    int good = 1, evaluated = 0, i;
+    for (i = 0; i < s->begun; i++) evaluated += run_evaluated(&s->runs[i]);
     errno = 0;
     if (o->save != NULL && s->kept != NULL) {
-        if (rise_agent_save(s->kept, RISE_SAVE_POLICY, o->save, &error) == RISE_OK)
+        if (rise_agent_save(s->kept, RISE_SAVE_POLICY, o->save, &error) == RISE_OK) {
             printf("The best %s agent is saved in %s. To watch it play:\n"
-                   "    cc -O2 examples/watch.c -o watch -lm && ./watch %s\n",
-                   kinds[o->memory].name, o->save, o->save);
-        else
+                   "    cc -O2 examples/watch.c -o watch -lm && ./watch %s --game %s",
+                   kinds[o->memory].name, o->save, o->save, s->spec->name);
+            if (o->length > 0) printf(" --length %d", o->length);
+            puts("");
+        } else {
             good = 0, fprintf(stderr, "memory: %s%s; choose another path with --save\n",
                               error.text, replace_cause(error.text));
+        }
     } else if (o->save != NULL) {
         printf("No %s agent is saved, because none was trained and evaluated.\n",
                kinds[o->memory].name);
     }
-    if (o->svg != NULL) {
+    if (o->svg != NULL && evaluated > 0) {
         if (chart_write_svg(&c, o->svg))
             printf("The learning curves are in %s.\n", o->svg);
         else
@@ -537,27 +544,29 @@ static void print_help(void)
                    spec->length);
     }
     printf(
-        "  --memory KIND    train only rise, none or full, and stop at 99%% of the best score\n"
+        "  --memory KIND    train only rise, none or full, and stop at 99%%\n"
         "  --set F=V        a field of rise_agent_desc, such as cell=lstm or fusion=gate; may be\n"
         "                   repeated\n"
         "  --seed N         the first seed [1]\n"
-        "  --seeds N        train with N seeds, and stop each run at 99%% of the best score\n"
+        "  --seeds N        train only the kind of --memory [rise], with N seeds, and stop each\n"
+        "                   run at 99%%\n"
         "  --steps N        at most N steps for each agent\n"
-        "  --minutes M      at most M minutes for each agent\n"
+        "  --minutes M      at most M minutes for each agent, without the time of evaluations\n"
         "  --svg PATH       write the learning curves\n"
         "  --save PATH      save the best agent of the kind given by --memory [rise], for\n"
         "                   watch.c. Without --memory and --seeds, --svg and --save are on: their\n"
         "                   files have the name of the game, and its length if it has one\n"
         "  --teach FILE     no training: play the game with the keyboard, and write\n"
-        "                   the episodes into FILE, after those that it already holds\n"
+        "                   the episodes into FILE, after those that FILE already holds\n"
         "  --demonstrations FILE\n"
         "                   each agent learns from the episodes of FILE first\n"
         "  --watch          after training, show the best agent until Ctrl-C\n"
         "  --self-test      no training: check this build on this machine\n\n"
         "0%% is the best score possible without memory, or -1 in a game that needs no memory.\n"
         "100%% is the best score possible. Exit status 0: each agent of the kind given by\n"
-        "--memory [rise] reached %.0f%%, and no agent without memory scored more than is\n"
-        "possible without memory. Exit status 2: an option is wrong.\n",
+        "--memory [rise] reached %.0f%%, no agent without memory scored more than is possible\n"
+        "without memory, no run was interrupted, and all files are written. Exit status 2: an\n"
+        "option or a file of demonstrations is wrong. Exit status 1: all other cases.\n",
         goal);
 }
 
@@ -702,7 +711,7 @@ static int session_teach(session *s)
     const char *const path = s->options.teach;
     int const before = d->count;
 #ifdef TERMINAL_POSIX
-    int const person = isatty(0); /* not a test, which writes to a pipe */
+    int const person = isatty(0); /* 0 in tests: their keys come from a pipe */
 #else
     int const person = 1;
 #endif
@@ -714,7 +723,7 @@ static int session_teach(session *s)
         return 2;
     }
     game_init(&s->shown.state, s->options.game, s->shown.state.length,
-              (uint64_t)s->options.seed + 1000 * (uint64_t)before); /* other episodes than before */
+              (uint64_t)s->options.seed + 1000 * (uint64_t)before); /* not those of the file */
     if (!teach(d, &s->shown, path, &s->screen)) {
         fprintf(stderr, "memory: %s\n", d->why);
         return 1;

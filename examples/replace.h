@@ -58,8 +58,8 @@ static inline int replace_path(replace_file *r, const char *path)
 }
 
 #ifdef REPLACE_POSIX
-/* Creates the temporary file, which must not exist: a link or a pipe of that name is not followed.
-   Tries several names, because a program that was killed may have left a file. Returns NULL on
+/* Creates the temporary file. With O_EXCL, open refuses a name that exists, also a link or a pipe.
+   So tries several names: a program that was killed may have left a file. Returns NULL on
    failure. */
 static inline FILE *replace_create(replace_file *r, mode_t mode)
 {
@@ -82,8 +82,9 @@ static inline FILE *replace_create(replace_file *r, mode_t mode)
 }
 #endif
 
-/* Opens the temporary file. If the path leads to anything but a plain file, such as /dev/stdout,
-   opens the path itself. Returns r->file, which is NULL on failure. */
+/* Opens the temporary file. If the path leads to anything but a plain file, such as a pipe or
+   /dev/null, opens the path itself. (With `> out.txt`, /dev/stdout leads to the plain file
+   out.txt.) Returns r->file, which is NULL on failure. */
 static inline FILE *replace_begin(replace_file *r, const char *path)
 {
     r->file = NULL;
@@ -98,7 +99,7 @@ static inline FILE *replace_begin(replace_file *r, const char *path)
             r->file = replace_create(r, exists ? old.st_mode & 0777 : 0666);
         if (r->file != NULL && exists && r->fresh[0] != '\0' &&
             fchmod(fileno(r->file), old.st_mode & 07777) != 0)
-            clearerr(r->file); /* the new file then has the old mode without the bits of umask */
+            clearerr(r->file); /* no failure: the new file has the old mode without umask's bits */
 #else
         r->file = fopen(r->path, "wb");
 #endif
@@ -108,14 +109,18 @@ static inline FILE *replace_begin(replace_file *r, const char *path)
 }
 
 /* Closes the new file. If `good` is 1 and every write succeeded, the new file replaces the older
-   one. Otherwise the older one stays. Returns 1 if the new file is in place; else 0, and errno says
-   why. */
+   one. Otherwise the older one stays, unless the file is written in place. Returns 1 if the new
+   file is complete; else 0, and errno says why. With `good` 0, errno is the caller's. */
 static inline int replace_end(replace_file *r, int good)
 {
     int why;
     if (r->file == NULL) return errno = r->why, 0;
     good = fflush(r->file) == 0 && !ferror(r->file) && good;
     why = errno;
+#ifdef REPLACE_POSIX
+    /* after a power failure, the new name must not lead to an empty file */
+    if (good && r->fresh[0] != '\0' && fsync(fileno(r->file)) != 0) good = 0, why = errno;
+#endif
     if (fclose(r->file) != 0 && good) good = 0, why = errno;
     r->file = NULL;
     if (r->fresh[0] == '\0') return errno = why, good;
@@ -126,8 +131,9 @@ static inline int replace_end(replace_file *r, int good)
     return 0;
 }
 
-/* Returns the meaning of errno as ": No space left on device", which is added to a sentence.
-   Returns "" if the sentence already has it, or if errno is 0. */
+/* Returns the meaning of errno, such as ": No space left on device", to be added to `sentence`.
+   Returns "" if `sentence` already has that text, or if errno is 0. The next call overwrites the
+   result. */
 static inline const char *replace_cause(const char *sentence)
 {
     static char cause[100];

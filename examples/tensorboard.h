@@ -1,6 +1,6 @@
 /* Writes curves for TensorBoard into an event file. The file consists of TFRecord records. Each
-   record holds one Event protobuf: first the version, then scalars (tensorflow:
-   core/lib/io/record_writer.h, core/util/event.proto, core/framework/summary.proto).
+   record holds one Event protobuf. The first event has the version, and each later one a scalar
+   (tensorflow: core/lib/io/record_writer.h, core/util/event.proto, core/framework/summary.proto).
 
        tensorboard tb;
        if (!tensorboard_open(&tb, "runs/pong", "rise")) perror(tb.path);
@@ -115,8 +115,9 @@ static inline int tensorboard_path(tensorboard *tb, const char *folder, time_t n
     }
 }
 
-/* Begins the file folder/events.out.tfevents.<seconds since 1970>.<name>; `folder` must exist.
-   Returns 0 if the file cannot be written; errno says why. */
+/* Begins the file folder/events.out.tfevents.<seconds since 1970>.<name>; `folder` must exist. If
+   the file exists, takes the next second that is free. Returns 0 if the file cannot be written;
+   errno says why. */
 static inline int tensorboard_open(tensorboard *tb, const char *folder, const char *name)
 {
     static const char version[] = "brain.Event:2";

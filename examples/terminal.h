@@ -1,13 +1,14 @@
 /* Draws in the terminal: a grid of character cells that is redrawn in place; also a clock and
    Ctrl-C. Include this file first, because it defines _DEFAULT_SOURCE, which enables the POSIX
    functions of the C library. Without POSIX, or if stdout is not a terminal that is large enough,
-   `live` is 0, and the programs print lines of text instead. */
+   or if TERM is not set or is "dumb", `live` is 0. The programs then print lines of text. */
 #ifndef TERMINAL_H
 #define TERMINAL_H
 
 #ifndef _DEFAULT_SOURCE
 #define _DEFAULT_SOURCE /* isatty, ioctl, nanosleep and clock_gettime, also under -std=c99 */
 #endif
+#include <errno.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdint.h>
@@ -30,18 +31,23 @@
 /* ---------------------------------------------------------------------------------------------- */
 /* Time and Ctrl-C */
 
-/* Set by the first Ctrl-C, SIGTERM or SIGHUP, which asks the program to finish. The second Ctrl-C
-   or SIGTERM ends the program. */
+/* Set by Ctrl-C (SIGINT), SIGTERM and SIGHUP, which ask the program to finish. A second SIGINT or a
+   second SIGTERM ends the program. A SIGTERM after one SIGINT does not. */
 static volatile sig_atomic_t terminal_interrupted;
 
 static inline void terminal_on_interrupt(int signal_number)
 {
+#ifdef TERMINAL_POSIX
+    int const error = errno; /* the interrupted code may be about to read errno */
+#endif
     terminal_interrupted = 1;
 #ifdef TERMINAL_POSIX
-    /* A terminal that closes often sends SIGHUP twice: the shell does, then the system. */
+    /* When a terminal closes, SIGHUP often comes twice: from the shell, then from the system. The
+       second SIGHUP must not end the program before the files are saved. */
     signal(signal_number, signal_number == SIGHUP ? SIG_IGN : SIG_DFL);
     /* Shows the cursor again, because a second Ctrl-C would leave it hidden. */
-    if (isatty(1) && write(1, "\033[0m\033[?25h", 10) < 0) return;
+    if (isatty(1) && write(1, "\033[0m\033[?25h", 10) < 0) terminal_interrupted = 1;
+    errno = error;
 #else
     signal(signal_number, SIG_DFL);
 #endif
@@ -96,7 +102,8 @@ typedef struct terminal {
     terminal_cell cells[TERMINAL_ROWS][TERMINAL_COLUMNS];
 } terminal;
 
-/* Reads the size of the terminal window. Returns 0 if the window is too small to draw on. */
+/* Reads the size of the terminal window, and sets t->columns. Returns 0 if the window is too small
+   to draw on, if stdout is no terminal, and without POSIX; then t->columns stays. */
 static inline int terminal_measure(terminal *t)
 {
 #ifdef TERMINAL_POSIX
@@ -164,8 +171,9 @@ static inline void terminal_put(terminal *t, int row, int column, int glyph, int
         t->cells[row][column] = cell;
 }
 
-/* Reads a character of UTF-8 at *text, and moves *text behind it. Returns '?' for a control
-   character, and for a byte that begins no character up to U+FFFF. */
+/* Returns the character of UTF-8 at *text, and moves *text past this character. Returns '?' for a
+   control character. Returns '?' and moves *text by one byte if no character up to U+FFFF begins
+   there. */
 static inline int terminal_character(const char **text)
 {
     static const int least[] = {0x20, 0xA0, 0x800};

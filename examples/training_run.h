@@ -6,14 +6,15 @@
                         SIGTERM or SIGHUP
        best.rise        the policy with the best score so far
        best.txt         its score and steps
-       log.csv          a row for each report
+       log.csv          a row every 20 s, at each evaluation, and at the end
        curve.svg        the learning curve
-       events.out...    the same numbers for TensorBoard
+       events.out...    the numbers of log.csv for TensorBoard, a file for each session
        run.txt          command, options and versions of each session (command_line.h)
+       episode.gif      a film of the best agent (atari.c)
 
    A resumed run keeps the rows of log.csv up to the steps of the saved agent, and drops later rows.
    If a file cannot be written, the run says so and goes on. The older file stays, and the next save
-   tries again.
+   tries again. A row that could not be written to log.csv is lost.
 
    If your program calls setlocale, keep LC_NUMERIC at "C": printf and strtod must use a decimal
    point here.
@@ -42,7 +43,8 @@ enum {
 typedef struct train_options {
     const char *title;
     const char *folder;    /* created if it does not exist, with its parent folders */
-    double steps, seconds; /* the run ends when one of them is reached; 0: no limit */
+    /* the run ends when one of them is reached; both count all sessions of the run; 0: no limit */
+    double steps, seconds;
     double evaluate_every; /* steps */
     double save_every;     /* seconds */
     int whole;             /* 1: the replay buffer is saved, too */
@@ -84,7 +86,7 @@ typedef struct train_run {
     rise_agent *agent;
     train_row now;               /* set by train_refresh */
     train_best best;
-    double latest[TRAIN_LATEST]; /* scores of episodes, a ring buffer */
+    double latest[TRAIN_LATEST]; /* scores of this session's episodes, a ring buffer */
     int latest_count;
     chart_curve curves[2];  /* of evaluations, and of training with exploration */
     double seconds_before;  /* seconds of earlier sessions of this run */
@@ -97,6 +99,7 @@ typedef struct train_run {
     tensorboard events;
     terminal screen;
     char note[TRAIN_NOTE]; /* the last event, a sentence */
+    char failure[TRAIN_NOTE]; /* why the session ends early, a sentence; "": it does not */
     /* a sentence for each file that could not be written at the last attempt; "": it could */
     char trouble[TRAIN_FILES][TRAIN_NOTE];
 } train_run;
@@ -194,13 +197,14 @@ static inline double train_memory_left(void)
     return 1024 * kilobytes;
 }
 
-/* Prints how much memory the agent needs. If the machine has too little, prints fields that fit and
-   returns 0. */
+/* Prints how much memory the agent needs. If the machine has too little, prints smaller fields and
+   returns 0. The new replay_capacity assumes that the replay buffer takes nearly all of the memory.
+   With a large network or batch, even this replay buffer may not fit. */
 static inline int train_memory_fits(const rise_agent_desc *desc)
 {
     double const need = (double)rise_agent_bytes(desc, NULL), left = train_memory_left();
     double const fits = floor(desc->replay_capacity * 0.7 * left / need / 1000) * 1000;
-    printf("The agent needs %.0f MB of memory, most of it to store %d %s", need / 1e6,
+    printf("The agent needs %.0f MB of memory, with room to store %d %s", need / 1e6,
            desc->replay_capacity, desc->frame_width > 0 ? "frames" : "observations");
     if (left > 0) printf("; %.0f MB are free", left / 1e6);
     puts(".");
@@ -232,7 +236,8 @@ static inline void train_point(chart_curve *curve, const train_row *row, double 
     curve->points[curve->count++] = point;
 }
 
-/* Adds a row of the log to the curves. */
+/* Adds a row of the log to the curves. Records its steps in t->logged and, if the row has a score,
+   in t->evaluated. */
 static inline void train_remember(train_run *t, const train_row *row)
 {
     train_point(&t->curves[0], row, row->score);
@@ -257,7 +262,8 @@ static inline void train_write_row(FILE *csv, const train_row *row)
     fputs(before[0] != '\0' ? "\n" : "", csv);
 }
 
-/* Reads a number, or NAN if the field is empty. *at becomes the next field; NULL after the last. */
+/* Reads a number, or NAN if the field is empty. *at becomes the next field; NULL after the last.
+   Returns 0 if the field is neither, or if there is no field. */
 static inline int train_read_field(const char **at, double *x)
 {
     char *end;
@@ -409,8 +415,8 @@ static inline void train_level(chart *c, const char *name, double score)
     c->levels[c->level_count].name = c->levels[c->level_count].brief = name;
     c->levels[c->level_count++].score = score;
 }
-/* Returns the chart of this run. The upper edge of the chart is options.level, or the highest score
-   of the run if it is higher. */
+/* Returns the chart of this run. The upper edge of the chart is options.level. If there is no level
+   or a score of the run is above the level, the upper edge is the highest score of the run. */
 static inline chart train_chart(const train_run *t)
 {
     chart c;
@@ -517,7 +523,8 @@ static inline void train_print(const train_run *t)
     fflush(stdout);
 }
 
-/* Shows a sentence: in the last line of the panel, or printed if there is no panel. */
+/* Records a sentence. The panel shows this sentence in its last line, unless a file could not be
+   written (train_news). Without a panel, prints the sentence. */
 TERMINAL_PRINTF(2, 3)
 static inline void train_say(train_run *t, const char *format, ...)
 {
@@ -526,6 +533,19 @@ static inline void train_say(train_run *t, const char *format, ...)
     vsnprintf(t->note, sizeof t->note, format, arguments);
     va_end(arguments);
     if (!t->screen.live) puts(t->note), fflush(stdout);
+}
+
+/* Records why the session must end. Prints the sentence at once or, with a panel, when train_close
+   has drawn the panel for the last time. Returns 0. */
+TERMINAL_PRINTF(2, 3)
+static inline int train_fail(train_run *t, const char *format, ...)
+{
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(t->failure, sizeof t->failure, format, arguments);
+    va_end(arguments);
+    if (!t->screen.live) fprintf(stderr, "%s\n", t->failure);
+    return 0;
 }
 
 /* Records that a file was written, or why not. Without a panel, prints the reason when it is new.
@@ -627,7 +647,8 @@ static inline int train_note_best(const train_run *t, const train_best *next)
 
 /* Saves the agent as best.rise, with its score in best.txt. First, best.txt gets the scores of both
    the old and the new best.rise. Then the new best.rise replaces the old one. So a run that is
-   killed at any moment still knows the score of best.rise, and a worse agent cannot replace it.
+   killed at any moment still knows the score of best.rise, and a worse agent cannot replace this
+   file. A killed run may leave best.rise.next. If there is no agent.rise yet, saves that file, too.
    Returns 0 on failure; then best.rise is unchanged. */
 static inline int train_save_best(train_run *t, double score)
 {
@@ -665,7 +686,8 @@ static inline void train_save_curve(train_run *t)
 /* ---------------------------------------------------------------------------------------------- */
 /* The run */
 
-/* Fills in t->now. Speeds are exponential moving averages with a time constant of 5 s. */
+/* Fills in t->now, with no score. Speeds are exponential moving averages with a time constant of
+   5 s. During an evaluation the agent takes no training steps, so the speeds fall towards 0. */
 static inline void train_refresh(train_run *t)
 {
     double const seconds = t->seconds_before + terminal_seconds() - t->began;
@@ -731,7 +753,8 @@ static inline void train_episode(train_run *t, double score)
     t->latest[t->latest_count++ % TRAIN_LATEST] = score;
 }
 
-/* Records an evaluation: the mean score without the exploration of training. */
+/* Records an evaluation: the mean score without the exploration of training. If the score is the
+   best so far, saves the agent as best.rise. */
 static inline void train_evaluated(train_run *t, double score)
 {
     int const best = !(score <= t->best.score);
@@ -750,8 +773,8 @@ static inline int train_over(const train_run *t)
     return terminal_interrupted || train_spent(t);
 }
 
-/* Begins a session with this agent, which may be resumed. Returns 0, after a message, if the folder
-   cannot be written. */
+/* Begins a session with this agent, which may have steps of earlier sessions. Returns 0, after a
+   message, if log.csv, best.rise or best.txt cannot be read, or if the folder cannot be written. */
 static inline int train_open(train_run *t, const train_options *options, rise_agent *agent)
 {
     char path[TRAIN_PATH];
@@ -820,6 +843,7 @@ static inline int train_close(train_run *t)
     if (saved) puts(t->note);
     for (file = 0; file < TRAIN_FILES; file++)
         if (t->trouble[file][0] != '\0') puts(t->trouble[file]);
+    if (t->screen.live && t->failure[0] != '\0') fprintf(stderr, "%s\n", t->failure);
     t->agent = NULL;
     return saved && t->trouble[TRAIN_BEST][0] == '\0';
 }

@@ -101,12 +101,16 @@ static void wrong_options_are_refused(void)
         {"--seeds 0", "--seeds 0: a whole number"},
         {"--minutes nan", "--minutes nan: a number from 0.01 to 1000000"},
         {"--memory big", "--memory big: rise|none|full is needed"},
+        {"--memory rise|none", "--memory rise|none: rise|none|full is needed"},
+        {"--steps 1kM", "--steps 1kM: a number from"},
         {"--length 7", "--length for blink must be 8 to 500"},
         {"--game catch --length 9", "catch has one length only: leave out --length"},
         {"--game chess", "there is no game chess"},
         {"--set wings=2", "no field \"wings\""},
         {"--set window", "--set window: FIELD=VALUE is needed"},
         {"--set environments=16", "--set environments=16: the tool sets this itself: leave it out"},
+        {"--set action_masks=1", "--set action_masks=1: the tool sets this itself: leave it out"},
+        {"--set demonstrators=1", "--set demonstrators=1: the tool sets this itself"},
         {"--set seed=4", "--set seed=4: the tool sets this itself: pass --seed"},
         {"--seed", "--seed: a value must follow"},
         {"--speed 9", "--speed 9: there is no such option"},
@@ -136,6 +140,9 @@ static void full_disk_keeps_older_files(void)
     CHECK(said("b.rise") && said("File too large; choose another path with --save"));
     CHECK(bytes("b.rise") == agent && bytes("b.svg") == curve);
     CHECK(folder_visit(place, "b.svg", 0) == 1 && folder_visit(place, "b.rise", 0) == 1);
+    /* no agent was trained, so there is no curve */
+    CHECK(tool("--memory none --svg b.svg --set discount=5", 0) == 1 && said("discount is 5"));
+    CHECK(bytes("b.svg") == curve && !said("curves are in"));
     /* a device is no file to be replaced */
     CHECK(tool("--memory none --svg /dev/null", 0) >= 0 && said("curves are in /dev/null"));
 }

@@ -1,6 +1,7 @@
-/* The game of bench/embedded.sh. A light flashes left or right, and five dark frames follow. Then
-   a mark asks on which side the light was. Action 1 before the mark costs a little. In each frame, a dim light flickers at a random place of
-   the last row, so no two episodes are equal. The desktop and the boards play the same episodes. */
+/* The game of bench/embedded.sh. A light flashes left or right, and five dark frames follow. Then a
+   mark asks on which side the light was. In training, action 1 before the mark costs 0.1. In each
+   frame, a dim light flickers at a random place of the last row, so no two episodes are equal. The
+   desktop and the boards play the same episodes. */
 #ifndef GAME_H
 #define GAME_H
 
@@ -24,11 +25,12 @@ static int game_random(game *g, uint32_t below)
 }
 static void game_draw(game *g, int time, int side, uint8_t *frame)
 {
-    int i;
+    int i, place;
     for (i = 0; i < SIZE * SIZE; i++) frame[i] = 0;
     if (time == 0) frame[side * (SIZE - 1)] = 255;
     if (time == ASKED) frame[SIZE * 3 + 3] = 255;
-    frame[SIZE * 5 + game_random(g, SIZE)] = (uint8_t)(32 + game_random(g, 64));
+    place = SIZE * 5 + game_random(g, SIZE); /* two statements: C must draw in this order */
+    frame[place] = (uint8_t)(32 + game_random(g, 64));
 }
 
 /* Plays an episode as player 0. Writes a line: the actions, and whether the answer was right.
