@@ -21,7 +21,8 @@
    The folder of the run must be on a disk that all machines share. All ranks save together; with
    --actors, only rank 0 saves: see "Saving" in cluster_run.h. --resume goes on, also with another
    number of ranks. Then a rank without a file of its own starts with rank 0's agent and an empty
-   replay buffer. Learning waits until this buffer has learn_start steps.
+   replay buffer. Without --whole, the replay buffers of all ranks are empty. Learning waits until
+   each rank holds more than learn_start frames.
 
    If a rank dies, one of the others saves the agent as FOLDER/agent.rise, and all end. With
    --actors, only rank 0 can save. --resume does not read this file, but loads the last complete
@@ -51,11 +52,12 @@ static const char *const usage =
     "  --steps N               steps of all ranks together [what the game needs; 1M with --env]\n"
     "  --seed N                [1]\n"
     "  --set FIELD=VALUE       a field of rise_agent_desc; may be repeated\n"
-    "  --threads N             threads of each agent [1]\n"
+    "  --threads N             threads of each agent that learns [1]\n"
     "  --folder PATH           [runs/cluster-NAME-MEMORY-SEED]\n"
     "  --save-every S          seconds between saves [60]\n"
     "  --whole                 saves the replay buffers, too\n"
-    "  --resume                goes on with the run in the folder\n"
+    "  --resume                goes on with the run in the folder; without a save there,\n"
+    "                          begins a run\n"
     "  --check                 a test: all ranks play the same episodes, with actions from a\n"
     "                          counter. Saves nothing\n"
     "  --python PATH, --bridge PATH   [python3, examples/bridge.py]\n"
@@ -85,7 +87,8 @@ static const command_option table[] = {
 /* ---------------------------------------------------------------------------------------------- */
 /* Progress */
 
-/* Prints a line of progress, from the sums of all ranks. `who` names the ranks that have waited. */
+/* Prints a line of progress. `sum` describes all ranks together. `who` names the ranks that have
+   waited. */
 static void report(session *s, const news *sum, const char *who)
 {
     double const now = terminal_seconds(), since = now - s->reported;
@@ -134,7 +137,10 @@ static int tell(session *s)
     rise_agent_metrics(s->agent, &m);
     s->mine.stops = ranks_asked != 0;
     s->mine.saves = s->all.rank == 0 && now - s->saved >= s->options.save_every;
-    s->mine.ready = m.steps > d->learn_start && m.replay_size > d->learn_start;
+    /* if the buffer holds no more than learn_start frames, a full one is enough */
+    s->mine.ready = m.steps > d->learn_start &&
+                    (m.replay_size > d->learn_start ||
+                     m.replay_size > d->replay_capacity - d->environments);
     s->mine.steps = (double)m.steps - s->first_steps, s->mine.mean_return = m.mean_return;
     s->mine.waited = s->all.waited;
     s->all.lost |= MPI_Iallgather(&s->mine, sizeof s->mine, MPI_BYTE, s->everyone, sizeof s->mine,
@@ -142,7 +148,7 @@ static int tell(session *s)
     return !s->all.lost;
 }
 /* Returns a struct news of all ranks together: the means of mean_return and waited, and the sums of
-   all other members. */
+   all other members. `steps` also counts earlier sessions. */
 static news told(const session *s)
 {
     news sum;
@@ -158,8 +164,8 @@ static news told(const session *s)
     return sum;
 }
 
-/* Chooses the actions of all environments. With --check, the number of calls determines the
-   actions, so all ranks see the same steps. */
+/* Passes the frames, rewards and events of all environments to the agent, and chooses the actions.
+   With --check, the number of calls determines the actions, so all ranks see the same steps. */
 static int act(session *s, int *actions)
 {
     arcade *const a = &s->games;
@@ -178,8 +184,8 @@ static int act(session *s, int *actions)
 }
 
 /* Does the updates that are due. All ranks must do the same number of updates. The steps of an
-   agent do not count the last frames of episodes, so steps differ between ranks. Calls are counted
-   instead. */
+   agent do not count the last frames of episodes, so steps differ between ranks. So `owed` counts
+   the frames of all environments instead, last frames included. */
 static int learn(session *s)
 {
     s->owed += s->games.count;
@@ -240,8 +246,8 @@ static int read_policy(void *user, void *data, size_t size)
 }
 
 /* Sends the policy to all actors or, if `ends` is 1, the message that ends them. If an actor has
-   not yet received the last policy, does nothing. An actor does not receive while it waits for rank
-   0 to take its steps, so rank 0 must never wait here. Returns 0 on failure. */
+   not yet received the last policy, sends nothing and returns 1. An actor that waits for rank 0 to
+   take its steps receives nothing, so rank 0 must never wait here. Returns 0 on failure. */
 static int publish(session *s, int ends)
 {
     policy *const p = &s->policy;
@@ -293,7 +299,8 @@ static void unpack(session *s, int actor)
     expect(s, actor);
 }
 /* Takes the steps that have arrived, at most one of each actor. With `waits`, waits for the first
-   step, unless the run is asked to end. Returns the number of steps; -1 if a rank is lost. */
+   step, unless the run is asked to end. Returns the number of messages: steps, and ends of actors.
+   Returns -1 if a rank is lost. */
 static int collect(session *s, int waits)
 {
     mail *const m = &s->mail;
@@ -367,7 +374,8 @@ static int learn_from_actors(session *s)
 
 /* Lets the actor play with the policy that it has received. A player keeps its past frames when
    rise_agent_publish changes its policy. Until the first update, actions are random. From then on,
-   actor i of n has the epsilon 0.4^(1 + 7 i / (n - 1)) (Horgan et al. 2018). */
+   actor i of n, counted from 0, has the epsilon 0.4^(1 + 7 i / (n - 1)) (Horgan et al. 2018).
+   machine.process gives each actor random numbers of its own. */
 static int use_policy(session *s)
 {
     int const actors = s->all.count - 1, i = s->all.rank - 1;
@@ -393,8 +401,8 @@ static int use_policy(session *s)
     return 1;
 }
 
-/* Takes the policies that have arrived; waits for the first one. Returns 0 on failure; *ends: 1 if
-   the actor must end. */
+/* Takes the policies that have arrived. An actor without a policy waits for one. Sets *ends to 1 if
+   the actor must end. Returns 0 on failure. */
 static int take_policies(session *s, int *ends)
 {
     policy *const p = &s->policy;
@@ -435,10 +443,11 @@ static int send_step(session *s, int event, int action)
 {
     const arcade *const a = &s->games;
     mail *const m = &s->mail;
-    int const slot = m->sent++ % SENDING;
+    int const slot = m->sent;
     uint8_t *const at = m->messages + (size_t)slot * m->bytes;
     size_t const values = (size_t)a->numbers * sizeof(float);
     step_head head;
+    m->sent = (m->sent + 1) % SENDING;
     if (!ranks_wait(&s->all, &m->requests[slot])) return 0;
     head.reward = a->rewards[0], head.waited = (float)s->all.waited;
     head.event = event, head.action = action;
@@ -450,7 +459,7 @@ static int send_step(session *s, int event, int action)
     return !s->all.lost;
 }
 
-/* The loop of the other ranks. */
+/* The loop of an actor. */
 static int play_for_learner(session *s)
 {
     const arcade *const a = &s->games;
@@ -533,8 +542,9 @@ static int read_options(session *s)
     if (o->steps == 0) o->steps = o->environment != NULL ? 1e6 : recipe_of(o->game)->steps;
     return command_fields_are_free(c);
 }
-/* Takes the options of the run in the folder. Returns 0, after a message, if there is a run and
-   --resume is missing, if set.txt or run.txt cannot be read, or if command_resume refuses. */
+/* Takes the options of the run in the folder. If the folder has no save, does nothing, also with
+   --resume. Returns 0, after a message, if there is a save and --resume is missing. Does the same
+   if set.txt or run.txt cannot be read, or if command_resume refuses. */
 static int resume_options(session *s)
 {
     static command_line old;
@@ -544,7 +554,11 @@ static int resume_options(session *s)
         return fprintf(stderr,
                        "cluster: %s/set.txt is damaged or cannot be read; pass another --folder\n",
                        s->folder), 0;
-    if (s->set.ranks == 0) return 1;
+    if (s->set.ranks == 0) {
+        if (command_string(&s->line, "--resume") != NULL)
+            printf("There is no save in %s: a new run begins.\n", s->folder);
+        return 1;
+    }
     if (command_string(&s->line, "--resume") == NULL)
         return fprintf(stderr,
                        "cluster: there is a run in %s already: add --resume to go on, or begin "
@@ -559,7 +573,8 @@ static int resume_options(session *s)
                        path, strerror(errno)), 0;
     return command_resume(&s->line, &old);
 }
-/* Reads the command line. */
+/* Reads the command line. Sets the folder and the options. Returns 0, after a message, if something
+   is wrong. */
 static int read_command(session *s, int argc, char **argv)
 {
     const command_line *const c = &s->line;
@@ -640,5 +655,5 @@ int main(int argc, char **argv)
     close_mail(&s);
     free(s.everyone);
     ranks_end(&s.all);
-    return 0;
+    return s.not_saved;
 }

@@ -29,14 +29,14 @@ enum { SENDING = 4 }; /* most steps that an actor has sent and rank 0 has not re
 typedef struct news {
     double stops; /* 1: this rank was asked to end */
     double saves; /* 1: a save is due; from rank 0 */
-    double ready; /* 1: the replay buffer has enough steps */
+    double ready; /* 1: the agent's steps and its stored frames both exceed learn_start */
     double steps, mean_return, waited;
 } news;
 
 /* The files to resume from. set.txt holds this struct as text, and is written last. */
 typedef struct saved_set {
     char letter; /* 'a' or 'b': the folder of the files */
-    int ranks;   /* that have a file; 0: nothing was saved yet */
+    int ranks;   /* of the session that saved; 0: nothing was saved yet */
     double steps;
 } saved_set;
 
@@ -66,7 +66,7 @@ typedef struct policy {
     uint8_t *bytes;
     size_t size, room, at;
     MPI_Request *requests; /* [ranks] */
-    double updates;        /* of the last policy that was sent */
+    double updates;        /* of the last policy that was sent or, by an actor, received */
 } policy;
 
 typedef struct session {
@@ -74,13 +74,14 @@ typedef struct session {
     command_line line;
     ranks all;
     char folder[TRAIN_PATH - 60];
-    char why[700]; /* why this rank cannot go on; "": it can */
-    saved_set set;
+    char why[700]; /* how this rank failed; "": it did not, but another one may be lost */
+    saved_set set; /* the newest complete save; ranks = 0: none */
+    int not_saved; /* 1: the last save failed on this rank or another one */
     rise_agent *agent;
-    arcade games; /* the arrays of all environments; for small games, its bridge is closed */
+    arcade games; /* the arrays of all environments; for small games, games.link is not open */
     game small[BRIDGE_ENVIRONMENTS];
-    int owed;       /* steps for which no update was done */
-    uint32_t calls; /* iterations so far */
+    int owed;       /* frames for which no update was done: see learn() */
+    uint32_t calls; /* of act() so far */
     news mine, *everyone; /* everyone: [ranks], of the last iteration */
     MPI_Request telling;
     double began, reported, saved; /* seconds: start of this session, last report, last save */
@@ -147,6 +148,8 @@ static inline int open_gymnasium(session *s, int count, uint64_t seed)
     link.script = command_string(&s->line, "--bridge");
     return arcade_open(&s->games, &link, &p) || fail(s, "%s", s->games.link.error);
 }
+/* Opens the environments. The seed depends on the steps of earlier sessions, so a session does not
+   repeat their episodes. With --check, all ranks have the same seed. */
 static inline int open_games(session *s)
 {
     const options *const o = &s->options;
@@ -156,7 +159,8 @@ static inline int open_games(session *s)
     return o->environment != NULL ? open_gymnasium(s, count, seed) : open_small(s, count, seed);
 }
 
-/* Plays actions in all environments. Environments of Gymnasium then run until games_end. */
+/* Plays actions in all environments. An environment whose episode is over ignores its action and
+   begins an episode. Environments of Gymnasium run until games_end, which fetches their results. */
 static inline int games_begin(session *s, const int *actions)
 {
     arcade *const a = &s->games;
@@ -187,7 +191,8 @@ static inline int games_end(session *s)
 /* ---------------------------------------------------------------------------------------------- */
 /* The agent */
 
-/* Sets the fields that do not come from a file: this rank's part, and what the games look like. */
+/* Sets the fields that making and loading an agent need: this rank's part, and the shapes of
+   frames, numbers and actions. When an agent is loaded, the shapes must agree with the file. */
 static inline void describe_machine(session *s, rise_agent_desc *d)
 {
     const arcade *const a = &s->games;
@@ -214,13 +219,11 @@ static inline int describe(session *s, rise_agent_desc *d)
     if (!command_set_fields(command_string(&s->line, "--set"), d, &error) ||
         rise_agent_resolve(d, &error) != RISE_OK)
         return fail(s, "%s", error.text);
-    /* the library's thread would call MPI beside the main thread */
-    return d->processes == 1 || !d->background ||
-           fail(s, "background is 1, and ranks that learn together cannot have it: leave it out");
+    return 1;
 }
 
-/* Returns whether all ranks have the same weights, and writes their hash. Sets s->all.lost if a
-   rank does not answer. */
+/* Writes the hash of this rank's weights, and returns whether all ranks have the same one. Also
+   returns 0 if a rank does not answer (then s->all.lost is 1) or if memory runs out. */
 static inline int same_weights(session *s, uint64_t *hash)
 {
     const uint8_t *const bytes = (const uint8_t *)rise_agent_parameters(s->agent);
@@ -267,8 +270,12 @@ static inline int make_agent(session *s)
         result = rise_agent_load(&s->agent, path, &d, &error);
     }
     if (result != RISE_OK) return fail(s, "%s", error.text);
+    /* the library's thread would call MPI beside the main thread */
+    if (rise_agent_query(s->agent)->processes > 1 && rise_agent_query(s->agent)->background)
+        return fail(s, "background is 1, and ranks that learn together cannot have it: %s",
+                    s->set.ranks > 0 ? "resume with one rank" : "leave it out");
     if (s->options.actors || same_weights(s, &hash)) return 1;
-    return fail(s, "the agents of the ranks have different weights");
+    return s->all.lost ? 0 : fail(s, "the agents of the ranks have different weights");
 }
 
 /* ---------------------------------------------------------------------------------------------- */
@@ -341,6 +348,7 @@ static inline int save(session *s, double steps)
     free(goods);
     if (s->all.rank == 0) good = good && write_set(s, &set);
     if (together && !ranks_share(&s->all, &good, 1)) return 0;
+    s->not_saved = !good;
     if (!good) return 1;
     s->set = set;
     printf("Saved after %.0f steps: %s\n", steps, s->folder);
@@ -363,7 +371,8 @@ static inline void remove_leftovers(const session *s, const char *folder)
     }
     if (directory != NULL) closedir(directory);
 }
-/* Returns whether this rank is the first one that ends a run that cannot go on. */
+/* Returns whether this rank is the first one that ends a run that cannot go on. The first one
+   creates the file `ended`. Returns 0 if this file cannot be created. */
 static inline int first_to_end(const session *s)
 {
     char path[TRAIN_PATH];
@@ -373,8 +382,8 @@ static inline int first_to_end(const session *s)
     if (file >= 0) close(file);
     return file >= 0;
 }
-/* Makes the folder. Removes temporary files and the file `ended` of earlier sessions. Rank 0 calls
-   this function before all others use the folder. Returns 0 on failure. */
+/* Makes the folder. Removes temporary files of agents, and the file `ended`, of earlier sessions.
+   Only rank 0 calls this function, while no rank writes to the folder. Returns 0 on failure. */
 static inline int prepare_folder(session *s)
 {
     char path[TRAIN_PATH];
@@ -399,9 +408,9 @@ static inline void pause_for(double seconds)
     double const end = terminal_seconds() + seconds;
     while (terminal_seconds() < end) terminal_sleep(0.05);
 }
-/* Ends a run that cannot go on, because this rank failed or another one is lost. The first rank
-   that calls this function prints a message and, if it learns, saves the agent as
-   FOLDER/agent.rise. */
+/* Ends a run that cannot go on, because this rank failed or another one is lost. If the session had
+   begun, the first rank that calls this function prints a message. If this rank has an agent that
+   learns, it saves the agent as FOLDER/agent.rise. With --check, nothing is saved. */
 static inline void give_up(session *s)
 {
     int const learns = s->agent != NULL && (!s->options.actors || s->all.rank == 0);
@@ -419,8 +428,11 @@ static inline void give_up(session *s)
         if (learns && rise_agent_save(s->agent, RISE_SAVE_AGENT, path, &error) == RISE_OK) {
             rise_agent_metrics(s->agent, &m);
             fprintf(stderr, " %s has the agent after %.0f updates.", path, (double)m.updates);
+        } else if (learns) {
+            fprintf(stderr, " %s.", error.text);
         }
-        fprintf(stderr, " --resume goes on from the last save.\n");
+        fprintf(stderr, " %s.\n",
+                s->set.ranks > 0 ? "--resume goes on from the last save" : "No save is complete");
     } else if (s->why[0] == '\0') {
         pause_for(5); /* the first one ends all */
     }

@@ -8,12 +8,12 @@
        ranks_end(&all);
 
    When a rank is killed, mpirun (Open MPI 4.1) waits a second, sends SIGTERM to all other ranks,
-   and kills them a second later. It does the same on Ctrl-C and SIGTERM. A rank that waits for a
-   killed one would wait for ever, because MPI over shared memory does not report that a rank is
-   gone. So all waiting here is a loop around MPI_Test. After SIGTERM, the loop gives up a wait that
-   has lasted longer than RANKS_PATIENCE. The time before the signal counts, too. If a rank was
-   killed, the others have waited for a second when SIGTERM comes. They need the next second to
-   save.
+   and kills them a second later. mpirun also does this on Ctrl-C and SIGTERM. MPI over shared
+   memory does not report that a rank is gone, so a call that waits for a killed rank never returns.
+   So all waiting here is a loop around MPI_Test. After SIGTERM, the loop gives up a wait that has
+   lasted longer than RANKS_PATIENCE. The time before the signal counts, too. If a rank was killed,
+   a rank that waits for it has waited for a second when SIGTERM comes, and gives up at once. The
+   ranks need the next second to save.
 
    mpirun passes SIGUSR1 on to all ranks and kills none. So after `kill -USR1` of mpirun, a run ends
    without a time limit. All machines must have the same byte order. */
@@ -27,9 +27,10 @@
 #include <mpi.h>
 
 enum { RANKS_MOST = 4096 };
-#define RANKS_PATIENCE 0.3 /* seconds; after SIGTERM, no wait lasts longer */
+#define RANKS_PATIENCE 0.3 /* seconds; after SIGTERM, a rank gives up a longer wait */
 
-/* Set by a signal that asks the run to end. 2: mpirun is about to kill all ranks. */
+/* Set by a signal that asks the run to end. 1: SIGUSR1, without a time limit. 2: another signal:
+   mpirun is about to kill all ranks. */
 static volatile sig_atomic_t ranks_asked;
 
 static inline void ranks_on_signal(int number)
@@ -41,11 +42,14 @@ typedef struct ranks {
     int rank, count;
     int lost;           /* 1: another rank is gone, or did not answer after SIGTERM */
     double waited;      /* seconds that this rank has waited so far */
-    double bytes;       /* sent by this rank */
-    double messages;    /* sent by this rank; a collective counts as count - 1 messages */
+    /* What this rank has sent in reduce_fn; nothing else is counted. ranks_add counts what a ring
+       allreduce would send, because MPI does not say what MPI_Iallreduce sends. */
+    double bytes;
+    double messages;
     rise_real *parts;   /* [count][numbers of a slice]: what the ranks sent to this one */
     size_t parts_bytes; /* allocated */
-    /* the slice of numbers that each rank adds up, and its part of `parts` */
+    /* first, sizes: the slice of the numbers that each rank adds up. part_first, part_sizes: where
+       the numbers that each rank sent to this one are in `parts`. */
     int first[RANKS_MOST], sizes[RANKS_MOST], part_first[RANKS_MOST], part_sizes[RANKS_MOST];
 } ranks;
 
@@ -54,11 +58,13 @@ static inline MPI_Datatype ranks_real(void)
     return sizeof(rise_real) == sizeof(float) ? MPI_FLOAT : MPI_DOUBLE;
 }
 
-/* Starts MPI. Only rank 0 prints: the stdout of all other ranks is closed. */
+/* Starts MPI and catches signals. Only rank 0 prints: the stdout of all other ranks leads to
+   /dev/null. */
 static inline void ranks_begin(ranks *r, int *argc, char ***argv)
 {
+    int provided;
     memset(r, 0, sizeof *r);
-    MPI_Init(argc, argv);
+    MPI_Init_thread(argc, argv, MPI_THREAD_FUNNELED, &provided); /* agents may have threads */
     MPI_Comm_rank(MPI_COMM_WORLD, &r->rank);
     MPI_Comm_size(MPI_COMM_WORLD, &r->count);
     MPI_Comm_set_errhandler(MPI_COMM_WORLD, MPI_ERRORS_RETURN);
@@ -81,8 +87,8 @@ static inline int ranks_too_long(const ranks *r, double began)
     (void)r;
     return ranks_asked == 2 && MPI_Wtime() - began > RANKS_PATIENCE;
 }
-/* Waits until a request is complete. Returns 0 if a rank is lost. Sleeps between tests, because
-   several ranks may share a processor. */
+/* Waits until a request is complete. Returns 0 if a rank is lost. After 200 tests, sleeps between
+   tests, because several ranks may share a processor. */
 static inline int ranks_wait(ranks *r, MPI_Request *request)
 {
     double const began = MPI_Wtime();
@@ -97,7 +103,8 @@ static inline int ranks_wait(ranks *r, MPI_Request *request)
     return !r->lost;
 }
 
-/* Writes to everyone [count][bytes] what each rank has in `mine` [bytes]. */
+/* Writes to everyone [count][bytes] what each rank has in `mine` [bytes]. Returns 0 if a rank is
+   lost. */
 static inline int ranks_gather(ranks *r, const void *mine, int bytes, void *everyone)
 {
     MPI_Request request;
@@ -105,7 +112,7 @@ static inline int ranks_gather(ranks *r, const void *mine, int bytes, void *ever
                               &request) != MPI_SUCCESS;
     return ranks_wait(r, &request);
 }
-/* Copies rank 0's `data` to all ranks. */
+/* Copies rank 0's `data` to all ranks. Returns 0 if a rank is lost. */
 static inline int ranks_share(ranks *r, void *data, int bytes)
 {
     MPI_Request request;
@@ -113,7 +120,8 @@ static inline int ranks_share(ranks *r, void *data, int bytes)
     return ranks_wait(r, &request);
 }
 
-/* Divides `count` numbers into a slice for each rank. Returns 0 if there is no memory. */
+/* Divides `count` numbers into a slice for each rank, and makes room in `parts`. Returns 0 if there
+   is no memory. */
 static inline int ranks_slice(ranks *r, size_t count)
 {
     size_t const n = (size_t)r->count, most = count / n + 1;

@@ -5,9 +5,9 @@
        cc -O2 examples/npc.c -o npc $(sdl2-config --cflags --libs) -lm -pthread && ./npc
 
    You see a house from above. You are the blue figure. The seekers are orange, and the yellow light
-   is what they see. A seeker that sees you is red. The ring is the place where you were last seen.
-   The round ends when a seeker touches you, or after 30 seconds. The agent is saved on exit and
-   loaded at the next start (npc.rise).
+   is what they see. A seeker that sees you is red. Two rings show for 3 seconds where you were last
+   seen. The round ends when a seeker touches you, or after 30 seconds. The agent is saved on exit
+   and loaded at the next start (npc.rise).
 
        arrow keys  move the player              v, V   show the next seeker's frame; hide it
        0           the seekers learn            h      show how long the agent's calls take
@@ -32,7 +32,8 @@
        ./npc --fast 25                                     or: 25 minutes of training alone
 
    --fast prints the catches per minute. --match 15 measures them without learning, at levels 1 and
-   5 only. ./npc --help lists all options.
+   5 only. Ctrl-C ends --fast and --match, and the agent is saved. ./npc --help lists all
+   options.
 */
 #include "demonstrations.h" /* first: defines _DEFAULT_SOURCE */
 
@@ -41,6 +42,7 @@
 
 #include <errno.h>
 #include <math.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -66,7 +68,7 @@ enum {
 /* Durations of one kind of work, in microseconds. */
 typedef struct durations {
     double values[SAMPLES]; /* a ring buffer */
-    long count;
+    long count; /* all durations so far; only the newest SAMPLES are in `values` */
 } durations;
 
 typedef struct summary {
@@ -148,8 +150,8 @@ enum {
    episode, so the catch must pay more than watching the player for ever. */
 static const float sight_reward = 0.01f, catch_reward = 1;
 
-/* The reward of a seeker that walks against a wall. Without this reward, a seeker that sees nothing
-   may stay at a wall. */
+/* The reward of a seeker that does not see the player and whose last frame ended at a wall. Without
+   this reward, such a seeker may stay at the wall. */
 static const float blocked_reward = -0.01f;
 
 /* The share of random actions at each level. */
@@ -186,11 +188,12 @@ static rise_agent_desc crew_desc(void)
     desc.discount = 0.98;        /* looks about 5 seconds ahead */
     desc.n_step = 5;
     desc.epsilon_steps = 20000;
-    desc.learn_period = 8; /* 10 updates a second */
+    desc.learn_period = 8; /* with 8 seekers: 10 updates a second */
     return desc;
 }
 
-/* Changes the description of a new agent that learns from demonstrations first. */
+/* Changes the description of a new agent that learns from demonstrations first. The teacher's
+   environment has 1 / ENVIRONMENTS of the replay buffer, which has 50000 frames by default. */
 static void crew_desc_taught(rise_agent_desc *desc, const demonstrations *d)
 {
     double const frames = ((double)d->steps + d->count) * ENVIRONMENTS;
@@ -224,7 +227,8 @@ static float seeker_reward(const world *w, int i)
 }
 /* Fills in frame, reward and event of an environment, for a seeker. The episode of the seeker that
    touches the player is terminated. The other episodes are truncated, because only the round ends
-   them. A seeker that takes no part is absent, and its episode goes on later. */
+   them. A seeker that takes no part is absent. Its episode goes on if the seeker comes back in
+   the same round. */
 static void crew_observe(crew *c, int i, int environment)
 {
     int *const begun = &c->begun[environment];
@@ -276,7 +280,7 @@ static void crew_round(crew *c)
     memset(c->begun, 0, sizeof c->begun);
     world_round(c->w, c->near ? NEAREST : 100, c->near ? FARTHEST : 1000);
 }
-/* Chooses a match of this level, or learning for 0. Begins a round. */
+/* Chooses a match of this level, or learning for 0. Ends teaching, and begins a round. */
 static void crew_set_level(crew *c, int level)
 {
     int i;
@@ -640,6 +644,7 @@ static int game_read_lessons(game *g, int may_be_new)
     if (demonstrations_read(&g->shown, game_lessons_path(g), &lesson)) return 1;
     if (g->shown.missing && may_be_new) return 1;
     fprintf(stderr, "npc: %s\n", g->shown.why);
+    demonstrations_free(&g->shown); /* else the next lesson would replace a file half read */
     return 0;
 }
 static void game_begin_lesson(game *g)
@@ -651,7 +656,8 @@ static void game_begin_lesson(game *g)
     g->hunt.goal = -1;
     g->hunt.random = (uint32_t)g->shown.count;
 }
-/* Begins or ends teaching. Lessons are added to those of the file. */
+/* Begins or ends teaching. New lessons are added to those of the file. If the file cannot be read,
+   prints a message, and a round begins without teaching. */
 static void game_set_teaching(game *g, int teaching)
 {
     crew_set_level(&g->crew, g->crew.level);
@@ -694,7 +700,7 @@ static int game_teach(game *g)
     return crew_show(&g->crew, TURN_NONE) && game_keep_lesson(g);
 }
 
-/* Moves everybody by one frame. Returns 0 if the agent fails. */
+/* Moves everybody by one frame. Returns 0 if the agent or, in lessons, the file fails. */
 static int game_tick(game *g, int dx, int dy)
 {
     world *const w = &g->world;
@@ -801,6 +807,8 @@ static int game_open(game *g)
 static int game_press(game *g, SDL_Keycode key, int shift)
 {
     if (key == SDLK_ESCAPE) return 0;
+    /* these keys begin a round, so they end the pause after the last one */
+    if ((key >= SDLK_0 && key <= SDLK_0 + LEVELS) || key == SDLK_t) g->pause = 0;
     if (key >= SDLK_0 && key <= SDLK_0 + LEVELS) {
         crew_set_level(&g->crew, key - SDLK_0);
         game_set_seekers(g, g->seekers);
@@ -831,8 +839,8 @@ static int game_listen(game *g)
     }
     return 1;
 }
-/* Measures the time of the empty loop. The first calls choose the loop's length: it then takes as
-   long as the median call of the agent. */
+/* Measures the time of the empty loop. The first calls choose the loop's length, so that the loop
+   takes as long as the median call of the agent. */
 static void game_measure(game *g)
 {
     crew *const c = &g->crew;
@@ -850,8 +858,8 @@ static void game_measure(game *g)
         c->spins =
             1 + (long)(SPINS_TRIED * 1e-6 * durations_summary(&c->calls).median / c->fastest);
 }
-/* Runs the game until the player quits, or for options.frames frames. Returns 0 if the agent
-   fails. */
+/* Runs the game until the player quits, or for options.frames pictures, pauses between rounds
+   included. Returns 0 if the agent or, in lessons, the file fails. */
 static int game_run(game *g)
 {
     double next = now_seconds();
@@ -883,6 +891,14 @@ static int game_run(game *g)
 
 /* -- Without a window -- */
 
+/* 1: Ctrl-C or SIGTERM came. The agent is then saved. (With a window, SDL reports both as the end
+   of the game.) The second signal ends the program at once. */
+static volatile sig_atomic_t interrupted;
+static void on_interrupt(int signal_number)
+{
+    interrupted = 1;
+    signal(signal_number, SIG_DFL);
+}
 /* Plays `minutes` of the game with the scripted player, as fast as the machine can. Prints a line
    for every `every` minutes, and one for the rest. Returns 0 if the agent fails. */
 static int game_fast(game *g, double minutes, double every, double begin)
@@ -892,7 +908,7 @@ static int game_fast(game *g, double minutes, double every, double begin)
     int i;
     g->rounds = g->catches = 0;
     g->world.losses = g->world.finds = 0;
-    for (frame = 1; frame <= frames; frame++) {
+    for (frame = 1; frame <= frames && !interrupted; frame++) {
         if (!game_tick(g, 0, 0)) return 0;
         for (i = 0; i < SEEKERS; i++) seen += g->world.seekers[i].sees;
         if (frame % block == 0 || frame == frames) {
@@ -924,7 +940,7 @@ static int game_record(game *g, double minutes)
     long const frames = (long)(minutes * 3600);
     long frame;
     g->rounds = g->catches = 0;
-    for (frame = 0; frame < frames; frame++)
+    for (frame = 0; frame < frames && !interrupted; frame++)
         if (!game_tick(g, 0, 0)) return 0;
     printf("%d rounds shown, %d catches; ", g->rounds, g->catches);
     if (g->shown.count > 0)
@@ -934,18 +950,19 @@ static int game_record(game *g, double minutes)
         printf("no round ended, so %s is not written\n", game_lessons_path(g));
     return 1;
 }
-/* With --teach, lets the script teach. Otherwise, trains for options.fast minutes, and then plays a
-   match of options.match minutes at level 1 and another one at level 5; at no other level. Returns
-   0 on failure. */
+/* With --teach, lets the script teach. Otherwise, plays options.fast minutes, with learning if
+   options.level is 0. Then plays options.match minutes at level 1 and as many at level 5. Returns 0
+   on failure. */
 static int game_train(game *g)
 {
     const options *const o = &g->options;
     double const begin = now_seconds();
     int level;
+    signal(SIGINT, on_interrupt), signal(SIGTERM, on_interrupt);
     g->demo = 1;
     if (g->crew.teaching) return game_record(g, o->fast);
     if (o->fast > 0 && !game_fast(g, o->fast, 5, begin)) return 0;
-    for (level = 1; o->match > 0 && level <= LEVELS; level += LEVELS - 1) {
+    for (level = 1; o->match > 0 && level <= LEVELS && !interrupted; level += LEVELS - 1) {
         crew_set_level(&g->crew, level);
         if (!game_fast(g, o->match, o->match, begin)) return 0;
     }
@@ -964,8 +981,9 @@ static int path_exists(const char *path)
     fclose(file);
     return 1;
 }
-/* Lets a new agent learn from the file of demonstrations, if there is one. Prints a sentence if the
-   agent was loaded, because it then does not learn from the file. Returns 0 on failure. */
+/* Lets a new agent learn from the file of demonstrations, if there is one. For an agent that was
+   loaded, prints a sentence instead: such an agent does not learn from the file. Returns 0 on
+   failure. */
 static int game_be_taught(game *g, int loaded)
 {
     if (g->shown.count == 0) return 1;
@@ -980,7 +998,8 @@ static int game_be_taught(game *g, int loaded)
     fflush(stdout);
     return crew_be_taught(&g->crew, &g->shown);
 }
-/* Loads the agent, or makes a new one. Prints a message and returns 0 on failure. */
+/* Loads the agent, or makes a new one and teaches it the demonstrations. Begins a round or, with
+   --teach, a lesson. Prints a message and returns 0 on failure. */
 static int game_begin(game *g)
 {
     const options *const o = &g->options;
@@ -1056,9 +1075,10 @@ static const char *const usage =
     "  --view N           shows the frame of seeker N, 1 to 8\n"
     "  --histogram        shows how long the agent's calls take\n"
     "  --scale N          window pixels for each pixel, 1 to 8 [3]\n"
-    "  --frames N         ends after N frames\n"
+    "  --frames N         with a window: ends after N frames\n"
     "  --screenshot FILE  saves the last picture as a BMP file\n"
-    "  --fast MINUTES     trains without a window; with --teach, a script teaches\n"
+    "  --fast MINUTES     plays MINUTES of the game without a window, and learns at --level 0;\n"
+    "                     with --teach, a script teaches\n"
     "  --match MINUTES    no window: plays level 1 and then level 5, MINUTES each, without\n"
     "                     learning; with --fast, after the training\n"
     "  --seed N           of the game and of a new agent [1]\n";
@@ -1130,7 +1150,7 @@ int main(int argc, char **argv)
                     o->screenshot, SDL_GetError());
     }
     if (plays) game_report(&g);
-    /* without a window and lessons, the agent has done nothing */
+    /* if the window did not open and there were no lessons, the agent is unchanged: no file */
     if (plays || g.shown.count > 0) good = game_save(&g) && good;
     rise_agent_destroy(g.crew.agent);
     demonstrations_free(&g.shown);

@@ -7,7 +7,7 @@
    but the player only while the seeker sees or hears him.
 
    A round ends when a seeker touches the player, or after 30 seconds. All numbers are integers, so
-   a seed gives the same game on every machine.
+   the same seed and the same moves give the same game on every machine.
 
        static world w;
        world_begin(&w, 1);                      // seed 1
@@ -54,7 +54,8 @@ enum {
 
 enum { GREY_DARK = 0, GREY_LIT = 45, GREY_WALL = 100, GREY_PLAYER = 255 };
 
-/* The actions of a seeker. It never stands still, and needs two actions to turn round. */
+/* The actions of a seeker. A seeker walks all the time, unless a wall stops it. A turn by 180
+   degrees takes two actions. */
 typedef enum turn { TURN_NONE, TURN_LEFT, TURN_RIGHT, TURNS } turn;
 
 /* Where a seeker looks and walks: right, down, left, up. */
@@ -151,6 +152,8 @@ static inline int world_distance2(const body *a, const body *b)
 /* ---------------------------------------------------------------------------------------------- */
 /* Walking */
 
+/* Returns whether a body with its centre at (x, y), in quarters of a pixel, touches no wall. The
+   corners are enough, because a body is smaller than a tile. */
 static inline int body_fits(int x, int y)
 {
     int const left = x / UNIT - BODY, top = y / UNIT - BODY;
@@ -185,7 +188,8 @@ static inline void body_walk(body *b, int dx, int dy, int speed)
 /* ---------------------------------------------------------------------------------------------- */
 /* Seeing */
 
-/* Returns where a point of the view is in the house, in pixels. */
+/* Returns where a point of the view is in the house. Here x and y of the body are pixels, not
+   quarters. */
 static inline body seeker_point(const seeker *s, int row, int column)
 {
     int const ahead = (VIEW_ROW - row) * VIEW_STEP, aside = (column - VIEW_COLUMN) * VIEW_STEP;
@@ -195,8 +199,8 @@ static inline body seeker_point(const seeker *s, int row, int column)
     b.y = s->at.y / UNIT + ahead * fy + aside * fx;
     return b;
 }
-/* Sets `lit` for the points on the line from the seeker to a point of its view, up to a wall or the
-   end of its range. */
+/* Sets `lit` for the points on the line from the seeker to a point of its view. Stops at a wall and
+   at the end of the range: SIGHT in front of the seeker, else HEARING. */
 static inline void seeker_cast(seeker *s, int row, int column)
 {
     int const dx = column - VIEW_COLUMN, dy = row - VIEW_ROW;
@@ -291,7 +295,8 @@ static inline void world_spread_from(int *tiles, int tile)
     for (i = 0; i < TILES; i++) tiles[i] = i == tile ? 0 : TILES;
     world_spread(tiles);
 }
-/* Returns whether a seeker within 120 pixels could see the tile if the seeker turned. */
+/* Returns whether a seeker is within 120 pixels of the tile, with no wall between. Such a seeker
+   sees the tile soon, if it turns and comes a few pixels nearer: SIGHT is 110. */
 static inline int script_is_exposed(const world *w, int tile)
 {
     body const at = world_centre_of(tile);
@@ -304,7 +309,7 @@ static inline int script_is_exposed(const world *w, int tile)
     return 0;
 }
 /* Returns the tile with the best score, within 16 tiles of the player. Near tiles score more, and
-   exposed tiles less. A tile that a seeker reaches first scores far less. */
+   exposed tiles less. A tile that a seeker reaches first, or just as soon, scores far less. */
 static inline int script_hiding_place(world *w)
 {
     int mine[TILES], theirs[TILES], best = -1, best_score = -1000000, i;
@@ -328,7 +333,7 @@ static inline void script_go(world *w, int tile)
     w->script.goal = tile;
     world_spread_from(w->script.way, tile);
 }
-/* Chooses where he walks to: a random tile. */
+/* Chooses where he walks to: a random tile without a wall. */
 static inline void script_stroll(world *w)
 {
     int tile;
@@ -338,7 +343,8 @@ static inline void script_stroll(world *w)
     script_go(w, tile);
 }
 static inline int sign_of(int i) { return i < 0 ? -1 : i > 0 ? 1 : 0; }
-/* Chooses a new goal if he is seen, or if he has waited long enough at the last one. */
+/* Chooses a new goal when he has been seen for REACTION frames, or when he has waited long enough
+   at the last goal. In each frame in which he is seen, also draws a new waiting time. */
 static inline void script_think(world *w)
 {
     script *s = &w->script;
@@ -353,7 +359,8 @@ static inline void script_think(world *w)
         script_stroll(w);
     }
 }
-/* Computes the direction in which he moves in the next frame: *dx and *dy are -1, 0 or 1. */
+/* Updates his goal, and computes the direction in which he moves in the next frame: *dx and *dy are
+   -1, 0 or 1. Call this function once a frame: each call counts a frame. */
 static inline void script_move(world *w, int *dx, int *dy)
 {
     const script *s = &w->script;
@@ -439,12 +446,13 @@ static inline void world_tick(world *w, int dx, int dy, int player_speed)
 }
 
 /* ---------------------------------------------------------------------------------------------- */
-/* Lessons. A lesson is a round in which a person plays seeker 0, and the scripted player hides from
-   it. The file of demonstrations stores a lesson as one episode. The other seekers are
-   absent, so the start and the actions determine the whole round. */
+/* Lessons. A lesson is a round in which a teacher plays seeker 0, and the scripted player hides.
+   The teacher is a person or a script. The other seekers are absent, so the start and the actions
+   determine the whole round. The file of demonstrations stores a lesson as one episode. */
 
-/* In lessons, and in rounds of the scripted player, seekers begin at this distance, so that they
-   see the player often. */
+/* In lessons, seekers begin at this distance from the player, in pixels, so that they see the
+   player often. The same holds for rounds that begin while the scripted player plays, except the
+   first round of the program. */
 enum { NEAREST = 40, FARTHEST = 110 };
 
 static inline void world_lesson(world *w, int start)
@@ -476,8 +484,9 @@ static inline int seeker_turn_to(const seeker *s, int facing)
 }
 
 /* The scripted seeker plays seeker 0 as a person would. It walks to the place where it saw the
-   player last. If the player is not there, it walks at random. It has random numbers of its own,
-   because those of the world depend on the start and the actions alone. */
+   player last. If it does not see the player there, it walks to random tiles. It has random numbers
+   of its own. A lesson from a file is played without this seeker, and the world must then draw the
+   same numbers. */
 typedef struct hunt {
     uint32_t random;
     int goal;       /* tile; -1: none */

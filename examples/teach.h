@@ -48,7 +48,8 @@ static inline int teach_read(demonstrations *d, const char *path)
 /* Keys */
 
 /* What keys_next returns instead of an action: end of the session; no action; the same episode
-   again. */
+   again. KEYS_WAIT is no such value: after these milliseconds, keys_byte looks whether Ctrl-C was
+   pressed. */
 enum { KEY_END = -1, KEY_NONE = -2, KEY_AGAIN = -3, KEYS_WAIT = 100 /* milliseconds */ };
 
 /* Returns the keys of the actions, in order. For the 16 cards of Pairs: four keys of each of four
@@ -79,7 +80,8 @@ static inline void keys_open(void)
 #endif
 }
 
-/* Returns the next byte of the standard input, -1 at its end or after Ctrl-C. */
+/* Returns the next byte of the standard input. Returns -1 at the end of the input and after Ctrl-C,
+   SIGTERM or SIGHUP. */
 static inline int keys_byte(void)
 {
 #ifdef TERMINAL_POSIX
@@ -116,7 +118,10 @@ static inline int keys_next(const game_spec *spec)
     if (byte == 8 || byte == 127) return KEY_AGAIN;           /* backspace */
     if (byte == 27) {                                         /* an arrow: ESC [ A */
         int const bracket = keys_byte();
-        return bracket == '[' || bracket == 'O' ? keys_arrow(spec, keys_byte()) : KEY_NONE;
+        int last = bracket == '[' || bracket == 'O' ? keys_byte() : 0, plain = 1;
+        /* other keys have more bytes, of which none is a key: ESC [ 1 ; 2 C is Shift and right */
+        while (bracket == '[' && last >= 0x20 && last < 0x40) last = keys_byte(), plain = 0;
+        return plain ? keys_arrow(spec, last) : KEY_NONE;
     }
     return key != NULL && key - keys < spec->actions ? (int)(key - keys) : KEY_NONE;
 }
@@ -149,7 +154,8 @@ static inline void teach_draw(const demonstrations *d, const episode *e, termina
     terminal_show(t);
 }
 
-/* Plays one episode with keys. Returns 1 if it ended, 0 if the person ended the session. */
+/* Plays one episode with keys. Writes the *steps actions of the episode. Returns 1 if the episode
+   ended, 0 if the person ended the session. */
 static inline int teach_episode(const demonstrations *d, episode *e, uint8_t *actions, int *steps,
                                 terminal *t)
 {
@@ -175,9 +181,9 @@ static inline int teach_episode(const demonstrations *d, episode *e, uint8_t *ac
     return 1;
 }
 
-/* Lets a person play episodes of the game in `e`, until the person ends the session. Adds them to
-   `d` and writes the file after each. Returns 0, and d->why says why, if the file cannot be
-   written. */
+/* Lets a person play episodes of the game in `e`, until the person ends the session. After each
+   episode, adds the episode to `d` and writes the file. Returns 0 if the file cannot be written or
+   memory runs out: then d->why says why. */
 static inline int teach(demonstrations *d, episode *e, const char *path, terminal *t)
 {
     uint8_t actions[DEMONSTRATIONS_STEPS];
