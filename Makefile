@@ -1,15 +1,17 @@
 # make            builds the examples, but not cluster and web; npc only if SDL2 is installed
-# make test       builds and runs all tests
+# make test       builds and runs the tests in C; tests/README.md lists the other tests
 # make fuzz       fuzzes each target of tests/fuzz for 20 seconds, with libFuzzer if clang has it
 # make demo       builds and runs the demo; takes less than a minute
-# make small      builds and runs the small examples; each checks its result; half a minute
+# make small      builds and runs the small examples; each checks its result. Running takes half a
+#                 minute, compiling takes longer
 # make npc        builds the game of hide and seek; needs SDL2
 # make picture    makes examples/memory.gif, the first picture of the README
 # make cluster    builds the example for many machines; needs MPI: mpicc
 # make web        builds the web page build/web/index.html. Needs emscripten
 # make bench      runs the first three benchmarks below with --quick; takes at most three minutes
 #
-# Single benchmarks. Most take options, such as BENCH="--quick --isa avx2 --threads 2".
+# Single benchmarks. Most take options, such as BENCH="--quick --isa avx2 --threads 2". bench-neon
+# takes --quick only, bench-size and bench-embedded ignore BENCH.
 # bench/README.md explains the benchmarks and has the results.
 # make bench-kernels    the kernels compared with oneDNN, OpenBLAS and BLIS
 # make bench-step       an update and an action compared with PyTorch
@@ -50,13 +52,16 @@ BENCH ?=
 
 all: $(EXAMPLES) npc
 
+# a file whose recipe failed is incomplete
+.DELETE_ON_ERROR:
+
 $(EXAMPLES): %: examples/%.c examples/*.h rise.h
 	$(CC) $(CFLAGS) $< -o $@ $(LDLIBS)
 
 small: $(SMALL)
 	@for example in $(SMALL); do echo "== $$example"; ./$$example || exit 1; done
 
-atari: CFLAGS += -pthread
+atari: override CFLAGS += -pthread
 
 # Without SDL2 this target does nothing and prints a line, so that `make` builds the other examples.
 SDL2 = $$(pkg-config --cflags --libs sdl2 2> /dev/null || sdl2-config --cflags --libs 2> /dev/null)
@@ -97,7 +102,7 @@ build/web/index.html: build/web/rise.js $(WEB)/index.html $(WEB)/worker.js $(WEB
 	sed -e '/\/\* worker \*\//{r build/web/rise.js' -e 'r $(WEB)/worker.js' -e 'd}' \
 		-e '/\/\* page \*\//{r $(WEB)/page.js' -e 'd}' $(WEB)/index.html > $@
 
-# tests/run.sh explains ONLY, LIST and JOBS. It has flags of its own if you set no CFLAGS.
+# tests/run.sh explains ONLY, LIST and JOBS. If you set no CFLAGS, tests/run.sh uses its own flags.
 test:
 	@CC="$(CC)" $(if $(filter file,$(origin CFLAGS)),,CFLAGS="$(CFLAGS)") LDLIBS="$(LDLIBS)" \
 	    ONLY="$(ONLY)" LIST="$(LIST)" JOBS="$(JOBS)" sh tests/run.sh

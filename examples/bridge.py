@@ -1,10 +1,12 @@
 """Serves environments of Gymnasium to a C program, over standard input and output. This is the
-child process of env_bridge.h, which describes the messages.
+child process of env_bridge.h, which describes the messages. A program such as atari starts this
+script. The script reads no arguments, and Ctrl-C does not end the script.
 
-The agent sees an image of the observation, numbers of it, or both. The observation space says where
-the image is and how its values become bytes (class Picture), and which parts become numbers (class
-Vector). With --render, the agent sees the rendered picture instead. Actions are Discrete, or all
-combinations of a MultiBinary or MultiDiscrete space. Needs Python 3.9 or newer.
+The agent sees an image, numbers or both, taken from the observation. The observation space says
+where the image is and how the values of the image become bytes (class Picture). The space also says
+which parts become numbers (class Vector). With --render, the agent sees the rendered picture
+instead. Actions are Discrete, or all combinations of a MultiBinary or MultiDiscrete space. Needs
+Python 3.9 or newer.
 """
 
 import ast
@@ -76,7 +78,7 @@ def told(wrong):
 
 
 def brief(thing, most=80):
-    """Returns a description of `thing` in one line of ASCII."""
+    """Returns a description of `thing` in ASCII, of at most `most` characters."""
     text = ascii(thing)
     return text if len(text) <= most else text[: most - 3] + "..."
 
@@ -86,8 +88,11 @@ def brief(thing, most=80):
 
 
 def channels_first(shape):
-    """Returns whether the first dimension is the channels: it is smaller than the last one."""
-    return len(shape) == 3 and shape[0] <= CHANNELS and shape[0] < shape[2]
+    """Returns whether the first dimension is the channels.
+
+    The first dimension is the channels if it is smaller than both others, and at most CHANNELS.
+    """
+    return len(shape) == 3 and shape[0] <= CHANNELS and shape[0] < min(shape[1:])
 
 
 def why_no_image(space):
@@ -174,10 +179,11 @@ class Picture:
         return image.transpose(1, 2, 0) if self.first else image
 
     def stretched(self, image):
+        """Returns the image as uint8: values from 0 to `high` become 0 to 255."""
         if image.dtype.kind not in "biuf":
             raise Refusal(f"{self.text} has values of the type {image.dtype}, which are not "
                           "numbers")
-        values = image * self.scale  # may exceed the limits by rounding errors below 0.5
+        values = image * self.scale  # rounding errors below 0.5 outside the limits are accepted
         outside = ~((values >= -0.5) & (values < 255.5))  # also NaN
         if outside.any():
             wrong = f"the value {image[outside][0]}"
@@ -431,8 +437,9 @@ class Atari(Environment):
 
     @staticmethod
     def fits(env):
-        """Returns whether `env` is a game of ALE without a frame skip, inside no wrapper but those
-        that only check calls. A time limit is another wrapper."""
+        """Returns whether `env` is a game of ALE without a frame skip, and without wrappers.
+
+        Wrappers that only check calls do not count. A time limit is a wrapper that counts."""
         while type(env).__name__ in ("OrderEnforcing", "PassiveEnvChecker"):
             env = env.env
         kind = type(env)
@@ -468,6 +475,8 @@ def imported(module, install):
         lacking = missing.name if isinstance(missing, ModuleNotFoundError) else None
         if lacking is None:
             raise Refusal(f"the module {module} cannot be imported: {missing}") from missing
+        if lacking.split(".")[0] != module.split(".")[0]:  # the user's module imports a package
+            install = lacking.split(".")[0]
         raise Refusal(f"Python has no package {lacking}: pip install {install}") from missing
 
 
@@ -486,8 +495,8 @@ def import_for(name):
     gymnasium = imported("gymnasium", wanted)
     gymnasium.logger.min_level = gymnasium.logger.ERROR
     if module:
-        # MinAtar has a function that registers its environments. Gymnasium has another one of the
-        # same name, which modules import.
+        # register_envs of MinAtar registers the environments of MinAtar. Gymnasium has another
+        # function of this name, which many modules import. That function is not called.
         register = getattr(imported(module, install), "register_envs", None)
         if register not in (None, getattr(gymnasium, "register_envs", None)):
             register()
@@ -578,7 +587,8 @@ class Request:
         if self.render:
             return Environment(self.name, env, actions, (Rendering(self.name, env), [], []))
         view = view_of(self.name, env.observation_space, spaces, self.observation)
-        # With obs_type=ram, ALE shows numbers. With sound_obs=True, it shows a Dict.
+        # Class Atari sends whole frames only. With obs_type=ram, ALE shows numbers. With
+        # sound_obs=True, ALE shows a Dict.
         kind = Atari if plain and not view[1] and not view[0].path else Environment
         return kind(self.name, env, actions, view)
 
@@ -599,7 +609,10 @@ def version(package):
 
 
 def literal(text):
-    """Returns the number, tuple, True or False that the text stands for; anything else is text."""
+    """Returns the value of a Python literal, such as 3, 0.5, True, None, [1, 2] or 'a'.
+
+    Any other text is returned as it is.
+    """
     try:
         return ast.literal_eval(text)
     except UNREADABLE:
@@ -650,7 +663,7 @@ class Served:
             ended = TERMINATED if terminated else TRUNCATED if truncated else 0
             to_come = len(actions) - played
             if ended and to_come:
-                self.frames[:] = self.frame()  # the older frames were never read
+                self.frames[:] = self.frame()  # the frames in between may not have been read
             elif to_come < count:
                 self.frames[count - 1 - to_come] = self.frame()
             if ended:
@@ -659,13 +672,13 @@ class Served:
         return ended, played, total
 
     def sum(self, total, reward):
-        """Returns total + reward, which must be a finite float."""
+        """Returns total + reward. The sum must be finite as a 32-bit float (see MAX_REWARD)."""
         try:
             total += float(reward)
         except (TypeError, ValueError, OverflowError):
             total = math.nan
         if not abs(total) <= MAX_REWARD:  # also NaN
-            rule = "a reward must be a finite number"
+            rule = "a reward must be a finite number, and the sum in a step at most 3.4e38"
             raise Refusal(f"{self.environment.name} gave the reward {brief(reward)}: {rule}")
         return total
 
@@ -680,8 +693,10 @@ class Served:
 
 
 class Stream:
-    """Sends and receives whole messages and checks their numbers. Raises Ended if the socket is
-    closed."""
+    """Sends and receives whole messages, and checks the number of each message received.
+
+    Raises Ended if the socket is closed.
+    """
 
     def __init__(self, source, sink):
         self.source, self.sink, self.number = source, sink, 0
@@ -836,13 +851,16 @@ class Server:
 
 
 def watch(parent, source):
-    """Ends this process GRACE seconds after the program has ended, also while a step hangs.
+    """Ends this process about GRACE seconds after the program has ended, also while a step hangs.
 
-    Also ends the processes that an environment has started: see end_group. The program has ended if
-    it has closed its end of the socket `source`, or if this process has another parent than
-    `parent`, its parent at the start. Some systems report a closed socket only to a process that
-    reads from it: then only the second test notices the end. If the parent is a shell between the
-    program and this process, only the first test notices it.
+    But a step that hangs in C code, and holds Python's global lock (GIL), also stops this thread.
+    Also ends the processes that an environment has started: see end_group.
+
+    There are two tests of whether the program has ended. The first: the other end of the socket
+    `source` is closed. The second: the parent of this process is no longer `parent`, the parent at
+    the start. Some systems report a closed socket only to a process that reads from the socket:
+    then only the second test notices the end. If the parent is a shell between the program and this
+    process, only the first test notices the end.
     """
     hung_up = select.poll()
     hung_up.register(source, select.POLLHUP)
@@ -856,11 +874,11 @@ def watch(parent, source):
 
 
 def end_group():
-    """Ends this process and the processes that environments have started, if this process leads
-    their process group.
+    """Ends the process group of this process, if this process leads the group. Else does nothing.
 
-    env_bridge.h makes this process the leader of a new group. If --python names a shell script that
-    starts this process, the shell leads the group. Then only env_bridge.h can end the group.
+    The group holds this process and the processes that environments have started. env_bridge.h
+    makes this process the leader of a new group. If --python names a shell script that starts this
+    process, the shell leads the group. Then only env_bridge.h can end the group.
     """
     if os.getpgrp() == os.getpid():
         os.killpg(0, signal.SIGKILL)
@@ -870,12 +888,15 @@ def ignore_signals():
     """Leaves SIGINT, SIGHUP and SIGTERM to the program, which saves its work and sends BYE."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     for number in (signal.SIGHUP, signal.SIGTERM):
-        signal.signal(number, lambda *_: None)  # new programs inherit SIG_IGN only
+        # not SIG_IGN, which a program that an environment starts would inherit
+        signal.signal(number, lambda *_: None)
         signal.siginterrupt(number, False)
         os.register_at_fork(after_in_child=functools.partial(signal.signal, number, signal.SIG_DFL))
 
 
 def main():
+    if len(sys.argv) > 1 or sys.stdin.isatty():
+        sys.exit("bridge.py plays environments for a program: see examples/env_bridge.h, ./atari")
     ignore_signals()
     if os.path.realpath(sys.path[0]) == os.path.dirname(os.path.realpath(__file__)):
         del sys.path[0]  # a module of the user may have the name of a file in this folder

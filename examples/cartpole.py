@@ -1,13 +1,13 @@
-"""Learns CartPole-v1 of Gymnasium from its four numbers, and prints the score of 100 greedy
-episodes.
+"""Learns CartPole-v1 of Gymnasium from its four numbers, and prints the score.
 
     pip install gymnasium numpy
     python3 examples/cartpole.py [--hide-velocities] [--memory none|rise] [seed [field=value ...]]
 
-A field such as n_step=5 replaces its value in FIELDS. rise.h explains the fields. After every 5000
-steps, 100 greedy episodes are played. Training stops when their mean score is at least 490, or
-after 50,000 steps (150,000 with --hide-velocities). The highest possible score is 500. The printed
-score is the mean of 100 other greedy episodes, played by the agent with the best mean score so far.
+Options come first, and fields need the seed before them. A field such as n_step=5 replaces its
+value in FIELDS and HIDDEN. rise.h explains the fields. After every 5000 steps, 100 greedy episodes
+are played. Training stops when their mean score is at least 490, or after 50,000 steps (150,000
+with --hide-velocities). The highest possible score is 500. The printed score is the mean of 100
+other greedy episodes, played by the agent with the best mean score so far.
 
 With --hide-velocities, the agent sees only the position and the angle, and needs memory: the
 velocities follow from earlier numbers and actions. Add --memory none to see the score without
@@ -49,8 +49,8 @@ HIDDEN = {  # what differs when the velocities are hidden
 }
 # With random actions, the cart stays near the middle: the standard deviation of its position is
 # 0.07 m. rise.h clamps standardised numbers at 8 standard deviations, which is 0.57 m here, and
-# the track ends at 2.4 m. HIDDEN_SCALE multiplies the position by 0.003, so that its standard
-# deviation is far below 0.001. rise.h then divides the position by about 0.001: +-2.4 m becomes
+# the track ends at 2.4 m. HIDDEN_SCALE multiplies the position by 0.003. The standard deviation of
+# the product is far below 0.001, so rise.h divides the product by about 0.001. +-2.4 m then becomes
 # +-7, and nothing is clamped.
 HIDDEN_SCALE = np.array([0.003, 1], np.float32)
 
@@ -61,6 +61,7 @@ def shown(agent, numbers):
 
 
 def train(agent, steps, env, seed=None):
+    """Trains for `steps` steps. Begins with FIRST, which truncates an unfinished episode."""
     numbers, _ = env.reset(seed=seed)
     reward, event = 0.0, rise.FIRST
     for _ in range(steps):
@@ -118,7 +119,11 @@ def main():
     fields = dict(HIDDEN) if arguments.hide_velocities else {}
     if arguments.memory:
         fields["memory"] = arguments.memory
-    fields.update(text.split("=") for text in arguments.fields)
+    for text in arguments.fields:
+        name, equals, value = text.partition("=")
+        if not equals or name in ("seed", "play_only"):
+            parser.error(f"{text}: field=value is needed, and not seed or play_only")
+        fields[name] = value
     began = time.perf_counter()
     limit = HIDDEN_STEPS if arguments.hide_velocities else STEPS
     agent, steps = learn(arguments.seed, fields, limit)

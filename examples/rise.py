@@ -1,7 +1,8 @@
 """rise.h for Python 3.9 or newer: one agent, through ctypes. Needs a C compiler the first time.
 
-The first `import rise`, and the first after rise.h changes, builds the library with $CC, or cc. Its
-name is librise-HASH.so, with a hash of rise.h, of this file and of the kind of machine:
+The first `import rise` builds the library with $CC, or cc, in about 12 seconds. So does the first
+import after rise.h or this file has changed. The library is a file beside this one, called
+librise-HASH.so. HASH is a hash of rise.h, of this file and of the kind of machine:
 
     cc -O2 -shared -fPIC -pthread -DRISE_THREADS -DRISE_IMPLEMENTATION -x c rise.h -o LIBRARY -lm
 
@@ -23,10 +24,14 @@ TRUNCATED. Two examples of the first step of an episode, with MinAtar and with a
     small = pygame.transform.smoothscale(window, (84, 84))
     action = agent.step(pygame.surfarray.array3d(small).swapaxes(0, 1), event=rise.FIRST)
 
-Keywords are the fields of rise_agent_desc in rise.h; describe() lists them. Learning starts after
-learn_start steps. A refused call raises rise.Error. Frames are uint8 (bytes, or NumPy if you have
-it), numbers floats (lists, arrays). This file repeats no struct of rise.h: rise_size_of gives the
-sizes, and text sets the fields.
+Keywords are the fields of rise_agent_desc that rise_agent_set of rise.h can set; describe() lists
+them. `threads`, `isa`, embedding_file and the callbacks are not among them. Learning starts after
+learn_start steps. A call that the library refuses raises rise.Error. Data of a wrong size or type
+raise ValueError or TypeError.
+
+A frame is [height][width][channels] in uint8: bytes, or an array of NumPy. Only the number of bytes
+is checked. Numbers are floats: lists or arrays. NumPy is optional. This file repeats no struct of
+rise.h: rise_size_of gives the sizes, and rise_agent_set sets the fields from text.
 """
 
 import array
@@ -158,7 +163,7 @@ def _one_of(name: str, words: tuple[str, ...], word: str) -> int:
 
 
 def _lines(function: Any, subject: Any) -> dict[str, Any]:
-    """Calls function(subject, fn, NULL). Returns the lines "name=value" that fn got."""
+    """Calls function(subject, fn, NULL), which passes lines "name=value" to fn. Returns a dict."""
     lines: list[str] = []
     function(subject, _LINE(lambda _, text: lines.append(text.decode())), None)
     return {name: _value(text) for name, text in (line.split("=", 1) for line in lines)}
@@ -199,8 +204,8 @@ class Agent:
 
     @classmethod
     def load(cls, path: str, play_only: bool = False, **machine: Any) -> "Agent":
-        """Makes an agent from a file. `machine`: fields such as players and threads, as in
-        rise_agent_read of rise.h."""
+        """Makes an agent from a file. `machine`: fields such as players and background, as in
+        rise_agent_read of rise.h. Fields such as learning_rate have no effect: the file decides."""
         agent = cls.__new__(cls)
         agent._open(path, {"play_only": play_only, **machine})
         return agent
@@ -212,7 +217,7 @@ class Agent:
         self._set(desc, fields)
         if preset is not None:
             _lib.rise_agent_preset(desc, _one_of("preset", PRESETS, preset))
-            self._set(desc, fields)  # again: the preset has changed the fields that are 0
+            self._set(desc, fields)  # again: the preset has replaced a 0 that the caller has set
         if path is None:
             self._check(_lib.rise_agent_create(byref(self._agent), desc, error), error)
         else:
@@ -246,8 +251,9 @@ class Agent:
     def step(
         self, frame: Any = None, numbers: Any = None, reward: float = 0.0, *, event: int
     ) -> int:
-        """Does one step of the environment, and the updates that are due. Returns the action to
-        take, which has no meaning after the last state of an episode."""
+        """Does one step of the environment, and the updates that are due. Needs environments=1 and
+        no action_masks: else use step_all. Returns the action to take, which has no meaning after
+        the last state of an episode."""
         seen = self._see(1, frame, numbers)
         return self._check(_lib.rise_agent_step_numbers(self._agent, *seen, reward, event))
 
@@ -280,26 +286,38 @@ class Agent:
         return numpy.array(actions) if numpy else list(actions)
 
     def step_all(
-        self, rewards: Any, events: Any, frames: Any = None, numbers: Any = None, allowed: Any = None
+        self,
+        rewards: Any,
+        events: Any,
+        frames: Any = None,
+        numbers: Any = None,
+        allowed: Any = None,
     ) -> Any:
         """Does one step of all environments; arrays have a row for each. Returns their actions."""
         function, seen = _lib.rise_agent_step_all, (frames, numbers)
         return self._everyone(function, self.environments, seen, rewards, events, allowed)
 
     def play_all(
-        self, rewards: Any, events: Any, frames: Any = None, numbers: Any = None, allowed: Any = None
+        self,
+        rewards: Any,
+        events: Any,
+        frames: Any = None,
+        numbers: Any = None,
+        allowed: Any = None,
     ) -> Any:
         """Returns the actions of all players; arrays have a row for each. Learns nothing."""
         function, seen = _lib.rise_agent_play_all, (frames, numbers)
         return self._everyone(function, self.players, seen, rewards, events, allowed)
 
     def set_player(self, player: int = 0, epsilon: float = 0.0, temperature: float = 0.0) -> None:
-        """Sets a player's share of random actions, `epsilon`, 0 at first. The other actions are
-        greedy. If `temperature` is above 0, they are drawn from softmax(Q / temperature)."""
+        """Sets a player's share of random actions, `epsilon`, which is 0 at first. With
+        `temperature` 0, the other actions are greedy. With `temperature` above 0, the other actions
+        are drawn from softmax(Q / temperature)."""
         self._check(_lib.rise_agent_set_player(self._agent, player, epsilon, temperature))
 
     def values(self, player: int = 0) -> Optional[list[float]]:
-        """Returns the Q values of the player's last play; None if it has not played yet."""
+        """Returns the Q values of the player's last play; with value_rescale, h(Q). Returns None if
+        the player has not played yet or does not exist."""
         q = _lib.rise_agent_values(self._agent, player)
         return q[: self.actions] if q else None
 

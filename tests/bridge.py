@@ -1048,7 +1048,7 @@ def test_modules(folder):
         "toyz:Toy-v0": "Python has no package toyz: pip install toyz, or start in the folder that",
         "toyz.inner:Toy-v0": "Python has no package toyz: pip install toyz, or",
         "broken:Mine-v0": "the module broken cannot be imported: cannot import name",
-        "hungry:Mine-v0": "Python has no package no_such_package",
+        "hungry:Mine-v0": "Python has no package no_such_package: pip install no_such_package",
     }.items():
         refused(name, [words], hello(name), place=place, **TOYS)
 
@@ -1241,6 +1241,9 @@ def test_ends(folder):
             child.socket.sendall(data)
             child.socket.shutdown(socket.SHUT_WR)
             check("end " + what, child.wait() == 0 and child.words() == "", child.words())
+    by_hand = subprocess.run([sys.executable, SCRIPT, "--env", "CartPole-v1"], timeout=SLOW,
+                             stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
+    check("by hand", by_hand.returncode == 1 and "env_bridge.h" in by_hand.stderr, by_hand.stderr)
     with Child(folder=folder) as child:  # a program that asks and does not wait for the answer
         check("greeted", child.ask(HELLO, hello("Stub/Good-v0", ["length=200"], 256, 8))[0] == SPEC)
         child.socket.sendall(message(STEP, 1, 256 * (bytes([1, 255]) + 255 * b"\1")))

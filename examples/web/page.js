@@ -1,15 +1,18 @@
 // The page: controls, the two games, the curves. Each agent runs in its own Web Worker (worker.js).
 //
 // Messages to a worker:
-//   begin      make a new agent: id, kind, length, memory, window (0: the longest episode), budget
+//   begin      make a new agent: id, kind, length, memory, budget (steps), seed; window, 0: that of
+//              web_longest in web.c; pixels and actions of the game; showEvery: milliseconds
+//              between two steps of the shown game
 //   limit      train up to this number of steps, so that both agents take about equally many
 //   settings   paused; rate: most steps a second
 //   self-test  run rise_self_test
 // Messages from a worker:
 //   ready      the module is loaded: games
-//   begun      window; needed: least window that holds the cue and the frame where it is needed
-//   report     steps, updates, speed, exploration; points of the curve; the shown game
-//   error      a sentence of the library
+//   begun      window; needed: the frames from the cue to its use (web_needed in web.c)
+//   report     steps, updates, speed (updates a second), exploration; points of the curve; the
+//              shown game; over: true if training has ended
+//   error      a sentence of the library or of web.c; the agent then stops
 //   self-test  "" if it passed, else a sentence
 //
 // Options in the address, after #, joined by &: game=NAME, length=N, window=N, seed=N. With log,
@@ -43,7 +46,7 @@ let budget = 0;
 let id = 0; // of the run; reports of earlier runs are ignored
 let seed = Number(options.get("seed") || 1);
 let paused = false;
-let draw = false; // drawAll is already requested
+let draw = false; // true: drawAll is already requested
 
 // ---------------------------------------------------------------------------------------------
 // Agents
@@ -82,6 +85,7 @@ function receive(agent, m) {
     games = m.games;
     if (AGENTS.every((a) => a.ready)) start();
   }
+  if (m.type === "failed") agent.progress.textContent = m.text;
   if (m.type === "self-test") console.log(`self-test: ${m.text === "" ? "passed" : m.text}`);
   if (m.id !== id) return;
   if (m.type === "begun") {
@@ -90,6 +94,7 @@ function receive(agent, m) {
     describe();
   }
   if (m.type === "error") {
+    agent.report = null; // else the next drawing replaces the text
     agent.progress.textContent = m.text;
     agent.steps = Infinity;
     for (const other of AGENTS) other.worker.postMessage({ type: "limit", id, steps: Infinity });
@@ -115,6 +120,7 @@ function begin(window) {
   const length = game.length === 0 ? 0 : Number($("length").value);
   const longer = game.length === 0 ? 1 : Math.max(1, length / game.length);
   id++;
+  // Two thirds of the steps that memory.c takes to compare the agents; more for a longer game.
   budget = Math.round((game.steps * 2 * Math.sqrt(longer)) / 3000) * 1000;
   for (const agent of AGENTS) {
     Object.assign(agent, { points: [], shown: null, report: null, steps: 0 });
@@ -276,7 +282,8 @@ function describe() {
   if (!game.open && needed !== undefined && window < needed) {
     const warning = document.createElement("span");
     warning.id = "warning";
-    warning.textContent = ` The window is too short: from the cue to its use are ${needed} frames.`;
+    const why = `there are ${needed} frames from the cue to its use`;
+    warning.textContent = ` The window is too short: ${why}.`;
     $("rules").append(warning);
   }
 }

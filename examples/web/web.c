@@ -50,9 +50,10 @@ WEB_API const char *web_game(int kind)
     return web.text;
 }
 
-/* Returns the number of frames from the cue to the frame where the agent needs the cue, both
-   counted, if the agent makes no detour. A shorter window cannot hold both.
-   Pairs and Pong have no single cue: returns the library's default window. */
+/* Returns the number of frames from the first frame of the cue to the last frame where the agent
+   needs the cue. Both are counted, and the agent makes no detour. A shorter window cannot hold
+   both. In Lock-Catch, three frames show the ball, so a window that is two shorter still holds one
+   of them. Pairs and Pong have no single cue: returns the library's default window. */
 WEB_API int web_needed(int kind, int length)
 {
     switch (game_spec_of((game_kind)kind)->rules) {
@@ -60,7 +61,7 @@ WEB_API int web_needed(int kind, int length)
     case GAME_WALKING:
     case GAME_UNLOCKING: return length + 1;
     case GAME_CATCHING: return GAME_CATCH_STEPS;
-    default: return 16; /* the library's default window */
+    default: return 16;
     }
 }
 
@@ -136,8 +137,9 @@ WEB_API double web_exploration(void)
 /* Returns the sentence of the agent's last error. */
 WEB_API const char *web_error(void) { return rise_agent_error(web.training.agent)->text; }
 
-/* Plays one step of the shown episode. If the episode is over, begins the next. Returns 1 if the
-   step ended the episode and the player won, -1 if the player lost, else 0. */
+/* Plays one step of the shown episode. If the episode was over, begins the next one instead.
+   Returns 1 if the step ended the episode with a reward above 0, -1 if the step ended the episode
+   otherwise, else 0. */
 WEB_API int web_show(void)
 {
     if (web.shown.state.done)

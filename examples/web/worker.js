@@ -17,6 +17,7 @@ function begin(m) {
   const error = text(rise._web_begin(m.kind, m.length, m.memory, window, m.budget, m.seed));
   run = {
     id: m.id, budget: m.budget, showEvery: m.showEvery, pixels: m.pixels, actions: m.actions,
+    // The agent trains while steps < limit (set by the page) and steps <= allowed (by the speed).
     steps: 0, limit: 0, allowed: 0, evaluateAt: 0, failed: false,
     busy: 0, updates: 0, speed: 0, // busy: milliseconds of training since the last measurement
     reportAt: 0, showAt: 0, shownEnd: 0, last: performance.now(), points: [], shown: null,
@@ -30,7 +31,8 @@ function fail(error) {
   postMessage({ type: "error", id: run.id, text: error });
 }
 
-// Trains until the slice is over or the agent may take no more steps.
+// Trains until the slice is over or the agent may take no more steps. Returns whether the agent has
+// trained: then the next slice follows at once.
 function train(now) {
   const most = Math.min(run.limit, run.budget);
   const end = now + SLICE;
@@ -125,4 +127,7 @@ createRise().then((module) => {
     games.push({ kind, ...JSON.parse(text(rise._web_game(kind))) });
   postMessage({ type: "ready", games });
   slice();
+}).catch((why) => {
+  // for example, a browser without SIMD for WebAssembly
+  postMessage({ type: "failed", text: `The library does not start here: ${why}` });
 });
