@@ -7232,7 +7232,7 @@ typedef struct risei_cell_kind {
     /* 1: the recurrent matrix has a bias. Then `separate` must be 1, because a product that is
        added into the gates ignores its bias: see `init` in rise_product. */
     int recurrent_bias;
-    int cell_state; /* 1: there is a cell state c beside h */
+    int cell_state; /* 1: there is a cell state c in addition to h */
     /* 1: the recurrent product has its own buffer u. 0: the product is added into the gates. */
     int separate;
     /* 1: h_next also depends on h directly, not only through the recurrent product. So the gradient
@@ -8500,9 +8500,9 @@ RISEI_FN rise_real risei_spectral_multiply(const risei_device *d, const rise_rea
     return length;
 }
 /* Writes the normalised weights to `derived`. Writes v, the new u and sigma of each conv to `s`. If
-   sigma is below 2e-12, because W or u is 0, takes 1 as sigma and the old u as the new u. If the
-   old u is 0, as files of earlier versions may have it, the elements of the new u are 1 / sqrt(f).
-   A u of 0 would stay 0 for any W. */
+   sigma is below 2e-12, because W or u is 0, takes 1 as sigma and the old u as the new u. Files of
+   earlier versions can hold an old u of 0. The elements of the new u are then 1 / sqrt(f), because
+   a u of 0 would stay 0 for any W. */
 RISEI_FN void risei_spectral_apply(const risei_device *d, const risei_net *n, const rise_real *w,
                                    rise_real *s, rise_real *derived)
 {
@@ -9212,11 +9212,9 @@ typedef struct risei_history {
     /* [lanes][capacity]: rise_event. If RISE_FIRST comes before the old episode has ended, the
        replay buffer changes the event of the old episode's last frame to RISE_TRUNCATED. */
     uint8_t *events;
-    /* [lanes][capacity]: the index of the frame in its episode. An episode may have more frames
-       than an int32_t can count. After INT32_MAX, the index goes on with `restart`, which is above
-       every distance between slots that is compared with an index. `restart` - 2^31 is a multiple
-       of window_stride, so window_stride goes on without a gap. */
-    int32_t *episode_frame;
+    int32_t *episode_frame; /* [lanes][capacity]: the index of the frame in its episode */
+    /* The index that follows INT32_MAX, because an episode may have more frames than an int32_t can
+       count. Players: INT32_MAX. Training: see risei_replay_restart. */
     int32_t restart;
     uint8_t *masks;         /* [lanes][capacity][mask_bytes] */
     int state_size;         /* numbers of a recurrent state: h, then c; 0: states are not stored */
@@ -9556,7 +9554,9 @@ RISEI_FN void risei_replay_tree_find(const risei_replay *r, int count, double *m
             leaf[i] = 8 * leaf[i] + at;
         }
 }
-/* Returns the value of episode_frame that follows INT32_MAX: see risei_history. At least 2^30. */
+/* Returns the value of episode_frame that follows INT32_MAX. It is 2^31, the true index, minus a
+   multiple of window_stride, so every stride-th step is still that of the true index. It is at
+   least 2^30, so no later frame seems to be near the start of its episode. */
 RISEI_FN int32_t risei_replay_restart(int window_stride)
 {
     return INT32_MAX - (1 << 30) / window_stride * window_stride + 1;
@@ -13128,7 +13128,7 @@ typedef struct risei_learner {
        clock has not moved during a part yet. See risei_learner_count_time. */
     double budget, part_time;
     double timed; /* how many parts part_time is the mean of; earlier ones count less */
-    double grain; /* the smallest time above 0 that was measured; 0: none */
+    double grain; /* the smallest time that was measured and not taken as 0; 0: none */
     int untimed;  /* parts that took 0 since a part last took more; at most RISEI_UNTIMED_MAX */
 } risei_learner;
 
@@ -13270,8 +13270,8 @@ RISEI_FN void risei_learner_broadcast_frames(risei_learner *l, risei_frames *f)
     risei_learner_broadcast(l, &f->scale.factor, 1);
 }
 /* Continues the warm-up after reduce_fn failed at the end of the warm-up. The agent learns no more.
-   But its file then says that the warm-up has not ended. So after a restart from files, the warm-up
-   ends again, and all processes take the statistics of process 0. */
+   But the agent's file then says that the warm-up has not ended. So after a restart from files, the
+   warm-up ends again, and all processes take the statistics of process 0. */
 RISEI_FN void risei_learner_resume_warm_up(risei_learner *l)
 {
     risei_model *m = l->model;
@@ -14031,10 +14031,11 @@ RISEI_FN int risei_learner_is_due(const risei_learner *l)
 /* Returns the counted time of a part of an update: the time that is subtracted from l->budget. All
    times are in microseconds. `measured`: the time of the part. `given`: the time given to the call.
 
-   With a coarse clock, most parts take 0. Such a part counts as l->part_time, the mean. Before
-   there is a mean, the part counts as `given`, so the call ends. When a part takes more than 0,
-   `measured` counts as the time of this part and of the l->untimed parts before it, and goes into
-   the mean. The weights of earlier parts in the mean are multiplied by 7/8 then.
+   With a coarse clock, most parts take 0. No part takes less than 0.1, so a smaller time is taken
+   as 0. A part that takes 0 counts as l->part_time, the mean. Before there is a mean, the part
+   counts as `given`, so the call ends. When a part takes more, `measured` counts as the time of
+   this part and of the l->untimed parts before it, and goes into the mean. The weights of earlier
+   parts in the mean are multiplied by 7/8 then.
 
    A clock can jump, stand still or fail. So the time that goes into the mean is limited to the
    larger of 2 * part_time * parts and 2 * grain. Before there is a mean, the limit is 1 second.
@@ -14047,7 +14048,7 @@ RISEI_FN double risei_learner_count_time(risei_learner *l, double measured, doub
 {
     double const mean = l->part_time, parts = l->untimed + 1, expected = mean * parts;
     double most = 2 * expected;
-    if (!(measured >= 0.1)) { /* no part takes less than 0.1: such a time counts as 0 */
+    if (!(measured >= 0.1)) {
         if (measured >= 0 && l->untimed < RISEI_UNTIMED_MAX) l->untimed++;
         return mean > 0 ? mean : given;
     }
@@ -14976,9 +14977,9 @@ RISEI_FN void risei_advice_note(risei_advice *a, const risei_history *h, int lan
                        memcmp(h->raw_numbers + slot * h->numbers,
                               h->raw_numbers + before * h->numbers, numbers) != 0;
 }
-/* Examines what was noted of rewards, frames and masks. `steps`: since the agent was made or
-   loaded. An examination after the first one gives no more of this advice, because what was noted
-   can only make a mistake less likely. */
+/* Examines what was noted of rewards, frames and masks. `steps`: since the last examination.
+   Usually only the first examination gives this advice, because what is noted can only make a
+   mistake less likely. If the first one saw only RISE_FIRST, the second can give advice, too. */
 RISEI_FN void risei_advice_examine_game(risei_advice *a, double steps)
 {
     int const unused = risei_advice_unused_action(a);
@@ -17075,6 +17076,9 @@ RISEI_FN void risei_file_adapt(rise_agent *a, const risei_file_header *header)
         a->learner.owed_steps %= a->desc.learn_period;
         if (a->learner.snapshot_next > most) a->learner.snapshot_next = most;
     }
+    /* Only an earlier release can have saved a part that was computed before the warm-up ended.
+       This update begins again, because the end of the warm-up overwrites l->gradient. */
+    if (!risei_learner_warmed_up(&a->model)) a->learner.part = 0;
     /* The file may come from a run of one process. The gradients of its computed parts were divided
        by the batch of one process. Its draws did not skip the random numbers of other processes. So
        the update begins again. A file of several processes has no computed parts, because there

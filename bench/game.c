@@ -236,7 +236,8 @@ static void player_make(player *p, const way *how, const result *size)
     if (d.frame_width != size->width || d.frame_height != size->height || d.frame_channels != 0 ||
         d.numbers != 0 || d.actions != ACTIONS || d.environments != size->games ||
         d.action_masks != 0 || d.demonstrators != 0 || d.background != 0 || d.learn_outside != 0)
-        failed("--set: the program sets this field itself; see --frame and --games");
+        failed("--set: the program sets frames, numbers, actions, masks, environments, "
+               "demonstrators, background and learn_outside itself; see --frame and --games");
     d.background = how->background, d.learn_outside = how->learn_outside;
     if (how->parts > 0) d.batch_parts = how->parts;
     d.memory_bytes = rise_agent_bytes(&d, &error);

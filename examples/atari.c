@@ -273,8 +273,8 @@ static void bridge_settings(const options *o, char *text, size_t size)
     if (o->render) add_lines(text, size, "", "--render");
 }
 
-/* Starts `count` environments. Returns 0, after a message, on failure. */
-static int open_arcade(arcade *a, const options *o, int count, int seed)
+/* Starts `count` environments. Returns 0, after train_fail, on failure. */
+static int open_arcade(arcade *a, train_run *t, const options *o, int count, int seed)
 {
     arcade_protocol const p = protocol_of(o);
     bridge_options link;
@@ -290,12 +290,13 @@ static int open_arcade(arcade *a, const options *o, int count, int seed)
     link.patience = o->patience;
     link.python = o->python;
     link.script = o->bridge;
-    if (!arcade_open(a, &link, &p)) return fprintf(stderr, "atari: %s\n", a->link.error), 0;
+    if (!arcade_open(a, &link, &p)) return train_fail(t, "atari: %s", a->link.error);
     if (a->width > 0 || !(o->size > 0 || o->colour || o->blank > 0)) return 1;
     arcade_close(a);
-    fprintf(stderr, "atari: %.100s shows numbers and no frames: leave out --size, --colour and "
-            "--blank\n", name);
-    return 0;
+    return train_fail(t,
+                      "atari: %.100s shows numbers and no frames: leave out --size, --colour and "
+                      "--blank",
+                      name);
 }
 
 /* ---------------------------------------------------------------------------------------------- */
@@ -452,7 +453,8 @@ static int open_evaluation(session *s, const rise_agent *agent, int episodes)
 {
     int const count = episodes < EVALUATED_GAMES ? episodes : EVALUATED_GAMES;
     if (s->evaluated.link.open) return 1;
-    if (!open_arcade(&s->evaluated, &s->options, count, s->options.seed + 1000000)) return 0;
+    if (!open_arcade(&s->evaluated, &s->training, &s->options, count, s->options.seed + 1000000))
+        return 0;
     keep_to_frames(rise_agent_query(agent), &s->evaluated);
     return 1;
 }
@@ -818,7 +820,7 @@ static int run(session *s)
              o->game != NULL ? o->game : o->environment, memory_names[o->memory], o->seed);
     printf("Starting %d environments.\n", o->environments);
     fflush(stdout);
-    if (!open_arcade(&s->games, o, o->environments, environments_seed(s))) return 0;
+    if (!open_arcade(&s->games, &s->training, o, o->environments, environments_seed(s))) return 0;
     if (s->agent == NULL && !describe(o, &s->games, &desc)) return 0;
     keep_to_frames(&desc, &s->games);
     say_what_is_seen(s);

@@ -475,8 +475,9 @@ def imported(module, install):
         lacking = missing.name if isinstance(missing, ModuleNotFoundError) else None
         if lacking is None:
             raise Refusal(f"the module {module} cannot be imported: {missing}") from missing
-        if lacking.split(".")[0] != module.split(".")[0]:  # the user's module imports a package
-            install = lacking.split(".")[0]
+        if lacking.split(".")[0] != module.split(".")[0]:  # pip may know it by another name
+            what = f"Python has no module {lacking}, which {module} imports"
+            raise Refusal(f"{what}: install the package that holds it") from missing
         raise Refusal(f"Python has no package {lacking}: pip install {install}") from missing
 
 
@@ -895,7 +896,7 @@ def ignore_signals():
 
 
 def main():
-    if len(sys.argv) > 1 or sys.stdin.isatty():
+    if len(sys.argv) > 1 or os.isatty(0):
         sys.exit("bridge.py plays environments for a program: see examples/env_bridge.h, ./atari")
     ignore_signals()
     if os.path.realpath(sys.path[0]) == os.path.dirname(os.path.realpath(__file__)):

@@ -454,8 +454,9 @@ static void print_run_result(const session *s, const run *r)
     if (!run_evaluated(r))
         printf("%s was not evaluated.\n", name);
     else if (s->options.show && r->memory == RISE_MEMORY_NONE && ceiling < s->spec->best)
-        printf("NONE scored %+.2f after %.0fk steps. An agent that sees %d frames and remembers\n"
-               "nothing cannot score more than %+.2f on average, however long it trains.\n",
+        printf("NONE scored at most %+.2f in %.0fk steps. An agent that sees %d frames\n"
+               "and remembers nothing cannot score more than %+.2f on average, however\n"
+               "long it trains.\n",
                r->best.score, r->now.steps / 1000, GAME_STACK, ceiling);
     else if (s->options.show && r->memory == RISE_MEMORY_FULL)
         printf("FULL was allowed to train as long as RISE did. In %.0f s it took %.0fk steps and\n"
@@ -498,7 +499,7 @@ static int save(const session *s)
             printf("The best %s agent is saved in %s. To watch it play:\n"
                    "    cc -O2 examples/watch.c -o watch -lm && ./watch %s --game %s",
                    kinds[o->memory].name, o->save, o->save, s->spec->name);
-            if (o->length > 0) printf(" --length %d", o->length);
+            if (s->spec->most_length > 0) printf(" --length %d", s->shown.state.length);
             puts("");
         } else {
             good = 0, fprintf(stderr, "memory: %s%s; choose another path with --save\n",

@@ -911,7 +911,7 @@ static int game_fast(game *g, double minutes, double every, double begin)
     for (frame = 1; frame <= frames && !interrupted; frame++) {
         if (!game_tick(g, 0, 0)) return 0;
         for (i = 0; i < SEEKERS; i++) seen += g->world.seekers[i].sees;
-        if (frame % block == 0 || frame == frames) {
+        if (frame % block == 0 || frame == frames || interrupted) {
             double const since = (double)(frame - printed); /* frames since the last line */
             rise_metrics m;
             rise_agent_metrics(g->crew.agent, &m);

@@ -73,12 +73,14 @@ int main(void)
     printf("Saved after %ld steps: mean return of the last 100 episodes %+.2f.\n",
            (long)metrics.steps, metrics.mean_return);
 
-    good = train(original, &game, STEPS); /* the original is not interrupted */
+    if (!train(original, &game, STEPS)) /* the original is not interrupted */
+        return fprintf(stderr, "save_and_resume: %s\n", rise_agent_error(original)->text), 1;
 
     loaded = rise_agent_load(&resumed, path, NULL, &error);
     remove(path);
     if (loaded != RISE_OK) return fprintf(stderr, "save_and_resume: %s\n", error.text), 1;
-    good = good && train(resumed, &saved_game, STEPS);
+    if (!train(resumed, &saved_game, STEPS))
+        return fprintf(stderr, "save_and_resume: %s\n", rise_agent_error(resumed)->text), 1;
 
     rise_agent_metrics(resumed, &metrics);
     same = memcmp(rise_agent_parameters(original), rise_agent_parameters(resumed),
@@ -89,7 +91,7 @@ int main(void)
            same ? "equal" : "DIFFER FROM");
     rise_agent_destroy(resumed);
     rise_agent_destroy(original);
-    good = good && same && metrics.mean_return > 0.8;
+    good = same && metrics.mean_return > 0.8;
     if (!good) fputs("save_and_resume: the agents differ, or have not learned\n", stderr);
     return good ? 0 : 1;
 }

@@ -42,10 +42,12 @@ static size_t train_and_save(rise_error *error)
     if (rise_agent_create(&agent, &desc, error) != RISE_OK) return 0;
     for (episode = 0; episode < EPISODES && good; episode++) {
         int const side = (int)((random = random * 1664525 + 1013904223) >> 31);
-        for (time = 0; time <= ASKED; time++) {
+        for (time = 0; time <= ASKED && good; time++) {
             draw(time, side, frame);
             action = rise_agent_step(agent, frame, 0, time == 0 ? RISE_FIRST : RISE_MIDDLE);
+            good = action >= 0;
         }
+        if (!good) break;
         draw(time, side, frame);
         good = rise_agent_step(agent, frame, action == side ? 1 : -1, RISE_TERMINATED) >= 0;
     }

@@ -535,8 +535,8 @@ static inline void train_say(train_run *t, const char *format, ...)
     if (!t->screen.live) puts(t->note), fflush(stdout);
 }
 
-/* Records why the session must end. Prints the sentence at once or, with a panel, when train_close
-   has drawn the panel for the last time. Returns 0. */
+/* Records why the session must end. While there is a panel, train_close prints the sentence after
+   it has drawn the panel for the last time. Otherwise prints the sentence at once. Returns 0. */
 TERMINAL_PRINTF(2, 3)
 static inline int train_fail(train_run *t, const char *format, ...)
 {
@@ -544,7 +544,7 @@ static inline int train_fail(train_run *t, const char *format, ...)
     va_start(arguments, format);
     vsnprintf(t->failure, sizeof t->failure, format, arguments);
     va_end(arguments);
-    if (!t->screen.live) fprintf(stderr, "%s\n", t->failure);
+    if (!t->screen.live || t->agent == NULL) fprintf(stderr, "%s\n", t->failure);
     return 0;
 }
 

@@ -239,9 +239,9 @@ static int compare(const options *o, rise_agent *agent, const exported *header, 
 }
 
 /* Compares the scores with the weights of the header and of the file, if the game is known. Returns
-   the exit status: 1 if the agent does not play the game of --game, or if --length is wrong. If the
-   game was read from the file name, it may be wrong. The status is then 0, because the header is
-   written. */
+   the exit status: 1 if the agent refused a frame, or if --game or --length was given and the agent
+   does not play this game. A game that was read from the file name alone may be wrong. The status
+   is then 0, because the header is written. */
 static int report_change(const options *o, const exported *header)
 {
     episode e;

@@ -1048,7 +1048,7 @@ def test_modules(folder):
         "toyz:Toy-v0": "Python has no package toyz: pip install toyz, or start in the folder that",
         "toyz.inner:Toy-v0": "Python has no package toyz: pip install toyz, or",
         "broken:Mine-v0": "the module broken cannot be imported: cannot import name",
-        "hungry:Mine-v0": "Python has no package no_such_package: pip install no_such_package",
+        "hungry:Mine-v0": "Python has no module no_such_package, which hungry imports: install",
     }.items():
         refused(name, [words], hello(name), place=place, **TOYS)
 
