@@ -92,7 +92,7 @@ typedef struct dull_game {
     const char *line; /* part of the expected log line; advice 0: no line may contain it */
     unsigned advice;  /* bits that are expected */
     /* reward = 1: the reward is constant. reward = 2: so is it, and every second episode is a step
-       shorter. frame = 1: the observation is constant. frame = 2: only the last number changes.
+       shorter. reward = 3 and 4: as 2, but the reward is 0 or negative. frame = 1: the observation is constant. frame = 2: only the last number changes.
        mask = 1: action 2 is never allowed. length = 1: each event is RISE_FIRST. */
     int reward, frame, mask;
     int length;              /* frames of an episode */
@@ -106,12 +106,15 @@ static void play_dull(rise_agent *a, const dull_game *g, int steps)
     float numbers[TOY_NUMBERS] = {0.5f};
     int step;
     for (step = 0; step < steps; step++) {
-        int const two = step % (2 * g->length - 1), shorter = g->reward == 2 && two >= g->length;
-        int const index = shorter ? two - g->length : (g->reward == 2 ? two : step) % g->length;
+        int const two = step % (2 * g->length - 1), shorter = g->reward >= 2 && two >= g->length;
+        int const index = shorter ? two - g->length : (g->reward >= 2 ? two : step) % g->length;
         rise_event const event = index == 0                         ? RISE_FIRST
                                  : index == g->length - 1 - shorter ? RISE_TERMINATED
                                                                     : RISE_MIDDLE;
-        float const reward = g->reward ? 0.5f : (float)(step % 7);
+        float const reward = g->reward == 0   ? (float)(step % 7)
+                             : g->reward == 3 ? 0
+                             : g->reward == 4 ? -0.5f
+                                              : 0.5f;
         int action;
         if (g->frame == 0) frame[step % PIXELS] = (uint8_t)(step % 255);
         if (g->frame == 2) numbers[d->numbers - 1] = (float)(step % 3);
@@ -128,6 +131,9 @@ static void dull_games_are_noticed(void)
         {"nothing", "memory=rise", "every", 0, 0, 0, 0, 5},
         {"the reward", "memory=none", "every reward was 0.5", RISE_ADVICE_SAME_REWARD, 1, 0, 0, 5},
         {"the reward, but the length", "memory=none", "every reward", 0, 2, 0, 0, 5},
+        {"a reward of 0, but the length", "memory=none", "every reward was 0 in",
+         RISE_ADVICE_SAME_REWARD, 3, 0, 0, 5},
+        {"a cost of each step, but the length", "memory=none", "every reward", 0, 4, 0, 0, 5},
         {"the event", "memory=none", "5000 frames came with RISE_FIRST", RISE_ADVICE_SAME_REWARD, 0,
          1, 0, 1},
         {"the frame", "memory=rise", "no observation differed", RISE_ADVICE_SAME_FRAME, 0, 1, 0, 5},

@@ -1279,6 +1279,59 @@ static void downsample_and_user_embeddings_are_exact(void)
     CHECK(same_reals(a->replay.history.full, other, 9));
     rise_agent_destroy(a);
 }
+/* Each colour of a square is an input of its own, for every random projection. */
+static void colours_are_projected(void)
+{
+    enum { COLOURS = 3, BYTES = COLOURS * PIXELS, POOL = 2, COLUMNS = 3, ROWS = 2 };
+    int const inputs = COLUMNS * ROWS * COLOURS;
+    uint8_t frame[BYTES];
+    float raw[40], other[40];
+    int kind, i, j, c;
+    for (i = 0; i < BYTES; i++) frame[i] = (uint8_t)((i * 29 + 7) % 200);
+    for (kind = RISE_EMBED_SIGNS; kind <= RISE_EMBED_CONV; kind++) {
+        rise_agent_desc d = described("memory=rise wide");
+        rise_agent *a;
+        check_about("embedding %d", kind);
+        d.embedding = (rise_embedding)kind;
+        d.frame_channels = COLOURS, d.embedding_pool = POOL;
+        a = created(&d);
+        risei_embedder_embed(&a->model.device, a->model.embedder, frame, raw);
+        for (c = 0; c < COLOURS; c++) {
+            frame[7 * COLOURS + c] ^= 255;
+            risei_embedder_embed(&a->model.device, a->model.embedder, frame, other);
+            CHECK(!same_reals(raw, other, 40));
+            frame[7 * COLOURS + c] ^= 255;
+        }
+        for (j = 0; j < 40 && kind == RISE_EMBED_SIGNS; j++) {
+            int sum = 0;
+            for (i = 0; i < BYTES; i++) {
+                int const pixel = i / COLOURS;
+                int const square = pixel / WIDTH / POOL * COLUMNS + pixel % WIDTH / POOL;
+                sum += rise_sign(a->model.embedder->encoder.seed, rise_sign_bits(inputs, 40),
+                                 square * COLOURS + i % COLOURS, j) * frame[i];
+            }
+            CHECK(fabs((double)raw[j] - sum / (255.0 * POOL * POOL) / sqrt(inputs)) < 1e-5);
+        }
+        rise_agent_destroy(a);
+    }
+    check_about("%s", "");
+}
+static void colours_are_downsampled(void)
+{
+    enum { COLOURS = 3, BYTES = COLOURS * PIXELS };
+    rise_agent_desc d = described("memory=rise embedding=downsample");
+    uint8_t frame[BYTES];
+    float raw[BYTES];
+    rise_agent *a;
+    int i;
+    d.frame_channels = COLOURS, d.embedding_size = BYTES;
+    a = created(&d);
+    CHECK(a->desc.embedding_size == BYTES);
+    for (i = 0; i < BYTES; i++) frame[i] = (uint8_t)(4 * i + 3);
+    risei_embedder_embed(&a->model.device, a->model.embedder, frame, raw);
+    for (i = 0; i < BYTES; i++) CHECK_NEAR(raw[i], frame[i] / 255.0, 1e-6);
+    rise_agent_destroy(a);
+}
 /* Draws a frame. Byte 0 is always 255, byte 1 always 0. The others lie around 100, but if `jumps`,
    byte 2 is 255. */
 static void frame_draw(uint8_t *frame, int number, int jumps)
@@ -1355,6 +1408,33 @@ static void frames_are_standardised(void)
         for (i = 0; i < COUNT(memory); i++) standardises_frames(memory[i], constant);
     standardises_frames("memory=none raw_frames=1", 0);
     standardises_frames("memory=rise embedding=conv raw_frames=1", 0);
+}
+/* With several bytes a pixel, each byte has its own mean, and sigma is that of all bytes. */
+static void colours_are_standardised(void)
+{
+    enum { COLOURS = 3, BYTES = COLOURS * PIXELS, FRAMES = 40 };
+    rise_agent_desc d = described("memory=none learn_outside=1");
+    uint8_t frame[BYTES];
+    int sums[BYTES] = {0}, i, n;
+    double squares = 0, of_means = 0;
+    rise_agent *a;
+    d.frame_channels = COLOURS;
+    a = created(&d);
+    for (n = 0; n < FRAMES; n++) {
+        for (i = 0; i < BYTES; i++) {
+            frame[i] = (uint8_t)(60 * (i % COLOURS) + (i * 7 + n * 5) % 11 * 5);
+            sums[i] += frame[i], squares += (double)frame[i] * frame[i] / FRAMES;
+        }
+        CHECK(rise_agent_step(a, frame, 0, n == 0 ? RISE_FIRST : RISE_MIDDLE) >= 0);
+    }
+    CHECK(rise_agent_learn(a) == RISE_OK && a->frames.bytes == BYTES);
+    for (i = 0; i < BYTES; i++) {
+        double const mean = (double)sums[i] / FRAMES;
+        of_means += mean * mean;
+        CHECK(a->frames.mean[i] == (uint8_t)(mean + 0.5));
+    }
+    CHECK_NEAR(a->frames.scale.factor, 1 / sqrt((squares - of_means) / BYTES), 1e-5);
+    rise_agent_destroy(a);
 }
 /* After learning has started, each number that varies has mean 0 over the stored embeddings. Its
    variance is 1, or less if the size is above 64 and above the units. `size` and `units`: 0 means
@@ -2733,6 +2813,25 @@ static void target_network_is_copied_in_time(void)
     copies_its_target("memory=none head=iqn noisy=1 residual spectral_norm=1 learn_outside=1");
     copies_its_target("memory=rise head=c51 noisy=1 learn_outside=1");
 }
+static void windows_must_fit_together(void)
+{
+    rise_agent_desc d = described("memory=rise burn_in=5");
+    refused_for("burn_in is 5; it must be less than window, 5", &d);
+    d.burn_in = 4;
+    accepted(&d);
+    d = described("memory=rise window_samples=2 window_stride=3");
+    refused_for("window_stride is 3; more than window_samples, 2", &d);
+    d.window_stride = 2;
+    accepted(&d);
+    d = described("memory=rise stored_state=1");
+    refused_for("stored_state is 1; set carry_state", &d);
+    d.carry_state = 1;
+    accepted(&d);
+    d = described("memory=none stored_state=1 window_stride=3"); /* NONE ignores both */
+    accepted(&d);
+    d = described("memory=rise window_samples=4");
+    refused_for("window_samples is 4; it must divide batch, 6", &d);
+}
 
 static const check_test tests[] = {
     TEST(acting_equals_learning),
@@ -2767,7 +2866,10 @@ static const check_test tests[] = {
     TEST(signs_embedding_sums_over_squares),
     TEST(random_projections_have_variance_one),
     TEST(downsample_and_user_embeddings_are_exact),
+    TEST(colours_are_projected),
+    TEST(colours_are_downsampled),
     TEST(frames_are_standardised),
+    TEST(colours_are_standardised),
     TEST(embeddings_are_standardised),
     TEST(agents_run_with_every_encoder),
     TEST(nonfinite_embeddings_are_refused),
@@ -2805,6 +2907,7 @@ static const check_test tests[] = {
     TEST(negative_factors_are_zero),
     TEST(learning_can_start_with_a_full_buffer),
     TEST(snapshots_copy_normalised_weights),
+    TEST(windows_must_fit_together),
 };
 int main(int count, char **arguments)
 {

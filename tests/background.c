@@ -116,7 +116,9 @@ static void updates_are_those_of_the_foreground(void)
     static const char *const words[] = {"memory=none", "memory=none environments=3 learn_period=1",
                                         "memory=none head=iqn noisy=1 munchausen=1 action_masks=1",
                                         "memory=full window_samples=2 wide",
-                                        "memory=none learning_rate_steps=40"};
+                                        "memory=none learning_rate_steps=40",
+                                        "memory=none environments=3 learn_period=1 batch_parts=3",
+                                        "memory=full environments=3 learn_period=1 batch_parts=2"};
     int k;
     for (k = 0; k < COUNT(words); k++) {
         char text[200];
@@ -689,6 +691,50 @@ static void groups_renew_their_priorities(void)
     CHECK(compared > 40);
     rise_agent_destroy(a);
 }
+/* A round renews the priorities of all parts of its update. */
+static void all_parts_renew_their_priorities(void)
+{
+    enum { SLOTS = 60, PARTS = 3 };
+    rise_agent_desc const d =
+        behind("memory=none batch_parts=3 learn_outside=1 priority_exponent=0.5");
+    world w = world_after(d, 50);
+    const risei_learner *const l = &w.agent->learner;
+    const risei_replay *const r = &w.agent->replay;
+    double right[SLOTS];
+    int i;
+    CHECK(rise_agent_learn(w.agent) == RISE_OK);
+    risei_background_finish(&w.agent->background);
+    CHECK(w.agent->background.renews == PARTS && r->history.capacity == SLOTS);
+    memcpy(right, r->tree, sizeof right);
+    for (i = 0; i < PARTS * l->batch.size; i++) {
+        const risei_transition *const t = &l->transitions[i];
+        right[risei_history_slot(&r->history, t->lane, t->at)] =
+            sqrt(fabs((double)l->errors[i]) + 0.001);
+    }
+    rise_agent_parameters(w.agent); /* puts the round into effect */
+    for (i = 0; i < SLOTS; i++)
+        CHECK(right[i] > 0 ? check_near(r->tree[i], right[i], 1e-5) : r->tree[i] <= 0);
+    rise_agent_destroy(w.agent);
+}
+static void discarded_parts_change_no_priority(void)
+{
+    rise_agent_desc const d =
+        behind("memory=none batch_parts=3 learn_outside=1 priority_exponent=0.5");
+    world w = world_after(d, 60);
+    double before[60];
+    rise_real kept;
+    CHECK(rise_agent_learn(w.agent) == RISE_OK); /* all errors are finite now */
+    kept = rise_agent_parameters(w.agent)[3];
+    rise_agent_parameters(w.agent)[3] = (rise_real)NAN;
+    memcpy(before, w.agent->replay.tree, sizeof before);
+    CHECK(rise_agent_learn(w.agent) == RISE_OK);
+    risei_background_finish(&w.agent->background);
+    CHECK(w.agent->background.renews == 3);
+    CHECK(w.agent->background.result == RISE_NOT_FINITE);
+    rise_agent_parameters(w.agent)[3] = kept; /* puts the round into effect */
+    CHECK(memcmp(before, w.agent->replay.tree, sizeof before) == 0);
+    rise_agent_destroy(w.agent);
+}
 /* An update that is not finite is reported by the call that would put it into effect. */
 static void failures_are_reported(void)
 {
@@ -712,6 +758,30 @@ static void failures_are_reported(void)
     CHECK(rise_agent_learn(w.agent) == RISE_OK && rise_agent_learn(w.agent) == RISE_OK);
     risei_background_finish(&w.agent->background);
     CHECK(risei_agent_wrong(w.agent) == NULL);
+    rise_agent_destroy(w.agent);
+}
+static double counting_clock(void *user)
+{
+    return 0.001 * __atomic_add_fetch((int *)user, 1, __ATOMIC_ACQ_REL);
+}
+/* While the worker computes, and the game makes no call, nobody reads the user's clock. */
+static void the_worker_reads_no_clock(void)
+{
+    rise_agent_desc d = behind("memory=none learn_outside=1");
+    int reads = 0, before;
+    rise_metrics m;
+    world w;
+    d.clock_fn = counting_clock, d.clock_user = &reads;
+    w = world_after(d, 60);
+    close_gate(1);
+    CHECK(rise_agent_learn(w.agent) == RISE_OK);
+    before = __atomic_load_n(&reads, __ATOMIC_ACQUIRE);
+    close_gate(0);
+    while (!risei_background_is_idle(&w.agent->background)) pause_for(100);
+    CHECK(__atomic_load_n(&reads, __ATOMIC_ACQUIRE) == before);
+    rise_agent_parameters(w.agent); /* puts the update into effect */
+    rise_agent_metrics(w.agent, &m);
+    CHECK(m.updates == 1 && m.update_time == 0);
     rise_agent_destroy(w.agent);
 }
 /* Agents can be destroyed at any time, also in the middle of a round. */
@@ -867,7 +937,10 @@ static const check_test tests[] = {
     TEST(failed_rounds_keep_the_metrics),
     TEST(copies_hold_all_that_is_read),
     TEST(groups_renew_their_priorities),
+    TEST(all_parts_renew_their_priorities),
+    TEST(discarded_parts_change_no_priority),
     TEST(failures_are_reported),
+    TEST(the_worker_reads_no_clock),
     TEST(agents_come_and_go),
     TEST(bytes_are_known_before),
 #ifndef _WIN32

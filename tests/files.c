@@ -1312,6 +1312,22 @@ static void other_shapes_are_refused(void)
     check_about("%d fields", count);
     CHECK(count > 300);
 }
+/* DOWNSAMPLE lowers embedding_size to the size of its grid: 9 to 15 numbers are 3 x 3 here. */
+static void stated_sizes_are_lowered(void)
+{
+    world w = world_begin("memory=rise embedding=downsample", 30);
+    buffer b = saved(w.agent, RISE_SAVE_AGENT);
+    rise_agent_desc machine = machine_for(RISE_SAVE_AGENT);
+    for (machine.embedding_size = 9; machine.embedding_size < 16; machine.embedding_size++) {
+        rise_agent *const a = loaded(&b, &machine);
+        CHECK(a->desc.embedding_size == 9);
+        rise_agent_destroy(a);
+    }
+    load_refused(&b, &machine, RISE_MISMATCH, "embedding_size is 16");
+    machine.embedding_size = 8;
+    load_refused(&b, &machine, RISE_MISMATCH, "embedding_size is 4");
+    rise_agent_destroy(w.agent), free(b.data);
+}
 
 /* The caller's values out of range, which have no word, are refused like others. */
 static void values_out_of_range_are_refused(void)
@@ -2700,6 +2716,7 @@ static const check_test tests[] = {
     TEST(players_load_from_any_file),
     TEST(machine_may_be_null),
     TEST(other_shapes_are_refused),
+    TEST(stated_sizes_are_lowered),
     TEST(values_out_of_range_are_refused),
     TEST(environments_change_without_replay),
     TEST(late_states_load),

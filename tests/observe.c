@@ -369,6 +369,22 @@ static void demonstrations_are_imitated(void)
             rise_agent_destroy(w.agent);
         }
 }
+/* All environments may be demonstrators: the agent then learns from demonstrations alone. */
+static void demonstrations_alone_teach(void)
+{
+    rise_agent_desc const d = described("memory=rise environments=2 demonstrators=2");
+    world w = world_of(created(&d));
+    rise_metrics m;
+    int step;
+    for (step = 0; step < 60; step++) {
+        world_move(&w);
+        w.actions[0] = w.actions[1] = step % ACTIONS;
+        CHECK(observe(w.agent, &w, w.actions) == RISE_OK);
+    }
+    rise_agent_metrics(w.agent, &m);
+    CHECK(m.updates > 10 && m.episodes == 0 && m.steps > 60);
+    rise_agent_destroy(w.agent);
+}
 
 /* ---------------------------------------------------------------------------------------------- */
 /* Wrong calls */
@@ -428,6 +444,7 @@ static const check_test tests[] = {
     TEST(margins_are_weighted_and_masked),
     TEST(demonstrations_count_in_statistics),
     TEST(demonstrations_are_imitated),
+    TEST(demonstrations_alone_teach),
     TEST(wrong_actions_change_nothing),
 };
 int main(int count, char **arguments)

@@ -362,7 +362,14 @@ static void wrong_publishing_is_refused(void)
                  {"noisy=1", "noisy"},
                  {"value_max=400", "value_max"},
                  {"value_rescale=1", "value_rescale"},
-                 {"conv[0].residual=1 spectral_norm=1", "spectral_norm"}};
+                 {"conv[0].residual=1 spectral_norm=1", "spectral_norm"},
+                 {"feed_action=1", "feed_action"},
+                 {"frame_stack=3", "frame_stack"},
+                 {"window=6", "window"},
+                 {"cell=gru", "cell"},
+                 {"recurrent_units=8", "recurrent_units"},
+                 {"layer_norm=1", "layer_norm"},
+                 {"embedding=sparse", "embedding"}};
     rise_agent_desc d = described("memory=rise");
     rise_agent *const a = created(&d), *p;
     int i;

@@ -1444,6 +1444,25 @@ static void wrong_field_texts_are_refused(void)
     memcpy(part, "no field \"", 10), memset(part + 10, 'x', 60), memcpy(part + 70, "\"", 2);
     CHECK(strstr(error.text, part) != NULL && memcmp(&d, &before, sizeof d) == 0);
 }
+/* These fields give arrays their shapes, and no others do. */
+static void shapes_are_marked(void)
+{
+    static const char shapes[] =
+        " frame_width frame_height actions frame_channels frame_stack numbers number_features "
+        "weight_bits memory window cell recurrent_units fusion feed_action embedding "
+        "embedding_size embedding_pool network conv_count network_width pool_to features "
+        "head_units no_dueling layer_norm head atoms quantiles action_masks environments "
+        "demonstrators ";
+    int i;
+    for (i = 0; i < RISEI_FIELDS; i++) {
+        char name[60];
+        snprintf(name, sizeof name, " %s ", risei_fields[i].name);
+        check_about("%s", name);
+        CHECK(risei_fields[i].shape == (strstr(shapes, name) != NULL));
+    }
+    for (i = 0; i < RISEI_CONV_FIELDS; i++) CHECK(risei_conv_fields[i].shape);
+    check_about("%s", "");
+}
 /* A preset sets fields that are 0 and keeps the others. */
 static void presets_keep_what_is_set(void)
 {
@@ -1464,6 +1483,111 @@ static void presets_keep_what_is_set(void)
             CHECK(memcmp(&d, &right, sizeof d) == 0);
         }
     }
+}
+static void presets_are_as_published(void)
+{
+    static const char *const right[RISE_PRESET_COUNT] = {
+        "raw_frames=1 no_double=1 no_dueling=1 n_step=1 priority_exponent=-1 "
+        "importance_exponent=-1 learning_rate=6.25e-5 adam_epsilon=1.5e-4 gradient_clip=-1 "
+        "target_period=2000 learn_start=20000 replay_capacity=1000000 epsilon_end=0.01 "
+        "epsilon_steps=250000",
+        "raw_frames=1 head=c51 noisy=1 learning_rate=6.25e-5 adam_epsilon=1.5e-4 "
+        "target_period=2000 learn_start=20000 replay_capacity=1000000 epsilon_start=-1 "
+        "epsilon_end=-1",
+        "raw_frames=1 head=iqn noisy=1 munchausen=1 network=impala spectral_norm=1 "
+        "environments=64 learn_period=64 batch=256 discount=0.997 learning_rate=1e-4 "
+        "target_period=500 priority_exponent=0.2 importance_exponent=0.2 "
+        "replay_capacity=1048576 learn_start=200000 epsilon_end=0.01 epsilon_steps=2000000",
+        "raw_frames=1 cell=lstm window=41 window_samples=40 window_stride=40 burn_in=40 "
+        "stored_state=1 carry_state=1 feed_action=1 batch=2560 n_step=5 discount=0.997 "
+        "value_rescale=1 priority_mix=0.9 priority_exponent=0.9 importance_exponent=0.6 "
+        "target_period=2500 learning_rate=1e-4 adam_epsilon=1e-3 replay_capacity=1000000 "
+        "learn_start=20000 learn_period=64 epsilon_end=0.01 epsilon_steps=250000"};
+    int preset;
+    for (preset = 0; preset < RISE_PRESET_COUNT; preset++) {
+        rise_agent_desc d, e;
+        char text[800], *words[40];
+        int n;
+        memset(&d, 0, sizeof d), memset(&e, 0, sizeof e);
+        snprintf(text, sizeof text, "%s", right[preset]);
+        check_about("preset %d", preset);
+        for (n = check_words(text, words, 40); n > 0; n--)
+            CHECK(rise_agent_set(&e, words[n - 1], NULL) == RISE_OK);
+        CHECK(rise_agent_preset(&d, (rise_preset)preset) == RISE_OK);
+        CHECK(memcmp(&d, &e, sizeof d) == 0);
+    }
+    check_about("%s", "");
+}
+/* Frames of 84 x 84 pixels have the network of Mnih et al. 2015, and defaults of their own. */
+static void large_frames_have_their_defaults(void)
+{
+    static const int convs[3][3] = {{32, 8, 4}, {64, 4, 2}, {64, 3, 1}};
+    rise_agent_desc d;
+    int l;
+    memset(&d, 0, sizeof d);
+    d.frame_width = d.frame_height = 84, d.actions = 6;
+    CHECK(rise_agent_resolve(&d, NULL) == RISE_OK);
+    CHECK(d.network == RISE_NETWORK_NATURE && d.conv_count == 3 && d.features == -1);
+    for (l = 0; l < 3; l++) {
+        const rise_conv *const c = &d.conv[l];
+        CHECK(c->filters == convs[l][0] && c->size == convs[l][1] && c->stride == convs[l][2]);
+        CHECK(c->pad == 0 && c->pool == 0 && c->residual == 0);
+    }
+    CHECK(d.learning_rate == 1e-4 && d.target_period == 2000 && d.learn_start == 20000);
+    CHECK(d.replay_capacity == 200000 && d.epsilon_end == 0.01 && d.epsilon_steps == 250000);
+    CHECK(d.recurrent_units == 512 && d.embedding_size == 484 && d.head_units == 512);
+    CHECK(d.cell == RISE_CELL_GRU && d.discount == 0.99 && d.gradient_clip == 10);
+    CHECK(d.priority_exponent == 0.5 && d.importance_exponent == 0.4);
+}
+static void small_custom_networks_have_small_defaults(void)
+{
+    int large;
+    for (large = 0; large < 2; large++) {
+        rise_agent_desc d;
+        memset(&d, 0, sizeof d);
+        d.frame_width = 84, d.frame_height = large ? 36 : 35, d.actions = 2;
+        d.network = RISE_NETWORK_CUSTOM, d.conv_count = 1;
+        d.conv[0].filters = 4, d.conv[0].size = 3;
+        check_about("height %d", d.frame_height);
+        CHECK(rise_agent_resolve(&d, NULL) == RISE_OK);
+        CHECK(d.learn_start == (large ? 20000 : 1000) && d.features == (large ? -1 : 128));
+        CHECK(d.recurrent_units == (large ? 512 : 32));
+        CHECK(d.learning_rate == (large ? 1e-4 : 1e-3));
+    }
+    check_about("%s", "");
+}
+static void low_and_narrow_frames_are_small(void)
+{
+    static const int sides[][2] = {{84, 20}, {20, 84}, {84, 35}, {35, 84}, {40, 2}, {2, 40},
+                                   {64, 1},  {1, 64},  {36, 36}, {37, 36}};
+    int i;
+    for (i = 0; i < COUNT(sides); i++) {
+        int const low = sides[i][0] < sides[i][1] ? sides[i][0] : sides[i][1];
+        rise_agent_desc d;
+        memset(&d, 0, sizeof d);
+        d.frame_width = sides[i][0], d.frame_height = sides[i][1], d.actions = 2;
+        check_about("%d x %d", d.frame_width, d.frame_height);
+        CHECK(rise_agent_resolve(&d, NULL) == RISE_OK);
+        CHECK(d.network == (low < 36 ? RISE_NETWORK_SMALL : RISE_NETWORK_NATURE));
+        CHECK(low >= 36 || (d.conv_count == 1 && d.conv[0].filters == 16 &&
+                            d.conv[0].stride == 1 && d.conv[0].size == (low < 3 ? low : 3)));
+    }
+    check_about("%s", "");
+}
+static void pools_leave_1024_squares(void)
+{
+    static const int right[][3] = {{84, 84, 3}, {32, 32, 1},  {33, 32, 2}, {64, 32, 2},
+                                   {200, 10, 2}, {10, 200, 2}, {1024, 1024, 32}, {5, 4, 1}};
+    int i;
+    for (i = 0; i < COUNT(right); i++) {
+        rise_agent_desc d;
+        memset(&d, 0, sizeof d);
+        d.frame_width = right[i][0], d.frame_height = right[i][1], d.actions = 2;
+        d.embedding = RISE_EMBED_SIGNS;
+        check_about("%d x %d", d.frame_width, d.frame_height);
+        CHECK(rise_agent_resolve(&d, NULL) == RISE_OK && d.embedding_pool == right[i][2]);
+    }
+    check_about("%s", "");
 }
 
 static void seed_dice(void) { dice = risei_random_stream(2411, 3820); }
@@ -1494,7 +1618,13 @@ static const check_test tests[] = {
     TEST(agents_learn_distributions),
     TEST(every_field_is_set_from_text),
     TEST(wrong_field_texts_are_refused),
+    TEST(shapes_are_marked),
     TEST(presets_keep_what_is_set),
+    TEST(presets_are_as_published),
+    TEST(large_frames_have_their_defaults),
+    TEST(small_custom_networks_have_small_defaults),
+    TEST(low_and_narrow_frames_are_small),
+    TEST(pools_leave_1024_squares),
 };
 int main(int count, char **arguments)
 {
