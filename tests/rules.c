@@ -1484,6 +1484,7 @@ static void presets_keep_what_is_set(void)
         }
     }
 }
+/* The values of the published papers, written a second time. */
 static void presets_are_as_published(void)
 {
     static const char *const right[RISE_PRESET_COUNT] = {
@@ -1539,6 +1540,7 @@ static void large_frames_have_their_defaults(void)
     CHECK(d.cell == RISE_CELL_GRU && d.discount == 0.99 && d.gradient_clip == 10);
     CHECK(d.priority_exponent == 0.5 && d.importance_exponent == 0.4);
 }
+/* A CUSTOM network has the defaults of SMALL if a side of the frame is below 36 pixels. */
 static void small_custom_networks_have_small_defaults(void)
 {
     int large;
@@ -1556,6 +1558,7 @@ static void small_custom_networks_have_small_defaults(void)
     }
     check_about("%s", "");
 }
+/* The smaller side of a frame chooses the network. */
 static void low_and_narrow_frames_are_small(void)
 {
     static const int sides[][2] = {{84, 20}, {20, 84}, {84, 35}, {35, 84}, {40, 2}, {2, 40},
@@ -1574,6 +1577,7 @@ static void low_and_narrow_frames_are_small(void)
     }
     check_about("%s", "");
 }
+/* By default, a random projection pools a frame to at most 1024 squares. */
 static void pools_leave_1024_squares(void)
 {
     static const int right[][3] = {{84, 84, 3}, {32, 32, 1},  {33, 32, 2}, {64, 32, 2},
