@@ -92,8 +92,9 @@ typedef struct dull_game {
     const char *line; /* part of the expected log line; advice 0: no line may contain it */
     unsigned advice;  /* bits that are expected */
     /* reward = 1: the reward is constant. reward = 2: so is it, and every second episode is a step
-       shorter. reward = 3 and 4: as 2, but the reward is 0 or negative. frame = 1: the observation is constant. frame = 2: only the last number changes.
-       mask = 1: action 2 is never allowed. length = 1: each event is RISE_FIRST. */
+       shorter. reward = 3 and 4: as 2, but the reward is 0 or negative. frame = 1: the observation
+       is constant. frame = 2: only the last number changes. mask = 1: action 2 is never allowed.
+       length = 1: each event is RISE_FIRST. */
     int reward, frame, mask;
     int length;              /* frames of an episode */
 } dull_game;

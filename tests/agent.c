@@ -1316,6 +1316,7 @@ static void colours_are_projected(void)
     }
     check_about("%s", "");
 }
+/* With room for every pixel and colour, DOWNSAMPLE keeps every byte of the frame. */
 static void colours_are_downsampled(void)
 {
     enum { COLOURS = 3, BYTES = COLOURS * PIXELS };
@@ -2813,6 +2814,7 @@ static void target_network_is_copied_in_time(void)
     copies_its_target("memory=none head=iqn noisy=1 residual spectral_norm=1 learn_outside=1");
     copies_its_target("memory=rise head=c51 noisy=1 learn_outside=1");
 }
+/* Fields of windows that contradict each other are refused. */
 static void windows_must_fit_together(void)
 {
     rise_agent_desc d = described("memory=rise burn_in=5");

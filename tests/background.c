@@ -716,6 +716,7 @@ static void all_parts_renew_their_priorities(void)
         CHECK(right[i] > 0 ? check_near(r->tree[i], right[i], 1e-5) : r->tree[i] <= 0);
     rise_agent_destroy(w.agent);
 }
+/* A discarded update changes the priorities of none of its parts. */
 static void discarded_parts_change_no_priority(void)
 {
     rise_agent_desc const d =
