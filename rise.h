@@ -1322,7 +1322,7 @@
        for field in (b"frame_width=8", b"frame_height=8", b"actions=2"):
            rise.rise_agent_set(desc, field, error)
        if rise.rise_agent_create(byref(agent), desc, error) < 0:
-           print(rise.rise_error_text(error).decode())
+           print(rise.rise_error_text(error).decode(errors="replace"))
        action = rise.rise_agent_step(agent, bytes(64), 0, 0)
 
    rise_agent is opaque: keep the pointer, and free the agent with rise_agent_destroy.
@@ -3416,8 +3416,8 @@ RISE_API int rise_sign_bits(int inputs, int size)
    Holds the byte stream, then the functions that work on a FILE. A byte stream measures, writes,
    reads or counts numbers in little-endian order and keeps their CRC-32. Usually one function
    passes the fields of an object to a byte stream in all four modes. So these modes cannot
-   disagree. The header of room files lists three exceptions. Change both functions of an exception
-   together.
+   disagree. Three kinds of data have one function for writing and another for reading: the header
+   of room files lists them. Change both functions of such a kind together.
    Main type: risei_io. Uses: platform. Test: tests/files.c. */
 
 typedef enum risei_io_mode {
@@ -3603,8 +3603,10 @@ RISEI_FN int risei_stdio_write(void *user, const void *data, size_t size)
 {
     return fwrite(data, 1, size, (FILE *)user) == size;
 }
-/* The longest path, and the longest path of a new file, which is longer by ".new-...": see
-   risei_stdio_begin. In bytes with the terminating zero. */
+/* The longest path of a file to save, and the longest path of its new file, which is longer by
+   ".new-...": see risei_stdio_begin. In bytes with the terminating zero. On Windows, all wide paths
+   have at most RISEI_PATH_NEW units, with the zero. Elsewhere, paths of files to load have no limit
+   here. */
 enum { RISEI_PATH = 1024, RISEI_PATH_NEW = RISEI_PATH + 32 };
 
 #ifdef _WIN32
@@ -3618,7 +3620,8 @@ RISEI_FN int risei_stdio_wide(const char *path, wchar_t *wide)
 }
 #endif
 /* Returns whether `path` leads to something that is not a plain file: a device, a pipe or a folder.
-   On systems other than POSIX, checks nothing and returns 0. */
+   Returns 0 if stat fails, for example because nothing exists there. On systems other than POSIX,
+   checks nothing and returns 0. */
 RISEI_FN int risei_stdio_is_special(const char *path)
 {
 #ifdef RISEI_POSIX
@@ -3650,10 +3653,9 @@ RISEI_FN int risei_stdio_size(FILE *file, uint64_t *size)
     if (_fseeki64(file, 0, SEEK_END) == 0) end = _ftelli64(file);
     if (end < 0 || _fseeki64(file, 0, SEEK_SET) != 0) return 0;
 #elif defined(RISEI_POSIX)
-    struct stat opened;
-    off_t end;
-    if (fstat(fileno(file), &opened) != 0) return 0;
-    end = opened.st_size;
+    /* not fstat: on 32-bit machines, fstat fails if the inode number has more than 32 bits */
+    off_t const end = lseek(fileno(file), 0, SEEK_END);
+    if (end < 0 || lseek(fileno(file), 0, SEEK_SET) != 0) return 0;
 #else
     long end = -1;
     if (fseek(file, 0, SEEK_END) == 0) end = ftell(file);
@@ -3686,8 +3688,9 @@ RISEI_FN rise_result risei_stdio_open_sized(const char *path, FILE **file, uint6
    A new file is written in the folder of the old file. Then the new file is renamed to the old
    name. On POSIX and Windows, no other file has the name of the new file. There, other processes
    find either the old file or the new file, never a part of one, also after a crash. On POSIX, a
-   symbolic link is followed, so that the link stays, and the new file has the permissions of the
-   old file.
+   symbolic link is followed, so that the link stays, and the new file has the permission bits of
+   the old file. Its owner and group are those of a file that the process creates. Other hard links
+   keep the old content.
 
    On other systems, the new file is named path.new, and an older file of this name is overwritten.
    There, after a crash, the file of the old name may be missing or incomplete. */
@@ -3739,7 +3742,8 @@ RISEI_FN int risei_stdio_create(const risei_stdio_new *n)
 {
     struct stat old;
     int const exists = stat(n->target, &old) == 0;
-    mode_t const mode = exists ? old.st_mode & 0777 : 0666;
+    /* if stat fails for another reason, the old file may be private */
+    mode_t const mode = exists ? old.st_mode & 0777 : errno == ENOENT ? 0666 : 0600;
     int const file = open(n->temporary, O_WRONLY | O_CREAT | O_EXCL, mode);
     if (file >= 0 && exists) fchmod(file, mode); /* may fail: some file systems have no modes */
     return file;
@@ -3865,6 +3869,8 @@ RISEI_FN rise_result risei_stdio_explain(const char *path, int reason, rise_resu
     const char *const cut = length > 60 ? "..." : "";
     if (result == RISE_OK || error == NULL) return result;
     if (length > 60) path += length - 57;
+    /* does not begin inside a UTF-8 character */
+    while (cut[0] != '\0' && ((unsigned char)*path & 0xC0) == 0x80) path++;
     if (reason != 0 && strstr(error->text, strerror(reason)) == NULL)
         risei_fail(&named, result, "%s%s: %.110s: %.60s", cut, path, error->text,
                    strerror(reason));
@@ -5002,7 +5008,8 @@ RISEI_FN void risei_thread_use_batch_policy(void)
 RISEI_FN void risei_thread_end(risei_thread *t) { pthread_join(t->handle, NULL); }
 /* Lets another thread run on this core. */
 RISEI_FN void risei_thread_yield(void) { sched_yield(); }
-/* Returns the number of logical cores, or 0 or -1 if the number is not known. */
+/* Returns the number of logical cores of the machine, or 0 or -1 if the number is not known. With
+   most C libraries, a limit of the process (taskset, a container) does not lower the number. */
 RISEI_FN long risei_thread_cores(void)
 {
 #ifdef _SC_NPROCESSORS_ONLN
@@ -5330,6 +5337,8 @@ RISEI_FN void risei_statistics_freeze(risei_statistics *s, double deviation)
         double const variance = s->seen > 0 ? s->squared_deviations[i] / (double)s->seen : 1;
         s->shift[i] = (rise_real)s->mean[i];
         s->gain[i] = (rise_real)(deviation / sqrt(variance + 1e-6));
+        /* A denormal gain could be read as 0, and an infinite difference times 0 is NaN. */
+        if (s->gain[i] < FLT_MIN) s->gain[i] = (rise_real)FLT_MIN;
     }
 }
 /* If the statistics are frozen, standardises `raw` [size] and clamps each number to

@@ -165,7 +165,7 @@ def _one_of(name: str, words: tuple[str, ...], word: str) -> int:
 def _lines(function: Any, subject: Any) -> dict[str, Any]:
     """Calls function(subject, fn, NULL), which passes lines "name=value" to fn. Returns a dict."""
     lines: list[str] = []
-    function(subject, _LINE(lambda _, text: lines.append(text.decode())), None)
+    function(subject, _LINE(lambda _, text: lines.append(text.decode(errors="replace"))), None)
     return {name: _value(text) for name, text in (line.split("=", 1) for line in lines)}
 
 
@@ -239,7 +239,7 @@ class Agent:
         """Raises Error if `result` is negative. The sentence is in `error`, or in the agent."""
         if result < 0:
             error = error or _lib.rise_agent_error(self._agent)
-            raise Error(_lib.rise_error_text(error).decode(), result)
+            raise Error(_lib.rise_error_text(error).decode(errors="replace"), result)
         return result
 
     def _see(self, count: int, frames: Any, numbers: Any) -> tuple[Optional[bytes], ...]:

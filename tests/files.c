@@ -1713,6 +1713,7 @@ static void paths_are_utf_8(void)
 {
     static const char path[] = "files_test-\xC3\xA9\xE2\x82\xAC.rise";
     rise_agent_desc const machine = machine_for(RISE_SAVE_ALL);
+    rise_agent_desc const player = machine_for(RISE_SAVE_POLICY);
     world w = tiny_world("memory=rise", 20);
     rise_error error = {RISE_OK, ""};
     rise_agent_desc desc;
@@ -1725,6 +1726,25 @@ static void paths_are_utf_8(void)
     CHECK(rise_agent_load(&a, path, &machine, &error) == RISE_OK &&
           state_of(a) == state_of(w.agent));
     rise_agent_destroy(a);
+#ifndef _WIN32
+    /* a sentence does not begin inside a character of the path */
+    for (i = 0; i < 2; i++) {
+        char name[200] = "files_test-x";
+        const char *begin;
+        size_t at = strlen(name);
+        while (at < 160) name[at++] = '\xC3', name[at++] = '\xA9';
+        strcpy(name + at, i == 0 ? ".rise" : "x.rise");
+        CHECK(rise_agent_save(w.agent, RISE_SAVE_POLICY, name, &error) == RISE_OK);
+        CHECK(rise_agent_load(&a, name, NULL, &error) == RISE_MISMATCH);
+        begin = error.text + 3;
+        CHECK(strncmp(error.text, "...", 3) == 0 && ((unsigned char)*begin & 0xC0) != 0x80);
+        CHECK(rise_agent_load(&a, name, &player, &error) == RISE_OK);
+        rise_agent_destroy(a);
+        CHECK(remove(name) == 0);
+    }
+#else
+    (void)player;
+#endif
 #ifdef _WIN32
     file = _wfopen(L"files_test-\u00E9\u20AC.rise", L"rb");
     if (CHECK(file != NULL)) fclose(file);

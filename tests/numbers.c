@@ -485,6 +485,22 @@ static void wrong_numbers_are_refused(void)
     CHECK(strstr(rise_agent_error(n.w.agent)->text, "desc.numbers is 0") != NULL);
     rise_agent_destroy(n.w.agent);
 }
+/* The largest numbers have a variance whose inverse is a denormal. The gain is not, so it stays
+   above 0 on a machine that replaces denormals by 0. */
+static void the_largest_numbers_have_a_gain(void)
+{
+    rise_agent_desc d = described("memory=none blind");
+    rise_agent *a;
+    int i;
+    d.numbers = 1;
+    a = created(&d);
+    for (i = 0; i < 4 * d.learn_start; i++) {
+        float const number = i % 4 == 0 ? FLT_MAX : -FLT_MAX;
+        CHECK(rise_agent_step_numbers(a, NULL, &number, 0, i == 0 ? RISE_FIRST : RISE_MIDDLE) >= 0);
+    }
+    CHECK(a->numbers.frozen && a->numbers.gain[0] >= FLT_MIN && a->model.updates > 0);
+    rise_agent_destroy(a);
+}
 static void wrong_descriptions_are_refused(void)
 {
     static const struct {
@@ -564,6 +580,7 @@ static const check_test tests[] = {
     TEST(policies_play_with_numbers),
     TEST(players_see_their_own_numbers),
     TEST(wrong_numbers_are_refused),
+    TEST(the_largest_numbers_have_a_gain),
     TEST(wrong_descriptions_are_refused),
     TEST(numbers_alone_have_defaults),
     TEST(numbers_count_in_the_bytes_of_a_step),

@@ -286,7 +286,7 @@ static void worse_players_play_as_told(void)
 }
 /* An action is drawn if the random number is below the sum of the weights up to its own, and not if
    it is equal. If it is below no sum, the last allowed action is drawn. Numbers behind the weights
-   play no part. */
+   play no part. A random number that is equal to epsilon gives no random action. */
 static void draws_are_exact(void)
 {
     rise_real const unit = (rise_real)(1.0 / 16777216);
@@ -303,6 +303,12 @@ static void draws_are_exact(void)
         copy = p->random;
         p->weights[0] = risei_random_uniform(&copy) + unit, p->weights[1] = 1 - p->weights[0];
         CHECK(risei_players_draw(p, NULL) == 0);
+    }
+    for (i = 0; i < 10; i++) {
+        const rise_real q[ACTIONS] = {1, 2, 3};
+        risei_random copy = p->random;
+        p->epsilon[0] = (float)risei_random_uniform(&copy);
+        CHECK(risei_players_choose(p, 0, q, NULL) == 2 && p->random.state == copy.state);
     }
     memset(p->weights, 0, ACTIONS * sizeof *p->weights);
     CHECK(risei_players_draw(p, NULL) == ACTIONS - 1);
