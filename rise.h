@@ -2379,7 +2379,8 @@ typedef struct rise_metrics {
     double epsilon; /* share of random actions now */
     /* mean undiscounted return of the last 100 episodes, or of all if there were fewer */
     double mean_return;
-    /* mean number of steps of the episodes whose last frame the replay buffer holds; 0: none */
+    /* mean number of steps of the episodes whose last frame the replay buffer holds; 0: none. Here
+       the last frame is never a step, also if RISE_FIRST cut the episode. */
     double mean_length;
     /* microseconds of a call that chooses actions, without updates: of rise_agent_step,
        rise_agent_step_all and rise_agent_observe; if the agent is play_only, of rise_agent_play and
@@ -7753,9 +7754,10 @@ RISEI_FN rise_real risei_rescale_inverse(rise_real y)
     return (rise_real)(y < 0 ? -x : x);
 }
 
-/* The least log-probability that counts. The kernels' exp clamps its argument at -87, so the exp of
-   -infinity is not 0. Probabilities below e^-80 are therefore left out explicitly. e^-80 is far
-   below the rounding error of a float sum near 1. */
+/* The least log-probability that counts; in risei_log_policy, relative to the largest probability.
+   The kernels' exp clamps its argument at -87, so the exp of -infinity is not 0. Probabilities
+   below e^-80 are therefore left out explicitly. e^-80 is far below the rounding error of a float
+   sum near 1. */
 #define RISEI_LOG_MINIMUM (-80)
 
 /* Writes log_policy [n] = log softmax(q / temperature) for the allowed actions, and -infinity for
@@ -7764,7 +7766,7 @@ RISEI_FN void risei_log_policy(const rise_kernels *k, int n, const rise_real *q,
                                const uint8_t *mask, rise_real temperature, rise_real *log_policy)
 {
     rise_real const largest = q[risei_best_action(n, q, mask)];
-    rise_real sum = 0, probability;
+    rise_real sum = 0, probability, wrong;
     int i;
     for (i = 0; i < n; i++) {
         log_policy[i] = (q[i] - largest) / temperature;
@@ -7772,7 +7774,9 @@ RISEI_FN void risei_log_policy(const rise_kernels *k, int n, const rise_real *q,
         k->exp(1, &log_policy[i], &probability);
         if (!(log_policy[i] < RISEI_LOG_MINIMUM)) sum = sum + probability;
     }
+    wrong = sum - sum; /* 0, or NaN if a q is NaN */
     k->log(1, &sum, &sum);
+    sum = sum + wrong; /* the kernels' log of NaN is finite */
     for (i = 0; i < n; i++) log_policy[i] = log_policy[i] - sum;
 }
 
@@ -7894,7 +7898,8 @@ RISEI_FN rise_real risei_loss_huber(int count, int stride, const rise_real *z, c
 /* Returns the cross entropy of `target` [atoms] and the probabilities z [atoms]. The elements of
    `target` must add up to 1. The returned loss is not multiplied by `weight`. Writes dz [atoms],
    the gradient of the logits whose softmax is z, multiplied by `weight`. Writes *td, which is the
-   loss. Probabilities below 1e-30 count as 1e-30, so that the logarithm is finite. */
+   loss. Probabilities below 1e-30 count as 1e-30, so that the logarithm is finite. So do NaN: the
+   loss is then finite, but dz is NaN. */
 RISEI_FN rise_real risei_loss_cross_entropy(const rise_kernels *k, int atoms, const rise_real *z,
                                             const rise_real *target,
                                             const risei_loss_weight *weight, rise_real *dz,
@@ -9251,7 +9256,8 @@ RISEI_FN void risei_history_layout(risei_arena *arena, risei_history *h)
     h->half_state = RISEI_TAKE(arena, uint16_t, h->f32 ? 0 : states);
     h->full_state = RISEI_TAKE(arena, rise_real, h->f32 ? states : 0);
 }
-/* Returns the bytes that a slot takes in all arrays. */
+/* Returns the bytes that a slot takes in all arrays of a history. The sum tree of a replay buffer
+   is not counted. */
 RISEI_FN size_t risei_history_slot_bytes(const risei_history *h)
 {
     size_t const real = h->f32 ? sizeof(rise_real) : sizeof(uint16_t);
@@ -9590,8 +9596,9 @@ RISEI_FN void risei_replay_enable(risei_replay *r, int lane, int64_t at)
         return;
     if (risei_replay_has_past(r, lane, at)) risei_replay_tree_set(r, slot, r->largest_leaf);
 }
-/* Adds the episode that ends at `slot` to r->ended, and its steps to r->ended_steps. Sign 1: the
-   slot now holds a last frame. Sign -1 subtracts, because the slot will be overwritten. */
+/* Adds the episode that ends at `slot` to r->ended. Adds the frames before this slot to
+   r->ended_steps. Sign 1: the slot now holds a last frame. Sign -1 subtracts, because the slot will
+   be overwritten. */
 RISEI_FN void risei_replay_count_episode(risei_replay *r, ptrdiff_t slot, int sign)
 {
     r->ended += sign;
@@ -10361,7 +10368,7 @@ static const risei_frozen_kind risei_frozen_kind_user = {
    The room has three parts: the network, the reader of .safetensors files, and the descriptor.
    Other rooms use only the descriptor, risei_frozen_kind_resnet18. The macro RISE_NO_PRETRAINED
    leaves out the network and the reader. Creating or loading an agent with RISE_EMBED_RESNET18 then
-   returns RISE_UNAVAILABLE.
+   returns RISE_UNAVAILABLE, if the description passes risei_frozen_resnet18_check.
 
    Main types: risei_resnet, risei_tensors (the reader). Uses rooms memory, bytes, kernels, layers,
    frozen. Test: tests/pretrained.c. */
@@ -11353,7 +11360,7 @@ RISEI_FN rise_result risei_embedder_embed_checked(const risei_device *d, const r
 }
 
 /* Computes the embedding of a slot's frame again and stores the result in the slot. `buffer` is
-   [size]. */
+   [size]. Does not check that the embedding is finite: the call that passed the frame did. */
 RISEI_FN void risei_embedder_refresh_slot(const risei_device *d, const risei_embedder *e,
                                           risei_history *h, ptrdiff_t slot, rise_real *buffer)
 {
@@ -13419,8 +13426,11 @@ RISEI_FN void risei_learner_snapshot_continue(risei_learner *l)
                                           m->embeddings);
         }
         if (l->reduce_failed != 0) return; /* in the switch */
-        frames += risei_embedder_snapshot_frame(&m->device, m->embedder, h, number, m->embeddings);
-        if (number == risei_embedder_snapshot_frames(h) - 1) l->snapshot_next = 0;
+        if (risei_embedder_snapshot_frame(&m->device, m->embedder, h, number, m->embeddings))
+            frames++;
+        else /* after an unwritten slot of a lane, no slot is written: goes on with the next lane */
+            l->snapshot_next += h->capacity - 1 - (number - RISEI_SAMPLE_FRAMES) % h->capacity;
+        if (l->snapshot_next > risei_embedder_snapshot_frames(h)) l->snapshot_next = 0;
     }
 }
 /* Begins the automatic snapshot from step learn_start + snapshot_steps on, unless an earlier

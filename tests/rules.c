@@ -451,6 +451,7 @@ static void munchausen_policies_are_right_at_the_edges(void)
     static const rise_isa isas[] = {RISE_ISA_REF, RISE_ISA_C, RISE_ISA_AVX2, RISE_ISA_AVX512,
                                     RISE_ISA_NEON};
     const float q[4] = {-1e30f, 5, 5, 1e-30f}, far[4] = {FLT_MAX, -FLT_MAX, 0, 0};
+    const float gap[4] = {1, NAN, 1.01f, 0};
     static const uint8_t first = 1, middle = 6, last = 8;
     float out[4];
     int i;
@@ -469,6 +470,8 @@ static void munchausen_policies_are_right_at_the_edges(void)
         CHECK(out[0] <= -1e31f && fabs((double)out[3] + 5 / 0.03 + log(2)) < 1e-4);
         risei_log_policy(k, 4, far, NULL, 1e-6f, out);
         CHECK(out[0] == 0 && out[1] < -FLT_MAX && out[2] < -FLT_MAX && !(out[3] > 0));
+        risei_log_policy(k, 4, gap, NULL, 0.03f, out); /* one NaN makes all of them NaN */
+        CHECK(isnan(out[0]) && isnan(out[1]) && isnan(out[2]) && isnan(out[3]));
     }
     check_about("%s", "");
 }
