@@ -1798,7 +1798,7 @@ typedef void (*rise_embed_fn)(void *user, const uint8_t *frame, float *embedding
 typedef void (*rise_log_fn)(void *user, const char *text);
 
 /* Returns the seconds since any fixed moment. The function is called when an agent is made or
-   loaded, by every 64th call that steps environments, and after every 5000 steps. In a play_only
+   loaded, by every 64th call that steps environments, and after some thousand steps. In a play_only
    agent, every 64th call that plays calls the function, too. Without background, calls that do
    updates call the function. With background, calls that wait for the library's thread call the
    function, to measure metrics.waited. The library's thread never calls the function, so
@@ -3582,8 +3582,9 @@ RISEI_FN void risei_io_doubles(risei_io *f, double *x, size_t count, double leas
 /* Moves `count` integers. In all modes except RISEI_IO_COUNT, records `what` if an integer is
    negative or above a limit. The limit for writing and measuring is 2^53, because a double can
    represent every integer up to 2^53. The limit for reading is 2^50, so counters can still grow
-   after loading. The frame counters of 4096 environments, the most that an agent has, then add up
-   without overflow. */
+   after loading. So a counter above 2^50, which only a forged file can cause, is saved, but then
+   loading refuses the file. The frame counters of 4096 environments, the most that an agent has,
+   then add up without overflow. */
 RISEI_FN void risei_io_integers(risei_io *f, int64_t *x, size_t count, const char *what)
 {
     int64_t const most = (int64_t)1 << (f->mode == RISEI_IO_READ ? 50 : 53);
@@ -12746,7 +12747,8 @@ RISEI_FN void risei_model_layout(risei_arena *arena, risei_model *m, int lanes, 
     const rise_agent_desc *d = m->desc;
     const risei_net *n = &m->net;
     risei_pass_size const s = risei_pass_size_of(d, lanes, learn);
-    int const most = d->players > d->environments ? d->players : d->environments;
+    int const environments = d->play_only ? 0 : d->environments; /* as in risei_pass_lanes */
+    int const most = d->players > environments ? d->players : environments;
     size_t const embeddings = lanes > 0 ? (size_t)most : 1;
     if (d->weights != NULL)
         m->weights = (rise_real *)(uintptr_t)d->weights; /* play_only: never written */
@@ -12940,11 +12942,16 @@ RISEI_FN void risei_model_store_states(const risei_model *m, const risei_acting 
     const risei_sequence *s = &m->pass.sequence;
     const risei_cell *cell = &m->net.cell;
     size_t const bytes = (size_t)cell->units * sizeof(rise_real);
-    int array, r;
+    int array, r, i;
     for (array = 0; array < risei_cell_state_arrays(cell->kind); array++)
-        for (r = 0; r < a->count; r++)
-            memcpy(a->states.array[array] + (ptrdiff_t)a->lane[r] * cell->units,
-                   risei_sequence_state(s, cell, array, s->steps, r), bytes);
+        for (r = 0; r < a->count; r++) {
+            rise_real *const to = a->states.array[array] + (ptrdiff_t)a->lane[r] * cell->units;
+            memcpy(to, risei_sequence_state(s, cell, array, s->steps, r), bytes);
+            /* A NaN or infinite weight makes a state NaN. Zeros in its place end this when the
+               caller has made all weights finite. */
+            for (i = 0; RISEI_LEARNS && i < cell->units; i++)
+                if (!(to[i] - to[i] == 0)) to[i] = 0;
+        }
 }
 /* Computes Q of the newest slot of each acting lane into pass.heads.q [count][actions]. Updates the
    carried states. */
@@ -14239,7 +14246,8 @@ RISEI_FN void risei_background_wait(risei_background *b, int may_compute)
         }
         risei_lock_release(&b->lock);
         if (waits > 0) seconds = risei_model_clock(b->acting->desc) - from;
-        if (seconds > 0) b->waited += seconds; /* a clock may go back */
+        /* a clock may go back or fail */
+        if (seconds > 0 && seconds <= DBL_MAX) b->waited += seconds;
     }
 #endif
     (void)may_compute;
@@ -14870,10 +14878,11 @@ RISEI_FN rise_result risei_players_play(risei_players *p, const risei_call *c,
    tests/advice.c. */
 
 #ifndef RISE_PLAY_ONLY
-/* Steps between two examinations, and before the first one. With one environment and 60 steps a
-   second, the first examination comes after 83 seconds. No measurement of other numbers is
-   recorded. */
-enum { RISEI_ADVICE_STEPS = 5000 };
+/* The least steps between two examinations, and before the first one: of all environments together,
+   and of each environment on average. With one environment and 60 steps a second, the first
+   examination comes after 83 seconds. With many environments, a game needs some steps before its
+   first reward. No measurement of other numbers is recorded. */
+enum { RISEI_ADVICE_STEPS = 5000, RISEI_ADVICE_STEPS_EACH = 500 };
 /* One of RISEI_ADVICE_CALLS calls is measured. Reading the clock twice takes about 0.1
    microseconds, and an action of the smallest agents about 5. */
 enum { RISEI_ADVICE_CALLS = 64 };
@@ -14932,8 +14941,8 @@ RISEI_FN void risei_advice_begin(risei_advice *a)
     a->clock = risei_model_clock(a->model->desc);
 }
 /* Prepares the advice of a loaded agent, as if the agent had just been examined. The next
-   examination comes RISEI_ADVICE_STEPS steps later. Updates that were owed in the file cause no
-   advice. */
+   examination comes as many steps later as after any other. Updates that were owed in the file
+   cause no advice. */
 RISEI_FN void risei_advice_load(risei_advice *a, const risei_actor *actor, const risei_learner *l)
 {
     a->steps = actor->steps;
@@ -15062,15 +15071,17 @@ RISEI_FN void risei_advice_examine_updates(risei_advice *a, const risei_learner 
     a->clock = now, a->waited = b->waited, a->owed = owed;
 }
 /* Notes a step of all environments that are not absent. Examines the agent after every
-   RISEI_ADVICE_STEPS steps of all environments together. */
+   RISEI_ADVICE_STEPS steps of all environments together, but not before
+   RISEI_ADVICE_STEPS_EACH steps of each environment on average. */
 RISEI_FN void risei_advice_step(risei_advice *a, const risei_actor *actor, const rise_event *events,
                                 const risei_learner *l, const risei_background *b)
 {
     const risei_history *h = &actor->replay->history;
+    int64_t const each = (int64_t)RISEI_ADVICE_STEPS_EACH * h->lanes;
     int lane;
     for (lane = 0; lane < h->lanes; lane++)
         if (events[lane] != RISE_ABSENT) risei_advice_note(a, h, lane);
-    if (actor->steps < a->steps + RISEI_ADVICE_STEPS) return;
+    if (actor->steps < a->steps + RISEI_ADVICE_STEPS || actor->steps < a->steps + each) return;
     risei_advice_examine_game(a, (double)(actor->steps - a->steps));
     risei_advice_examine_episodes(a, actor->replay);
     risei_advice_examine_updates(a, l, b, actor->steps - a->steps);
@@ -16008,7 +16019,9 @@ RISEI_FN const char *risei_agent_wrong(const rise_agent *a)
 /* The version changes when the layout of the header or of a section changes. The revision changes
    when a field is added to risei_fields: see HOW TO ADD A DESCRIPTION FIELD. Readers accept the
    versions RISEI_FILE_VERSION_FIRST .. RISEI_FILE_VERSION. Readers accept a description of any
-   revision if they know all of its fields that are not marked with '?'. */
+   revision if they know all of its fields that are not marked with '?'. A reader with
+   RISE_PLAY_ONLY does not know the fields that only learning reads. So such a reader refuses every
+   newer revision, except in a policy with 8-bit weights, which has no such fields. */
 enum {
     RISEI_FILE_VERSION_FIRST = 7,
     RISEI_FILE_VERSION = 7,
@@ -16414,7 +16427,8 @@ RISEI_FN void risei_file_write_int8(risei_io *f, risei_model *m)
     rise_real *const w = (rise_real *)(uintptr_t)risei_model_weights(m, RISEI_USE_PLAY);
     risei_net net;
     risei_layer from, to;
-    /* The weights of the layer before end at `at` in m->net, its scales end at `left` in `net`. */
+    /* at: the index in m->net after the weights of the previous layer. left: the index in `net`
+       after the scales of the previous layer. Both are 0 before the first layer. */
     size_t at = 0, left = 0;
     int i;
     risei_net_make(&net, &desc);
@@ -16573,8 +16587,9 @@ RISEI_FN void risei_file_visit_slot(risei_io *f, risei_replay *r, ptrdiff_t slot
     if (h->actions[slot] < 0 || h->actions[slot] >= actions)
         risei_io_invalid(f, "an action is out of range");
     if (h->events[slot] > RISE_TRUNCATED) risei_io_invalid(f, "an event is out of range");
-    h->rewards[slot] = (float)reward;
+    if (risei_abs(reward) > (rise_real)FLT_MAX) risei_io_invalid(f, "a reward is out of range");
     if (f->wrong != NULL) return;
+    h->rewards[slot] = (float)reward;
     risei_replay_tree_set(r, slot, leaf);
     if (risei_event_is_last(h->events[slot])) risei_replay_count_episode(r, slot, 1);
 }

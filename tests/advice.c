@@ -187,29 +187,34 @@ static void dull_games_are_noticed(void)
     }
 }
 
-/* With many environments, more than RISEI_ADVICE_STEPS steps can pass before an examination. The
-   sentence says how many there were. */
-static void sentences_say_how_many_steps_there_were(void)
+/* With many environments, each has had 500 steps on average before the first examination. The
+   sentence says how many steps there were. */
+static void many_environments_are_given_time(void)
 {
-    enum { LANES = 64, CALLS = (RISEI_ADVICE_STEPS + LANES - 1) / LANES };
+    enum { LANES = 64 };
+    static const int lanes[] = {7, LANES}, calls[] = {715, 500};
+    static const char *const texts[] = {"5005 frames came with RISE_FIRST",
+                                        "32000 frames came with RISE_FIRST"};
     static uint8_t frames[LANES * PIXELS];
     static const float rewards[LANES];
-    rise_agent_desc d = described("memory=none random learn_period=100000 environments=64");
-    log_count c = {"5056 frames came with RISE_FIRST", 0, 0};
     rise_event events[LANES];
-    int actions[LANES], i;
-    rise_agent *a;
-    CHECK(CALLS * LANES == 5056);
+    int actions[LANES], i, k;
     for (i = 0; i < LANES; i++) events[i] = RISE_FIRST;
-    d.replay_capacity = LANES * 100;
-    d.log_fn = count_line, d.log_user = &c;
-    a = created(&d);
-    for (i = 0; i < CALLS; i++) {
-        CHECK(c.lines == 0);
-        CHECK(rise_agent_step_all(a, frames, NULL, rewards, events, NULL, actions) == RISE_OK);
+    for (k = 0; k < COUNT(lanes); k++) {
+        rise_agent_desc d = described("memory=none random learn_period=1000000");
+        log_count c = {NULL, 0, 0};
+        rise_agent *a;
+        c.text = texts[k];
+        d.environments = lanes[k], d.replay_capacity = lanes[k] * 100;
+        d.log_fn = count_line, d.log_user = &c;
+        a = created(&d);
+        for (i = 0; i < calls[k]; i++) {
+            CHECK(c.lines == 0);
+            CHECK(rise_agent_step_all(a, frames, NULL, rewards, events, NULL, actions) == RISE_OK);
+        }
+        CHECK(c.lines == 1);
+        rise_agent_destroy(a);
     }
-    CHECK(c.lines == 1);
-    rise_agent_destroy(a);
 }
 
 /* A loaded agent is examined after as many steps as a new one: what happened before it was saved
@@ -501,7 +506,7 @@ static void optimization_is_noticed(void)
 static const check_test tests[] = {
     TEST(episode_lengths_are_those_of_the_buffer),
     TEST(dull_games_are_noticed),
-    TEST(sentences_say_how_many_steps_there_were),
+    TEST(many_environments_are_given_time),
     TEST(loaded_agents_are_given_time),
     TEST(times_are_measured),
     TEST(times_survive_a_clock),

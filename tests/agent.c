@@ -2085,6 +2085,38 @@ static void learning_survives_a_bad_clock(void)
     learns_with_a_bad_clock("stands still", 0, 1, 1);
     learns_with_a_bad_clock("is NaN", (double)NAN, 0, 1);
 }
+/* NaN weights make the carried state NaN. When the caller has set the weights right, the state is
+   finite again in the middle of the episode, and the agent can be saved. */
+static void carried_states_recover(void)
+{
+    static const uint8_t frame[PIXELS] = {9, 200, 30};
+    static const char *const cells[] = {"cell=lstm", "cell=gru", "cell=mingru"};
+    int k, i;
+    for (k = 0; k < COUNT(cells); k++) {
+        rise_agent_desc d = described("memory=rise carry_state=1 greedy");
+        rise_agent *a;
+        rise_real *weights, *kept;
+        buffer b = {NULL, 0, 0, SIZE_MAX, 0};
+        size_t bytes;
+        check_about("%s", cells[k]);
+        CHECK(rise_agent_set(&d, cells[k], NULL) == RISE_OK);
+        a = created(&d);
+        for (i = 0; i < 5; i++)
+            CHECK(rise_agent_step(a, frame, 0, i == 0 ? RISE_FIRST : RISE_MIDDLE) >= 0);
+        weights = rise_agent_parameters(a);
+        bytes = a->model.net.parameters * sizeof *weights;
+        kept = (rise_real *)malloc(bytes);
+        if (kept == NULL) exit(1);
+        memcpy(kept, weights, bytes);
+        for (i = 0; i < (int)a->model.net.parameters; i++) weights[i] = (rise_real)NAN;
+        CHECK(rise_agent_step(a, frame, 0, RISE_MIDDLE) >= 0);
+        memcpy(rise_agent_parameters(a), kept, bytes);
+        CHECK(rise_agent_step(a, frame, 0, RISE_MIDDLE) >= 0);
+        CHECK(rise_agent_write(a, RISE_SAVE_ALL, buffer_write, &b, NULL) == RISE_OK);
+        rise_agent_destroy(a), free(kept), free(b.data);
+    }
+    check_about("%s", "");
+}
 /* Whatever the first times of parts are, the mean is soon that of the later ones. */
 static void wrong_first_times_are_forgotten(void)
 {
@@ -2893,6 +2925,7 @@ static const check_test tests[] = {
     TEST(learning_keeps_its_time_budget),
     TEST(learning_survives_a_bad_clock),
     TEST(wrong_first_times_are_forgotten),
+    TEST(carried_states_recover),
     TEST(coarse_clocks_keep_the_budget),
     TEST(target_network_takes_no_infinite_weight),
     TEST(failed_updates_take_their_time),
