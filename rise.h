@@ -3870,9 +3870,10 @@ RISEI_FN rise_result risei_stdio_explain(const char *path, int reason, rise_resu
     size_t const length = strlen(path);
     const char *const cut = length > 60 ? "..." : "";
     if (result == RISE_OK || error == NULL) return result;
-    if (length > 60) path += length - 57;
-    /* does not begin inside a UTF-8 character */
-    while (cut[0] != '\0' && ((unsigned char)*path & 0xC0) == 0x80) path++;
+    if (length > 60) {
+        path += length - 57;
+        while (((unsigned char)*path & 0xC0) == 0x80) path++; /* not inside a UTF-8 character */
+    }
     if (reason != 0 && strstr(error->text, strerror(reason)) == NULL)
         risei_fail(&named, result, "%s%s: %.110s: %.60s", cut, path, error->text,
                    strerror(reason));
@@ -7767,7 +7768,7 @@ RISEI_FN void risei_log_policy(const rise_kernels *k, int n, const rise_real *q,
                                const uint8_t *mask, rise_real temperature, rise_real *log_policy)
 {
     rise_real const largest = q[risei_best_action(n, q, mask)];
-    rise_real sum = 0, probability, wrong;
+    rise_real sum = 0, probability;
     int i;
     for (i = 0; i < n; i++) {
         log_policy[i] = (q[i] - largest) / temperature;
@@ -7775,9 +7776,7 @@ RISEI_FN void risei_log_policy(const rise_kernels *k, int n, const rise_real *q,
         k->exp(1, &log_policy[i], &probability);
         if (!(log_policy[i] < RISEI_LOG_MINIMUM)) sum = sum + probability;
     }
-    wrong = sum - sum; /* 0, or NaN if a q is NaN */
-    k->log(1, &sum, &sum);
-    sum = sum + wrong; /* the kernels' log of NaN is finite */
+    if (sum > 0) k->log(1, &sum, &sum); /* a NaN stays: the kernels' log of NaN is finite */
     for (i = 0; i < n; i++) log_policy[i] = log_policy[i] - sum;
 }
 
@@ -8770,6 +8769,12 @@ RISEI_FN int risei_pass_window_before(const rise_agent_desc *d)
 {
     return risei_memory_kinds[d->memory].recurrent ? d->window + d->window_samples - 2 : 0;
 }
+/* Returns how many environments an agent steps. A play_only agent steps none, whatever the number
+   in its file. */
+RISEI_FN int risei_pass_environments(const rise_agent_desc *d)
+{
+    return d->play_only ? 0 : d->environments;
+}
 /* Returns how many lanes act in one pass at most. A lane is one environment or one player: see
    History in room replay. */
 RISEI_FN int risei_pass_lanes(const rise_agent_desc *d)
@@ -8778,7 +8783,7 @@ RISEI_FN int risei_pass_lanes(const rise_agent_desc *d)
        is a limit. No measurement of other limits is recorded. */
     enum { RISEI_PLAYERS = 32 };
     int const players = d->players < RISEI_PLAYERS ? d->players : RISEI_PLAYERS;
-    int const environments = d->play_only ? 0 : d->environments;
+    int const environments = risei_pass_environments(d);
     return environments > players ? environments : players;
 }
 /* Returns how many steps acting unrolls: 1 without a recurrent net or with carry_state, else
@@ -12747,7 +12752,7 @@ RISEI_FN void risei_model_layout(risei_arena *arena, risei_model *m, int lanes, 
     const rise_agent_desc *d = m->desc;
     const risei_net *n = &m->net;
     risei_pass_size const s = risei_pass_size_of(d, lanes, learn);
-    int const environments = d->play_only ? 0 : d->environments; /* as in risei_pass_lanes */
+    int const environments = risei_pass_environments(d);
     int const most = d->players > environments ? d->players : environments;
     size_t const embeddings = lanes > 0 ? (size_t)most : 1;
     if (d->weights != NULL)

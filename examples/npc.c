@@ -35,14 +35,15 @@
    5 only. Ctrl-C ends --fast and --match, and the agent is saved. ./npc --help lists all
    options.
 */
-#include "demonstrations.h" /* first: defines _DEFAULT_SOURCE */
+#include "terminal.h" /* first: defines _DEFAULT_SOURCE */
+
+#include "demonstrations.h"
 
 #define SDL_MAIN_HANDLED
 #include <SDL.h>
 
 #include <errno.h>
 #include <math.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -891,14 +892,6 @@ static int game_run(game *g)
 
 /* -- Without a window -- */
 
-/* 1: Ctrl-C or SIGTERM came. The agent is then saved. (With a window, SDL reports both as the end
-   of the game.) The second signal ends the program at once. */
-static volatile sig_atomic_t interrupted;
-static void on_interrupt(int signal_number)
-{
-    interrupted = 1;
-    signal(signal_number, SIG_DFL);
-}
 /* Plays `minutes` of the game with the scripted player, as fast as the machine can. Prints a line
    for every `every` minutes, and one for the rest. Returns 0 if the agent fails. */
 static int game_fast(game *g, double minutes, double every, double begin)
@@ -908,10 +901,10 @@ static int game_fast(game *g, double minutes, double every, double begin)
     int i;
     g->rounds = g->catches = 0;
     g->world.losses = g->world.finds = 0;
-    for (frame = 1; frame <= frames && !interrupted; frame++) {
+    for (frame = 1; frame <= frames && !terminal_interrupted; frame++) {
         if (!game_tick(g, 0, 0)) return 0;
         for (i = 0; i < SEEKERS; i++) seen += g->world.seekers[i].sees;
-        if (frame % block == 0 || frame == frames || interrupted) {
+        if (frame % block == 0 || frame == frames || terminal_interrupted) {
             double const since = (double)(frame - printed); /* frames since the last line */
             rise_metrics m;
             rise_agent_metrics(g->crew.agent, &m);
@@ -940,7 +933,7 @@ static int game_record(game *g, double minutes)
     long const frames = (long)(minutes * 3600);
     long frame;
     g->rounds = g->catches = 0;
-    for (frame = 0; frame < frames && !interrupted; frame++)
+    for (frame = 0; frame < frames && !terminal_interrupted; frame++)
         if (!game_tick(g, 0, 0)) return 0;
     printf("%d rounds shown, %d catches; ", g->rounds, g->catches);
     if (g->shown.count > 0)
@@ -958,11 +951,11 @@ static int game_train(game *g)
     const options *const o = &g->options;
     double const begin = now_seconds();
     int level;
-    signal(SIGINT, on_interrupt), signal(SIGTERM, on_interrupt);
+    terminal_catch_signals(); /* with a window, SDL reports Ctrl-C as the end of the game */
     g->demo = 1;
     if (g->crew.teaching) return game_record(g, o->fast);
     if (o->fast > 0 && !game_fast(g, o->fast, 5, begin)) return 0;
-    for (level = 1; o->match > 0 && level <= LEVELS && !interrupted; level += LEVELS - 1) {
+    for (level = 1; o->match > 0 && level <= LEVELS && !terminal_interrupted; level += LEVELS - 1) {
         crew_set_level(&g->crew, level);
         if (!game_fast(g, o->match, o->match, begin)) return 0;
     }
