@@ -3688,10 +3688,10 @@ RISEI_FN rise_result risei_stdio_open_sized(const char *path, FILE **file, uint6
 /* -- Replacing a file as a whole --
 
    A new file is written in the folder of the old file. Then the new file is renamed to the old
-   name. On POSIX and Windows, no other file has the name of the new file. There, other processes
+   name. On POSIX and Windows, the new file gets a name that no file has. There, other processes
    find either the old file or the new file, never a part of one, also after a crash. On POSIX, a
    symbolic link is followed, so that the link stays, and the new file has the permission bits of
-   the old file. Its owner and group are those of a file that the process creates. Other hard links
+   the old file. Owner and group are those of a file that the process creates. Other hard links
    keep the old content.
 
    On other systems, the new file is named path.new, and an older file of this name is overwritten.
@@ -5101,9 +5101,9 @@ typedef struct risei_threads {
 
    Why the caller sees all results. A worker does its part, then subtracts 1 from `running` with a
    release. The caller returns only after it has read 0 from `running` with an acquire. Each
-   subtraction is a read-modify-write. So this acquire synchronises with the releases of all
-   workers, not only with that of the last one. The caller cannot start another job before it
-   returns, so a worker is never more than one job behind. */
+   subtraction is a read-modify-write, and such operations continue a release sequence. So this
+   acquire synchronises with the releases of all workers, not only with that of the last one.
+   The caller starts the next job only afterwards, so a worker is never more than one job behind. */
 
 /* Waits until `jobs` is not `seen`. Executes up to p->spins pauses, then sleeps. */
 RISEI_FN void risei_threads_await(risei_threads *p, unsigned seen)
@@ -7757,9 +7757,9 @@ RISEI_FN rise_real risei_rescale_inverse(rise_real y)
 }
 
 /* The least log-probability that counts; in risei_log_policy, relative to the largest probability.
-   The kernels' exp clamps its argument at -87, so the exp of -infinity is not 0. Probabilities
-   below e^-80 are therefore left out explicitly. e^-80 is far below the rounding error of a float
-   sum near 1. */
+   The kernels' exp clamps its argument at -87, so the exp of -infinity is not 0. So probabilities
+   below e^-80 are left out by a comparison. The sum of all probabilities is 1, so the rounding
+   error of a float is far larger than e^-80. */
 #define RISEI_LOG_MINIMUM (-80)
 
 /* Writes log_policy [n] = log softmax(q / temperature) for the allowed actions, and -infinity for
@@ -9233,8 +9233,8 @@ typedef struct risei_history {
        replay buffer changes the event of the old episode's last frame to RISE_TRUNCATED. */
     uint8_t *events;
     int32_t *episode_frame; /* [lanes][capacity]: the index of the frame in its episode */
-    /* The index that follows INT32_MAX, because an episode may have more frames than an int32_t can
-       count. Players: INT32_MAX. Training: see risei_replay_restart. */
+    /* The index that follows INT32_MAX, in an episode of more than 2^31 frames. Players: INT32_MAX,
+       so the index stays. Training: see risei_replay_restart. */
     int32_t restart;
     uint8_t *masks;         /* [lanes][capacity][mask_bytes] */
     int state_size;         /* numbers of a recurrent state: h, then c; 0: states are not stored */
@@ -9575,8 +9575,8 @@ RISEI_FN void risei_replay_tree_find(const risei_replay *r, int count, double *m
             leaf[i] = 8 * leaf[i] + at;
         }
 }
-/* Returns the value of episode_frame that follows INT32_MAX. It is 2^31, the true index, minus a
-   multiple of window_stride, so every stride-th step is still that of the true index. It is at
+/* Returns the value of episode_frame that follows INT32_MAX: 2^31 minus a multiple of
+   window_stride. So its remainder by window_stride stays that of the true index. The value is at
    least 2^30, so no later frame seems to be near the start of its episode. */
 RISEI_FN int32_t risei_replay_restart(int window_stride)
 {
@@ -13421,7 +13421,8 @@ RISEI_FN void risei_learner_snapshot_switch(risei_learner *l)
     l->snapshot_next = RISEI_SAMPLE_FRAMES + 1;
 }
 /* Processes up to 4 * batch frames of the snapshot in progress. Slots that were never written do
-   not count. One of the calls also embeds the frames that acting reads; these frames do not count.
+   not count. One of the calls also makes the new weights current (risei_learner_snapshot_switch),
+   and embeds the frames that acting reads; these frames do not count.
    4 * batch is an estimate: a call should take about as long as an update. No measurement of other
    numbers is recorded. Ends early if reduce_fn fails. */
 RISEI_FN void risei_learner_snapshot_continue(risei_learner *l)
@@ -13440,7 +13441,7 @@ RISEI_FN void risei_learner_snapshot_continue(risei_learner *l)
         if (l->reduce_failed != 0) return; /* in the switch */
         if (risei_embedder_snapshot_frame(&m->device, m->embedder, h, number, m->embeddings))
             frames++;
-        else /* after an unwritten slot of a lane, no slot is written: goes on with the next lane */
+        else /* the later slots of this lane are unwritten, too: goes on with the next lane */
             l->snapshot_next += h->capacity - 1 - (number - RISEI_SAMPLE_FRAMES) % h->capacity;
         if (l->snapshot_next > risei_embedder_snapshot_frames(h)) l->snapshot_next = 0;
     }
@@ -14062,18 +14063,18 @@ RISEI_FN int risei_learner_is_due(const risei_learner *l)
 /* Returns the counted time of a part of an update: the time that is subtracted from l->budget. All
    times are in microseconds. `measured`: the time of the part. `given`: the time given to the call.
 
-   With a coarse clock, most parts take 0. No part takes less than 0.1, so a smaller time is taken
-   as 0. A part that takes 0 counts as l->part_time, the mean. Before there is a mean, the part
-   counts as `given`, so the call ends. When a part takes more, `measured` counts as the time of
-   this part and of the l->untimed parts before it, and goes into the mean. The weights of earlier
-   parts in the mean are multiplied by 7/8 then.
+   A coarse clock measures 0 for most parts. A time below 0.1 is also taken as 0, because no part
+   is so fast. A part with time 0 counts as l->part_time, the mean. Before there is a mean, the part
+   counts as `given`, so the call ends. A time of 0.1 or more is that of the part and of the
+   l->untimed parts before it, and enters the mean. First, the weights of earlier parts in the mean
+   are multiplied by 7/8.
 
    A clock can jump, stand still or fail. So the time that goes into the mean is limited to the
    larger of 2 * part_time * parts and 2 * grain. Before there is a mean, the limit is 1 second.
    Here `parts` is l->untimed + 1. If `parts` is above 1, the time is at least
-   part_time * parts / 2, and this part counts as the new mean. The parts that took 0 have already
-   counted as the old mean. If `parts` is 1, the part counts as `measured`, at most twice the old
-   mean if there is one. A part with a negative time or NaN counts like a part that takes 0, but
+   part_time * parts / 2, and this part counts as the new mean. The parts with time 0 were
+   counted before. If `parts` is 1, the part counts as `measured`, at most twice the old
+   mean if there is one. A part with a negative time or NaN counts like a part with time 0, but
    l->untimed stays the same. */
 RISEI_FN double risei_learner_count_time(risei_learner *l, double measured, double given)
 {
@@ -14883,10 +14884,11 @@ RISEI_FN rise_result risei_players_play(risei_players *p, const risei_call *c,
    tests/advice.c. */
 
 #ifndef RISE_PLAY_ONLY
-/* The least steps between two examinations, and before the first one: of all environments together,
-   and of each environment on average. With one environment and 60 steps a second, the first
-   examination comes after 83 seconds. With many environments, a game needs some steps before its
-   first reward. No measurement of other numbers is recorded. */
+/* An examination needs so many steps since the last one, or since the agent was made or loaded:
+   RISEI_ADVICE_STEPS of all environments together, and RISEI_ADVICE_STEPS_EACH of each environment
+   on average. With one environment and 60 steps a second, the first examination comes after 83
+   seconds. With many environments, 5000 steps may be too few to see a reward. No measurement of
+   other numbers is recorded. */
 enum { RISEI_ADVICE_STEPS = 5000, RISEI_ADVICE_STEPS_EACH = 500 };
 /* One of RISEI_ADVICE_CALLS calls is measured. Reading the clock twice takes about 0.1
    microseconds, and an action of the smallest agents about 5. */
@@ -15010,9 +15012,10 @@ RISEI_FN void risei_advice_note(risei_advice *a, const risei_history *h, int lan
                        memcmp(h->raw_numbers + slot * h->numbers,
                               h->raw_numbers + before * h->numbers, numbers) != 0;
 }
-/* Examines what was noted of rewards, frames and masks. `steps`: since the last examination.
-   Usually only the first examination gives this advice, because what is noted can only make a
-   mistake less likely. If the first one saw only RISE_FIRST, the second can give advice, too. */
+/* Examines what was noted of rewards, lengths of episodes, frames, numbers and masks. `steps`:
+   since the last examination. Nearly all of this advice comes in the first examination, because
+   later notes can only remove a reason for it. Frames and numbers are examined only after a reward
+   was read, so RISE_ADVICE_SAME_FRAME can come later. */
 RISEI_FN void risei_advice_examine_game(risei_advice *a, double steps)
 {
     int const unused = risei_advice_unused_action(a);
@@ -16653,9 +16656,9 @@ RISEI_FN void risei_file_visit_parts(risei_io *f, risei_learner *l)
     risei_io_reals(f, l->gradient, l->model->net.parameters, -FLT_MAX,
                    "a gradient is not a finite number");
 }
-/* Visits the replay buffer and the episodes in progress. If the file holds a round, then visits the
-   draws of the round. An agent without background reads and drops these draws. If the file holds no
-   round, then visits the computed parts of the update in progress. */
+/* Visits the replay buffer and the episodes in progress. After them, a file with a round has the
+   draws of the round. An agent without background reads and drops these draws. A file without a
+   round has the computed parts of the update in progress, if batch_parts is above 1. */
 RISEI_FN void risei_file_visit_episodes(risei_io *f, rise_agent *a)
 {
     risei_replay *r = &a->replay;
@@ -17101,8 +17104,8 @@ RISEI_FN rise_result risei_file_begin(const risei_file_source *source,
     return result == RISE_OK ? risei_file_check_lengths(header, desc, error) : result;
 }
 #ifndef RISE_PLAY_ONLY
-/* Corrects what was read, in three cases: the file has no replay buffer; several processes load the
-   file; `machine` changed `background`. */
+/* Corrects what was read, in four cases: the file has no replay buffer; a part was computed before
+   the warm-up ended; several processes load the file; `machine` changed `background`. */
 RISEI_FN void risei_file_adapt(rise_agent *a, const risei_file_header *header)
 {
     int const replay = (header->flags & RISEI_FILE_REPLAY) != 0;
@@ -17116,7 +17119,7 @@ RISEI_FN void risei_file_adapt(rise_agent *a, const risei_file_header *header)
         if (a->learner.snapshot_next > most) a->learner.snapshot_next = most;
     }
     /* Only an earlier release can have saved a part that was computed before the warm-up ended.
-       This update begins again, because the end of the warm-up overwrites l->gradient. */
+       This update begins again, because the part used statistics that were not frozen. */
     if (!risei_learner_warmed_up(&a->model)) a->learner.part = 0;
     /* The file may come from a run of one process. The gradients of its computed parts were divided
        by the batch of one process. Its draws did not skip the random numbers of other processes. So
